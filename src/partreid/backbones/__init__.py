@@ -1,0 +1,45 @@
+"""Backbones: image (B, 3, H, W) -> feature map (B, channels, H / stride, W / stride).
+
+Parameter names are those of the public weight files, so that these load without renaming.
+"""
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+from partreid import torchfile, weights
+from partreid.backbones.mobilenet import MobileNetV2
+from partreid.backbones.resnet import ResNet50
+from partreid.errors import UserError, choose
+
+BACKBONES: dict[str, Callable[[], nn.Module]] = {"mobilenet_v2": MobileNetV2, "resnet50": ResNet50}
+
+
+def build(name: str) -> nn.Module:
+    """A backbone with random weights; its attribute `channels` is the number of feature channels."""
+    return choose(BACKBONES, name, "backbone")()
+
+
+def load_imagenet(backbone: nn.Module, name: str) -> None:
+    """Load the ImageNet weights of backbone `name` (fetched on first use, see partreid.weights)."""
+    path = weights.path(name)
+    state = torchfile.load(path, "delete it to fetch it again")
+    load_named(backbone, state, ignore=("classifier.", "fc."), source=str(path))
+
+
+def load_named(module: nn.Module, state: dict[str, Tensor], ignore: tuple[str, ...], source: str) -> None:
+    """Load every tensor by name. Nothing is skipped in silence: any missing, extra or misshapen name is a UserError.
+
+    `ignore` are prefixes of names that the file may have and the module has not (the ImageNet classifier).
+    `num_batches_tracked` counters may be absent: files older than them are complete without.
+    """
+    wanted = module.state_dict()
+    given = {name: value for name, value in state.items() if not name.startswith(ignore)}
+    counters = {name: value for name, value in wanted.items() if name.endswith("num_batches_tracked")}
+    given = {**counters, **given}
+    missing, extra = sorted(set(wanted) - set(given)), sorted(set(given) - set(wanted))
+    shapes = [name for name in wanted if name in given and given[name].shape != wanted[name].shape]
+    for problem, found in (("missing", missing), ("unknown", extra), ("of another shape", shapes)):
+        if found:
+            raise UserError(f"{source} does not fit: {len(found)} tensors are {problem}, the first is {found[0]!r}")
+    module.load_state_dict(given)

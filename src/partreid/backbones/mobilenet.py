@@ -1,0 +1,58 @@
+"""MobileNetV2 with last stride 1, the backbone of the laptop recipe.
+
+Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018, table 2. Parameters carry
+torchvision's names. As in our ResNet-50 the last strided stage keeps the resolution, so the network has stride 16.
+"""
+
+from torch import Tensor, nn
+
+# expansion t, channels c, repeats n, stride s of table 2; the stride of the sixth row is 1 here (2 in the paper)
+STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 1), (6, 320, 1, 1))
+
+
+def convolution(inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+    """Convolution, batch norm, ReLU6."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU6(inplace=True),
+    )
+
+
+class InvertedResidual(nn.Module):
+    """1x1 expansion, 3x3 depthwise, 1x1 linear projection; a shortcut where the shape allows."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int):
+        super().__init__()
+        hidden = inputs * expansion
+        layers: list[nn.Module] = [convolution(inputs, hidden, 1)] if expansion != 1 else []
+        layers += [
+            convolution(hidden, hidden, 3, stride, groups=hidden),
+            nn.Conv2d(hidden, outputs, 1, bias=False),
+            nn.BatchNorm2d(outputs),
+        ]
+        self.conv = nn.Sequential(*layers)
+        self.shortcut = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, inputs, h, w) -> (B, outputs, h / stride, w / stride)
+        return x + self.conv(x) if self.shortcut else self.conv(x)
+
+
+class MobileNetV2(nn.Module):
+    """(B, 3, H, W) -> (B, 1280, H / 16, W / 16)."""
+
+    channels = 1280
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [convolution(3, 32, 3, stride=2)]
+        inputs = 32
+        for expansion, outputs, repeats, stride in STAGES:
+            for repeat in range(repeats):
+                layers.append(InvertedResidual(inputs, outputs, stride if repeat == 0 else 1, expansion))
+                inputs = outputs
+        layers.append(convolution(inputs, self.channels, 1))
+        self.features = nn.Sequential(*layers)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.features(images)

@@ -1,0 +1,60 @@
+"""ResNet-50 with last stride 1, as person re-identification uses it.
+
+He et al., "Deep Residual Learning for Image Recognition", CVPR 2016. The stride of a bottleneck sits in its 3x3
+convolution, and parameters carry torchvision's names, because the public ImageNet weights do. The last stage
+keeps the resolution (last stride 1: Luo et al., "Bag of Tricks", CVPRW 2019, section 2.5), so the whole network has stride 16.
+"""
+
+from torch import Tensor, nn
+
+
+class Bottleneck(nn.Module):
+    """1x1, 3x3 (with the stride), 1x1 to four times `width`, around a shortcut."""
+
+    def __init__(self, inputs: int, width: int, stride: int):
+        super().__init__()
+        outputs = 4 * width
+        self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
+        self.bn3 = nn.BatchNorm2d(outputs)
+        self.relu = nn.ReLU(inplace=True)
+        self.downsample: nn.Module | None = None
+        if stride != 1 or inputs != outputs:
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, inputs, h, w) -> (B, 4 width, h / stride, w / stride)
+        y = self.relu(self.bn1(self.conv1(x)))
+        y = self.relu(self.bn2(self.conv2(y)))
+        y = self.bn3(self.conv3(y))
+        return self.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+def stage(inputs: int, width: int, blocks: int, stride: int) -> nn.Sequential:
+    """A stage of bottlenecks; only the first has the stride."""
+    rest = [Bottleneck(4 * width, width, 1) for _ in range(blocks - 1)]
+    return nn.Sequential(Bottleneck(inputs, width, stride), *rest)
+
+
+class ResNet50(nn.Module):
+    """(B, 3, H, W) -> (B, 2048, H / 16, W / 16)."""
+
+    channels = 2048
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 64, 7, 2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU(inplace=True)
+        self.maxpool = nn.MaxPool2d(3, 2, padding=1)
+        self.layer1 = stage(64, 64, 3, 1)
+        self.layer2 = stage(256, 128, 4, 2)
+        self.layer3 = stage(512, 256, 6, 2)
+        self.layer4 = stage(1024, 512, 3, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))  # (B, 64, H/4, W/4)
+        x = self.layer2(self.layer1(x))  # (B, 512, H/8, W/8)
+        return self.layer4(self.layer3(x))  # (B, 2048, H/16, W/16)

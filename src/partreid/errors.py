@@ -1,0 +1,31 @@
+"""The one exception a user's mistake raises, and how a program shows it."""
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import NoReturn, TypeVar
+
+T = TypeVar("T")
+
+
+class UserError(Exception):
+    """Bad input. The message says what was found, what was expected and what to do; shown without a traceback."""
+
+
+def run(main: Callable[[], None]) -> NoReturn:
+    """Run a program's main function: a UserError becomes one message on stderr and exit status 1, Ctrl-C becomes 130."""
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted; run the same command again to go on from here", file=sys.stderr)
+        sys.exit(130)
+    sys.exit(0)
+
+
+def choose(table: Mapping[str, T], name: str, kind: str) -> T:
+    """Look `name` up in a registry; an unknown name is a UserError that lists the known ones."""
+    if name not in table:
+        raise UserError(f"unknown {kind} {name!r}; known: {', '.join(sorted(table))}")
+    return table[name]

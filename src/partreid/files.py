@@ -1,0 +1,53 @@
+"""Files that appear whole or not at all, and their hashes."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` when the block ends well, else remove it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text, whole or not at all."""
+    with whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON with a final newline, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def sha256(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes, read in blocks of 1 MiB."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(*parts: Any) -> str:
+    """16 hex digits that change when any JSON-able part changes; names the scratch folder of resumable work."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def scratch_root() -> Path:
+    """Where unfinished work waits to be resumed: `tmp/` of the project.
+
+    DVC runs queued experiments in a temporary copy of the project and names the real one in DVC_ROOT;
+    using it lets a killed experiment resume too.
+    """
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve() / "tmp"

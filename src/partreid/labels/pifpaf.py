@@ -1,0 +1,68 @@
+"""Label `pifpaf`: 36 confidence fields per image, for BPBreID (paper 002).
+
+Members: `fields` uint8 (n, 36, height, width), 255 times the confidence, in the order of partreid.skeleton.FIELDS;
+`status` uint8 (n,) and `score` float32 (n,) as the tool gave them. Rows that are not ok are all zeros. Geometry: partreid.labels.fields.
+"""
+
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from partreid import chunks
+from partreid.labels import cache, fields
+from partreid.labels.pieces import Work
+
+
+def build(
+    native: cache.Cache,
+    table: pa.Table,
+    *,
+    height: int,
+    width: int,
+    thickness: float,
+    min_score: float,
+    mask: bool,
+) -> tuple[dict[str, Any], Work]:
+    """See partreid.labels. height, width: cells of a field. thickness, min_score: as in fields.draw.
+
+    mask: fill the person mask with the nearest limbs' fields and keep nothing outside it (fields.fill).
+    """
+    options = {"height": height, "width": width, "thickness": thickness, "min_score": min_score, "mask": mask}
+    sizes = np.stack([table["height"].to_numpy(), table["width"].to_numpy()], 1)
+    return cache.label_header("pifpaf", native.header, options), partial(look, native.path, sizes, options)
+
+
+def look(native: Path, sizes: np.ndarray, options: dict[str, Any], start: int, stop: int) -> dict[str, np.ndarray]:
+    """Fields of images start..stop-1. sizes: (N, 2), image height and width in pixels; options as in build."""
+    rows = np.arange(start, stop)
+    names = ("status", "score", "keypoints", "person")
+    status, score, keypoints, person = (_reader(native).rows(name, rows) for name in names)
+    values = make(keypoints, person, sizes[rows], **options)
+    values[status != cache.OK] = 0
+    return {"status": status, "score": score, "fields": values}
+
+
+def make(
+    keypoints: np.ndarray,
+    person: np.ndarray,
+    sizes: np.ndarray,
+    *,
+    height: int,
+    width: int,
+    thickness: float,
+    min_score: float,
+    mask: bool,
+) -> np.ndarray:
+    """keypoints (n, 17, 3), person uint8 (n, H', W'), sizes (n, 2) -> fields uint8 (n, 36, height, width)."""
+    values = fields.draw(keypoints, sizes, height, width, thickness=thickness, min_score=min_score)
+    if mask:
+        values = fields.fill(values, fields.resample(person, height, width) / 255)
+    return np.rint(255 * values).astype(np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _reader(native: Path) -> chunks.Reader:
+    return chunks.Reader(native)

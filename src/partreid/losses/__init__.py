@@ -1,0 +1,1 @@
+"""Losses: one idea per file, pure functions of tensors."""

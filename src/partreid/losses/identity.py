@@ -1,0 +1,31 @@
+"""The BNNeck and its label-smoothed identity loss.
+
+Luo et al., "Bag of Tricks and a Strong Baseline for Deep Person Re-identification", CVPRW 2019, sections 2.4 and 2.6:
+the triplet loss sees the feature f_t before the batch norm, the classifier and the test see f_i after it.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class BNNeck(nn.Module):
+    """Batch norm without learned shift, bias-free classifier: (B, D) -> feature (B, D), logits (B, identities)."""
+
+    def __init__(self, channels: int, identities: int):
+        super().__init__()
+        self.norm = nn.BatchNorm1d(channels)
+        self.norm.bias.requires_grad_(False)
+        self.classifier = nn.Linear(channels, identities, bias=False)
+        nn.init.normal_(self.classifier.weight, std=0.001)
+
+    def forward(self, feature: Tensor) -> tuple[Tensor, Tensor]:
+        feature = self.norm(feature)
+        return feature, self.classifier(feature)
+
+
+def smoothed_cross_entropy(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
+    """Cross-entropy with uniform label smoothing: target weight 1 - e + e/C, others e/C, for C classes; mean.
+
+    logits: (B, C) or (B, C, ...). target: int64 (B,) or (B, ...).
+    """
+    return F.cross_entropy(logits, target, label_smoothing=smoothing)

@@ -1,0 +1,55 @@
+"""The methods: one paper, one file. A method is a network with its losses and its embedding."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from partreid import torchfile
+from partreid.errors import UserError, choose
+from partreid.methods.base import Method
+from partreid.methods.bot import BagOfTricks
+from partreid.methods.bpbreid import BPBreID
+
+METHODS: dict[str, type[Method]] = {"bot": BagOfTricks, "bpbreid": BPBreID}
+
+
+def build(name: str, *, backbone: str, identities: int, **options: Any) -> Method:
+    """A method by its key, with random weights."""
+    return choose(METHODS, name, "model")(backbone=backbone, identities=identities, **options)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained method with what is needed to use it: `header` records how it came to be."""
+
+    method: Method
+    height: int
+    width: int
+    header: dict[str, Any]
+
+
+def save(path: Path, method: Method, header: dict[str, Any]) -> None:
+    """Write weights and header, whole or not at all.
+
+    The header must hold `model`, `backbone`, `identities`, `options`, `height` and `width`: enough to build the
+    method again without params.yaml.
+    """
+    state = {name: value.detach().cpu() for name, value in method.state_dict().items()}
+    torchfile.save(path, {"header": json.dumps(header, sort_keys=True), "state": state})
+
+
+def load(path: Path) -> Trained:
+    """Build the method that a weights file describes and load it, in evaluation mode on the CPU."""
+    if not path.is_file():
+        raise UserError(f"no weights {path}; `dvc repro` trains them")
+    content = torchfile.load(path, "delete it and run `dvc repro`")
+    try:
+        header = json.loads(content["header"])
+        method = build(
+            header["model"], backbone=header["backbone"], identities=header["identities"], **header["options"]
+        )
+        method.load_state_dict(content["state"])
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is of another version ({error}); delete it and run `dvc repro`") from error
+    return Trained(method.eval(), header["height"], header["width"], header)

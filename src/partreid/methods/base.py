@@ -1,0 +1,57 @@
+"""What the training loop, the embedding stage and the report ask of a method."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A training batch. images: float32 (B, 3, H, W), normalised. pid: int64 (B,), 0..identities-1.
+
+    labels: per label kind a tensor (B, ...) that has gone through the same flip, crop and erasing as the image.
+    labelled: per label kind bool (B,); False where the tool found nobody, so that the label says nothing.
+    """
+
+    images: Tensor
+    pid: Tensor
+    labels: dict[str, Tensor] = field(default_factory=dict)
+    labelled: dict[str, Tensor] = field(default_factory=dict)
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on a device."""
+
+        def moved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+            return {name: tensor.to(device) for name, tensor in tensors.items()}
+
+        images = self.images.to(device, memory_format=torch.channels_last)
+        return Batch(images, self.pid.to(device), moved(self.labels), moved(self.labelled))
+
+
+class Method(nn.Module):
+    """A part-aligned (or global) re-identification method.
+
+    labels: the label kinds that training reads. distance: a name of partreid.evaluation.distances.
+    backbone: the sub-module that ImageNet weights are loaded into.
+    """
+
+    labels: tuple[str, ...] = ()
+    distance: str
+    backbone: nn.Module
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        """The weighted terms of the loss, by name; their sum is minimised."""
+        raise NotImplementedError
+
+    def embed(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """images (B, 3, H, W) -> features (B, P, D), visibility (B, P) of 0 and 1."""
+        raise NotImplementedError
+
+    def parts(self) -> tuple[str, ...]:
+        """The names of the P embedded parts."""
+        raise NotImplementedError
+
+    def maps(self, images: Tensor) -> Tensor:
+        """Attention of each embedded part: images (B, 3, H, W) -> (B, P, h, w) in 0..1; P = 0 if there is none."""
+        return images.new_zeros(len(images), 0, 1, 1)

@@ -1,0 +1,174 @@
+"""BPBreID: body part-based representation learning for occluded person re-identification.
+
+Somers, De Vleeschouwer, Alahi: "Body Part-Based Representation Learning for Occluded Person Re-Identification",
+WACV 2023 (paper 002). In the paper's order: body part attention (section 3.1, Eq. 1-2), holistic and part embeddings
+with visibility (3.2, Eq. 3-4), GiLt loss (3.3, Eq. 5-8), part-to-part matching (3.4, Eq. 9, which is the evaluator's
+distance "parts").
+
+Where the paper is silent we follow what its authors published:
+- the pixel classifier is a batch norm before the 1x1 convolution, which has a bias;
+- every embedding is reduced to `embedding` = 512 by Linear + BN + ReLU, one reduction shared by all parts;
+- each test embedding is L2-normalised before the Euclidean distance;
+- a background embedding exists in the network; no loss of the paper uses it.
+Where paper and published code disagree we follow the paper: the foreground is pooled by Eq. 3 (code: plain mean of
+mask times feature), visibility is Eq. 4's threshold (code: some pixel's argmax), the foreground is compared before its
+batch norm (code: after), GiLt as in Eq. 6 (some released configurations add a triplet on the foreground).
+Differs from the paper: Eq. 2 smooths with N = batch size, under which the targets do not sum to 1; we read N as the
+number of classes K + 1. Eq. 2 sums over pixels; with the weight 0.35 only the mean is in scale with the other losses.
+"""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from partreid import backbones
+from partreid.errors import UserError
+from partreid.labels import grouping
+from partreid.losses.identity import BNNeck, smoothed_cross_entropy
+from partreid.losses.triplet import batch_hard, euclidean
+from partreid.methods.base import Batch, Method
+
+HOLISTIC = ("global", "foreground", "background", "concatenated")
+IGNORED = -100  # PyTorch's cross-entropy skips this target
+
+
+class BPBreID(Method):
+    """K part embeddings and the holistic embeddings g, f, b, c of one image.
+
+    parts: K. embedding: D. part_weight: lambda_pa of Eq. 5. background_threshold: lambda_r of Eq. 10.
+    visibility_threshold: lambda_v of Eq. 4. smoothing: epsilon. margin: alpha of Eq. 8.
+    identity_on, triplet_on: the embeddings that get an identity loss and a triplet loss: any of HOLISTIC and "parts".
+    """
+
+    labels = ("pifpaf",)
+    distance = "parts"
+
+    def __init__(
+        self,
+        *,
+        backbone: str,
+        identities: int,
+        parts: int,
+        embedding: int,
+        part_weight: float,
+        background_threshold: float,
+        visibility_threshold: float,
+        smoothing: float,
+        margin: float,
+        identity_on: Sequence[str],
+        triplet_on: Sequence[str],
+    ):
+        super().__init__()
+        for name in [*identity_on, *triplet_on]:
+            if name not in (*HOLISTIC, "parts"):
+                raise UserError(f"unknown embedding {name!r}; known: {', '.join(HOLISTIC)}, parts")
+        self.groups = grouping.names(parts)
+        self.backbone = backbones.build(backbone)
+        channels = int(self.backbone.channels)
+        self.pixel_classifier = nn.Sequential(nn.BatchNorm2d(channels), nn.Conv2d(channels, parts + 1, 1))
+        nn.init.normal_(self.pixel_classifier[1].weight, std=0.001)
+        nn.init.zeros_(self.pixel_classifier[1].bias)
+        self.reduce = nn.ModuleDict(
+            {name: reduction(channels, embedding) for name in ("global", "foreground", "background", "parts")}
+        )
+        widths = {name: embedding * (parts if name == "concatenated" else 1) for name in HOLISTIC}
+        self.necks = nn.ModuleDict({name: BNNeck(width, identities) for name, width in widths.items()})
+        self.part_necks = nn.ModuleList(BNNeck(embedding, identities) for _ in range(parts))
+        self.part_weight = part_weight
+        self.background_threshold = background_threshold
+        self.visibility_threshold = visibility_threshold
+        self.smoothing = smoothing
+        self.margin = margin
+        self.identity_on = tuple(identity_on)
+        self.triplet_on = tuple(triplet_on)
+
+    # 3.1 body part attention
+
+    def attention(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Appearance map G (B, C, h, w) and the scores that the softmax of Eq. 1 takes (B, K+1, h, w)."""
+        G = self.backbone(images).float()
+        return G, self.pixel_classifier(G)
+
+    def part_labels(self, fields: Tensor, size: tuple[int, int]) -> Tensor:
+        """Human parsing labels Y of Eq. 10: fields (B, 36, h, w) in 0..1 -> int64 (B, *size), 0 = background."""
+        E = grouping.group(fields, len(self.groups))  # (B, K, h, w)
+        E = F.interpolate(E, size, mode="bilinear", antialias=True)
+        return torch.where(E.amax(1) < self.background_threshold, 0, 1 + E.argmax(1))
+
+    # 3.2 embeddings and visibility
+
+    def embeddings(self, G: Tensor, M: Tensor) -> dict[str, Tensor]:
+        """All embeddings from G (B, C, h, w) and part probabilities M (B, K+1, h, w), background first.
+
+        "parts" is (B, K, D); the holistic ones are (B, D), "concatenated" (B, K D).
+        """
+        foreground = M[:, 1:].amax(1, keepdim=True)
+        masks = torch.cat([foreground, M], 1)  # foreground, background, parts 1..K
+        pooled = weighted_average(G, masks)  # (B, K+2, C)
+        parts = self.reduce["parts"](pooled[:, 2:].flatten(0, 1)).unflatten(0, pooled[:, 2:].shape[:2])
+        return {
+            "global": self.reduce["global"](G.mean((2, 3))),
+            "foreground": self.reduce["foreground"](pooled[:, 0]),
+            "background": self.reduce["background"](pooled[:, 1]),
+            "concatenated": parts.flatten(1),
+            "parts": parts,
+        }
+
+    # 3.3 training
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        G, scores = self.attention(batch.images)
+        f = self.embeddings(G, scores.softmax(1))
+        Y = self.part_labels(batch.labels["pifpaf"], (scores.shape[2], scores.shape[3]))
+        Y = Y.masked_fill(~batch.labelled["pifpaf"][:, None, None], IGNORED)
+        # an image without a label has no say; a batch without any has no attention loss
+        L_pa = smoothed_cross_entropy(scores, Y, self.smoothing) if (Y != IGNORED).any() else scores.sum() * 0
+        L_id = [self.identity_loss(name, f[name], batch.pid) for name in self.identity_on]
+        L_tri = [self.triplet_loss(f[name], batch.pid) for name in self.triplet_on]
+        zero = G.new_zeros(())
+        return {"attention": self.part_weight * L_pa, "identity": sum(L_id, zero), "triplet": sum(L_tri, zero)}
+
+    def identity_loss(self, name: str, feature: Tensor, pid: Tensor) -> Tensor:
+        """L_CE of Eq. 6 on one holistic embedding, or summed over the parts."""
+        if name == "parts":
+            logits = [neck(feature[:, k])[1] for k, neck in enumerate(self.part_necks)]
+        else:
+            logits = [self.necks[name](feature)[1]]
+        return torch.stack([smoothed_cross_entropy(each, pid, self.smoothing) for each in logits]).sum()
+
+    def triplet_loss(self, feature: Tensor, pid: Tensor) -> Tensor:
+        """Eq. 7-8: batch hard on the distance averaged over the parts of (B, K, D); on (B, D), on the plain one."""
+        parts = feature if feature.dim() == 3 else feature[:, None]
+        d_parts = euclidean(parts.transpose(0, 1)).mean(0)  # (K, B, B) -> (B, B)
+        return batch_hard(d_parts, pid, self.margin)
+
+    # 3.4 test
+
+    def embed(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Foreground and parts, each of unit length (B, 1+K, D), with the visibility of Eq. 4 (foreground: always)."""
+        G, scores = self.attention(images)
+        M = scores.softmax(1)
+        f = self.embeddings(G, M)
+        features = F.normalize(torch.cat([f["foreground"][:, None], f["parts"]], 1), dim=-1)
+        visible = (M[:, 1:].amax((2, 3)) > self.visibility_threshold).float()
+        return features, torch.cat([torch.ones_like(visible[:, :1]), visible], 1)
+
+    def parts(self) -> tuple[str, ...]:
+        return ("foreground", *self.groups)
+
+    def maps(self, images: Tensor) -> Tensor:
+        M = self.attention(images)[1].softmax(1)[:, 1:]
+        return torch.cat([M.amax(1, keepdim=True), M], 1)
+
+
+def reduction(inputs: int, outputs: int) -> nn.Sequential:
+    """(N, inputs) -> (N, outputs)."""
+    return nn.Sequential(nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(inplace=True))
+
+
+def weighted_average(G: Tensor, masks: Tensor) -> Tensor:
+    """Global weighted average pooling, Eq. 3: G (B, C, h, w), masks (B, M, h, w) -> (B, M, C)."""
+    weight = masks / masks.sum((2, 3), keepdim=True).clamp_min(1e-6)
+    return torch.einsum("bchw,bmhw->bmc", G, weight)

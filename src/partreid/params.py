@@ -1,0 +1,185 @@
+"""params.yaml as frozen dataclasses. Strict: an unknown, missing or mistyped key is a UserError that names it.
+
+Only stages read parameters; functions take plain arguments. A method's block holds the keys of `Recipe` plus the
+keyword arguments of the method's class; a label's block holds `version`, `tool` and the keyword arguments of the
+label's function. Those are checked against the signatures by `stages/check.py`, before any work starts.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin
+
+import yaml
+
+from partreid.errors import UserError, choose
+
+T = TypeVar("T")
+PARAMS = Path("params.yaml")
+
+
+@dataclass(frozen=True)
+class Synthetic:
+    """The rendered data set: see partreid.synthetic."""
+
+    version: int
+    seed: int
+    train_identities: int
+    test_identities: int
+    images: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a method is trained: what every method's block holds, and what an entry of `recipes` may override."""
+
+    backbone: str
+    height: int
+    width: int
+    epochs: int
+    ids_per_batch: int
+    images_per_id: int
+    optimizer: str
+    learning_rate: float
+    weight_decay: float
+    warmup_epochs: int
+    warmup_start: float
+    decay_at: list[int]
+    decay: float
+    flip: float
+    pad: int
+    erase: float
+
+
+@dataclass(frozen=True)
+class Train:
+    """What does not belong to a method."""
+
+    seed: int
+    device: str
+    precision: str
+    workers: int
+
+
+@dataclass(frozen=True)
+class Evaluate:
+    """How results are counted and how much of a ranking is kept for the report."""
+
+    average_precision: str
+    ranks: int
+
+
+@dataclass(frozen=True)
+class Label:
+    """One label stage: which tool feeds it, the version of our code, and the label function's keyword arguments."""
+
+    tool: str
+    version: int
+    options: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Params:
+    """The whole of params.yaml."""
+
+    model: str
+    dataset: str
+    recipe: str
+    raw: dict[str, str]
+    datasets: list[str]
+    synthetic: Synthetic
+    labels: dict[str, Label]
+    methods: dict[str, dict[str, Any]]
+    recipes: dict[str, dict[str, Any]]
+    train: Train
+    evaluate: Evaluate
+
+    def root(self, dataset: str) -> Path:
+        """The folder that the `path` column of a data set's image table is relative to."""
+        if dataset == "synthetic":
+            return Path("data/synthetic")
+        return Path(choose(self.raw, dataset, "data set (the keys of `raw` in params.yaml)"))
+
+    def recipe_of(self, method: str) -> tuple[Recipe, dict[str, Any]]:
+        """The method's training recipe and its class's own keyword arguments, with the chosen `recipe` laid over them.
+
+        A recipe entry holds Recipe keys, which apply to every method, and may hold a block under a method's name,
+        which applies to that method alone and may name the method's own arguments too.
+        """
+        block = choose(self.methods, method, "model")
+        over = choose(self.recipes, self.recipe, "recipe")
+        common = {key: value for key, value in over.items() if key not in self.methods}
+        merged = {**block, **common, **over.get(method, {})}
+        names = [field.name for field in dataclasses.fields(Recipe)]
+        recipe = _build(Recipe, {key: merged[key] for key in names if key in merged}, f"methods.{method}")
+        return recipe, {key: value for key, value in merged.items() if key not in names}
+
+
+def load(path: Path = PARAMS) -> Params:
+    """Read and check params.yaml."""
+    if not path.is_file():
+        raise UserError(f"no {path} here; run from the project's root folder")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from error
+    return parse(values)
+
+
+def parse(values: Mapping[str, Any]) -> Params:
+    """Build Params from the mapping that params.yaml holds."""
+    values = dict(values)
+    if isinstance(values.get("labels"), dict):
+        values["labels"] = {name: _label(name, block) for name, block in values["labels"].items()}
+    params = _build(Params, values, "")
+    known = ["synthetic", *params.raw]
+    for dataset in [params.dataset, *params.datasets]:
+        choose(dict.fromkeys(known), dataset, "data set")
+    if params.dataset not in params.datasets:
+        raise UserError(f"dataset {params.dataset!r} is not listed under `datasets` in params.yaml; add it there")
+    for method in params.methods:
+        params.recipe_of(method)
+    params.recipe_of(params.model)
+    for name, over in params.recipes.items():
+        allowed = {field.name for field in dataclasses.fields(Recipe)} | set(params.methods)
+        if unknown := set(over) - allowed:
+            raise UserError(f"recipes.{name}: unknown keys {sorted(unknown)}; known: {', '.join(sorted(allowed))}")
+    return params
+
+
+def _label(name: str, block: Mapping[str, Any]) -> Label:
+    options = {key: value for key, value in block.items() if key not in ("tool", "version")}
+    given = {key: value for key, value in block.items() if key in ("tool", "version")}
+    return _build(Label, {**given, "options": options}, f"labels.{name}")
+
+
+def _build(kind: type[T], values: Any, where: str) -> T:
+    """Make dataclass `kind` of a mapping, converting nested dataclasses; every problem is named with its dotted key."""
+    dot = f"{where}." if where else ""
+    if not isinstance(values, Mapping):
+        raise UserError(f"params.yaml: {where or 'the file'} must be a mapping, found {values!r}")
+    fields = {field.name: field.type for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if unknown := sorted(set(values) - set(fields)):
+        raise UserError(f"params.yaml: unknown key {dot}{unknown[0]}; known: {', '.join(sorted(fields))}")
+    if missing := [name for name in fields if name not in values]:
+        raise UserError(f"params.yaml: missing key {dot}{missing[0]}")
+    return kind(**{name: _convert(values[name], type_, f"{dot}{name}") for name, type_ in fields.items()})
+
+
+def _convert(value: Any, kind: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        return value if isinstance(value, kind) else _build(kind, value, where)  # type: ignore[arg-type]
+    origin = get_origin(kind)
+    if origin is dict and isinstance(value, Mapping):
+        _, inner = get_args(kind)
+        return {key: _convert(item, inner, f"{where}.{key}") for key, item in value.items()}
+    if origin is list and isinstance(value, list):
+        return [_convert(item, get_args(kind)[0], f"{where}[{number}]") for number, item in enumerate(value)]
+    if kind is Any or (isinstance(kind, type) and isinstance(value, kind) and not isinstance(value, bool)):
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    raise UserError(f"params.yaml: {where} must be {getattr(kind, '__name__', kind)}, found {value!r}")

@@ -1,0 +1,70 @@
+"""Which queries a report shows, and what came back for them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+SHOWN = 10  # gallery images in a row
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One gallery image of a ranking. rank is 1-based; match says whether it is the same person."""
+
+    rank: int
+    image_id: int
+    distance: float
+    match: bool
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """One query's ranking. why: best, random or worst. ap: its average precision. first_match: 1-based rank.
+
+    hits are the first SHOWN gallery images, then the first match where it lies further down but was still kept.
+    """
+
+    why: str
+    query: int
+    ap: float
+    first_match: int
+    hits: list[Hit]
+
+
+def choose(
+    ranks: pa.Table, protocol: str, pids: np.ndarray, seed: int, best: int = 2, random: int = 3, worst: int = 3
+) -> list[Ranking]:
+    """The best, some random and the worst queries of a protocol by average precision, in this order.
+
+    ranks: the table of ranks.parquet. pids: int (N,), the person of each image id; no person appears twice, so that
+    one hard person does not fill the list. Equal precision: the nearer first image is better, the later first match
+    worse. The same seed chooses the same queries.
+    """
+    rows = ranks.filter(pc.equal(ranks["protocol"], protocol))
+    query, ap = rows["query"].to_numpy(), rows["ap"].to_numpy()
+    first = rows["first_match_rank"].to_numpy()
+    nearest = np.array([distances[0] if distances else np.inf for distances in rows["distance"].to_pylist()])
+    orders = {
+        "best": (best, np.lexsort((query, nearest, -ap))),
+        "worst": (worst, np.lexsort((query, -first, ap))),
+        "random": (random, np.random.default_rng(seed).permutation(len(rows))),
+    }
+    seen: set[int] = set()
+    chosen: dict[str, list[int]] = {}
+    for why, (count, order) in orders.items():
+        chosen[why] = []
+        for row in order:
+            if len(chosen[why]) < count and int(pids[query[row]]) not in seen:
+                seen.add(int(pids[query[row]]))
+                chosen[why].append(int(row))
+    return [_ranking(rows, row, why) for why in ("best", "random", "worst") for row in chosen[why]]
+
+
+def _ranking(rows: pa.Table, row: int, why: str) -> Ranking:
+    values = rows.slice(row, 1).to_pylist()[0]
+    columns = (values["gallery"], values["distance"], values["match"])
+    hits = [Hit(rank, *columns_) for rank, columns_ in enumerate(zip(*columns, strict=True), start=1)]
+    late = [hit for hit in hits[SHOWN:] if hit.rank == values["first_match_rank"]]
+    return Ranking(why, values["query"], values["ap"], values["first_match_rank"], hits[:SHOWN] + late)

@@ -1,0 +1,1 @@
+"""Rendered people: bodies, clothes, scenes, cameras, a small rasteriser, and the truth about every pixel."""

@@ -1,0 +1,1 @@
+"""From image table and label cache to trained weights."""

@@ -1,0 +1,37 @@
+"""Images as the networks want them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from partreid.errors import UserError
+
+# ImageNet statistics, RGB in 0..1; every ImageNet weight file we load was trained with them
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+STD = np.array([0.229, 0.224, 0.225], np.float32)
+
+
+def read_image(path: Path, height: int, width: int) -> np.ndarray:
+    """Read an image file and resize it (bilinear, anti-aliased when shrinking): uint8 RGB (height, width, 3)."""
+    data = np.fromfile(path, np.uint8) if path.is_file() else np.empty(0, np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
+    if image is None:
+        raise UserError(f"cannot read image {path}; it was readable when the data set was indexed: rebuild the index")
+    if image.shape[:2] == (height, width):
+        return image
+    shrinks = image.shape[0] > height and image.shape[1] > width
+    return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def normalise(image: np.ndarray) -> np.ndarray:
+    """uint8 RGB (H, W, 3) -> float32 (3, H, W) with ImageNet mean 0 and standard deviation 1."""
+    return np.ascontiguousarray(((image.astype(np.float32) / 255 - MEAN) / STD).transpose(2, 0, 1))
+
+
+def load_images(root: Path, paths: Sequence[str], height: int, width: int) -> Tensor:
+    """Images as the networks take them in a test: float32 (B, 3, height, width)."""
+    return torch.from_numpy(np.stack([normalise(read_image(root / path, height, width)) for path in paths]))

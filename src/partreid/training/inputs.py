@@ -1,0 +1,41 @@
+"""What a method trains on, read from the image table and the label caches."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from partreid import records
+from partreid.errors import UserError, choose
+from partreid.labels.cache import OK, Cache
+from partreid.skeleton import FIELD_MIRROR
+from partreid.training.data import Fields, TrainingSet
+
+# the array of each label kind that training reads, and what a flip exchanges in it
+FIELDS: Mapping[str, tuple[str, tuple[int, ...]]] = {"pifpaf": ("fields", FIELD_MIRROR)}
+
+
+def training_set(table_path: Path, root: Path, label_paths: Mapping[str, Path]) -> TrainingSet:
+    """The training split of an image table with its labels (kind -> cache file).
+
+    pids are numbered 0..identities-1 in ascending order. Junk does not train.
+    """
+    table = records.select(records.read(table_path), "train")
+    pid = records.integers(table, "pid")
+    keep = pid != records.JUNK
+    table, pid = table.filter(keep), pid[keep]
+    identities, relabelled = np.unique(pid, return_inverse=True)
+    if len(identities) < 2:
+        raise UserError(
+            f"{table_path} has {len(identities)} persons in its training split, training needs two or more; "
+            "see data/README.md for how a data set is split"
+        )
+    image_ids = records.integers(table, "image_id")
+    labels = {kind: _fields(kind, path, table_path, image_ids) for kind, path in label_paths.items()}
+    return TrainingSet(root, table["path"].to_pylist(), relabelled.astype(np.int64), labels)
+
+
+def _fields(kind: str, path: Path, table_path: Path, image_ids: np.ndarray) -> Fields:
+    array, mirror = choose(FIELDS, kind, "label")
+    cache = Cache(path, f"label/{kind}", table_path)
+    return Fields(cache.rows(array, image_ids), cache.status[image_ids] == OK, mirror)

@@ -1,0 +1,110 @@
+"""The training loop every method shares. It resumes after a kill with the same result as an undisturbed run."""
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from partreid import torchfile
+from partreid.errors import UserError, choose
+from partreid.methods.base import Method
+from partreid.params import Recipe
+from partreid.training import schedule
+from partreid.training.data import Augmentation, TrainingSet, epoch_batches
+
+OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "sgd": lambda parameters, **options: torch.optim.SGD(parameters, momentum=0.9, **options),
+}
+
+
+def device_of(name: str) -> torch.device:
+    """auto is CUDA when there is a CUDA device, else the CPU."""
+    choose(dict.fromkeys(("auto", "cpu", "cuda")), name, "device (train.device)")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UserError("train.device is cuda, but torch sees no CUDA device; use auto or cpu")
+    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def mixed(precision: str, device: torch.device) -> bool:
+    """Whether the forward pass runs in bfloat16; auto is yes on a CUDA device that computes in it."""
+    choose(dict.fromkeys(("auto", "float32", "bfloat16")), precision, "precision (train.precision)")
+    return precision == "bfloat16" or (
+        precision == "auto" and device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    )
+
+
+def train(
+    method: Method,
+    data: TrainingSet,
+    recipe: Recipe,
+    *,
+    seed: int,
+    device: torch.device,
+    bfloat16: bool,
+    workers: int,
+    scratch: Path,
+    log: Callable[[int, dict[str, float]], None],
+) -> None:
+    """Train `method` in place. After every epoch the whole state goes to `scratch`, and `log(epoch, means)` is called.
+
+    If a state is found there on entry, training goes on from it, after `log` has been called for the epochs before.
+    The means are of every loss term, their sum `loss`, the `learning_rate` at the epoch's end, and `images_per_second`.
+    """
+    # convolutions on the CPU and in mixed precision run about 1.6 times faster on this layout; values are the same
+    method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = choose(OPTIMIZERS, recipe.optimizer, "optimizer")(
+        method.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+    )
+    augmentation = Augmentation(recipe.height, recipe.width, recipe.flip, recipe.pad, recipe.erase)
+    path = scratch / "checkpoint.pt"
+    state = torchfile.load(path, "delete it to train from the start") if path.is_file() else None
+    if state is not None:
+        method.load_state_dict(state["method"])
+        optimizer.load_state_dict(state["optimizer"])
+    history: list[dict[str, float]] = [] if state is None else state["history"]
+    for epoch, means in enumerate(history):
+        log(epoch, means)
+    method.train()
+    for epoch in range(len(history), recipe.epochs):
+        count, batches = epoch_batches(
+            data,
+            augmentation,
+            ids_per_batch=recipe.ids_per_batch,
+            images_per_id=recipe.images_per_id,
+            seed=seed,
+            epoch=epoch,
+            workers=workers,
+        )
+        if not count:
+            raise UserError("training needs at least one batch, but the training split has no identities")
+        sums: dict[str, Tensor] = {}
+        began, images = time.perf_counter(), 0
+        for number, batch in enumerate(tqdm(batches, f"epoch {epoch + 1}/{recipe.epochs}", count, leave=False)):
+            rate = recipe.learning_rate * schedule.factor(
+                epoch + number / count, recipe.warmup_epochs, recipe.warmup_start, recipe.decay_at, recipe.decay
+            )
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+            with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16):
+                terms = method.losses(batch.to(device))
+            terms = {"loss": torch.stack(list(terms.values())).sum(), **terms}
+            optimizer.zero_grad(set_to_none=True)
+            terms["loss"].backward()
+            optimizer.step()
+            images += len(batch.pid)
+            for name, term in terms.items():
+                sums[name] = sums.get(name, 0) + term.detach()
+        means = {name: float(total) / count for name, total in sums.items()}
+        if means["loss"] != means["loss"]:
+            raise UserError(f"the loss is not a number in epoch {epoch + 1}; lower the learning rate")
+        means["learning_rate"] = rate
+        means["images_per_second"] = images / (time.perf_counter() - began)
+        history.append(means)
+        log(epoch, means)
+        torchfile.save(
+            path, {"history": history, "method": method.state_dict(), "optimizer": optimizer.state_dict()}
+        )

@@ -1,0 +1,93 @@
+"""Promises every registered method keeps."""
+
+import inspect
+
+import pytest
+import torch
+
+from partreid import methods, params
+from partreid.errors import UserError
+from partreid.methods import METHODS
+from partreid.methods.base import Batch
+
+
+def build(name, project, identities=6, **changes):
+    _, own = params.load(project / "params.yaml").recipe_of(name)
+    torch.manual_seed(0)
+    return methods.build(name, backbone="mobilenet_v2", identities=identities, **{**own, **changes})
+
+
+def batch_for(method, size=8):
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randn(size, 3, 64, 32, generator=generator)
+    labels = {kind: torch.rand(size, 36, 17, 9, generator=generator) for kind in method.labels}
+    labelled = {kind: torch.ones(size, dtype=torch.bool) for kind in method.labels}
+    return Batch(images, torch.arange(size) // 2, labels, labelled)
+
+
+@pytest.fixture(params=sorted(METHODS))
+def name(request):
+    return request.param
+
+
+def test_losses_reach_every_parameter_they_should(name, project):
+    method = build(name, project).train()
+    terms = method.losses(batch_for(method))
+    total = torch.stack(list(terms.values())).sum()
+    assert torch.isfinite(total)
+    total.backward()
+    assert all(p.grad is not None for p in method.backbone.parameters())
+    assert sum(p.grad.abs().sum() for p in method.backbone.parameters()) > 0
+
+
+def test_a_few_steps_lower_the_loss(name, project):
+    method = build(name, project).train()
+    optimizer = torch.optim.Adam(method.parameters(), 1e-3)
+    batch, losses = batch_for(method), []
+    for _ in range(12):
+        loss = torch.stack(list(method.losses(batch).values())).sum()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert min(losses[-3:]) < 0.9 * losses[0]
+
+
+@torch.no_grad()
+def test_embedding_keeps_the_contract(name, project):
+    method = build(name, project).eval()
+    images = batch_for(method).images
+    features, visibility = method.embed(images)
+    assert features.shape[:2] == visibility.shape == (8, len(method.parts()))
+    assert features.dtype == torch.float32
+    assert set(visibility.unique().tolist()) <= {0.0, 1.0}
+    maps = method.maps(images)
+    assert maps.shape[1] in (0, len(method.parts()))
+    assert maps.numel() == 0 or (maps.min() >= 0 and maps.max() <= 1)
+    one_by_one = torch.cat([method.embed(image[None])[0] for image in images])
+    assert torch.allclose(one_by_one, features, atol=1e-4)
+
+
+def test_saved_and_loaded_is_the_same(name, project, tmp_path):
+    method = build(name, project).eval()
+    _, own = params.load(project / "params.yaml").recipe_of(name)
+    header = {"model": name, "backbone": "mobilenet_v2", "identities": 6, "options": own, "height": 64, "width": 32}
+    methods.save(tmp_path / "weights.pt", method, header)
+    loaded = methods.load(tmp_path / "weights.pt")
+    images = batch_for(method).images
+    with torch.no_grad():
+        assert torch.equal(method.embed(images)[0], loaded.method.embed(images)[0])
+    assert (loaded.height, loaded.width) == (64, 32)
+
+
+def test_a_method_takes_its_options_as_keywords_only(name):
+    arguments = inspect.signature(METHODS[name]).parameters.values()
+    assert all(argument.kind is argument.KEYWORD_ONLY for argument in arguments)
+
+
+@pytest.mark.parametrize("content", [b"", b"nonsense"])
+def test_damaged_weights_are_named(tmp_path, content):
+    path = tmp_path / "weights.pt"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"weights\.pt is damaged"):
+        methods.load(path)

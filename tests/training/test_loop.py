@@ -1,0 +1,73 @@
+"""The loop on a tiny set: deterministic, independent of workers, and resumed to the same result."""
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from partreid import methods, params
+from partreid.errors import UserError
+from partreid.params import Recipe
+from partreid.training.data import Fields, TrainingSet
+from partreid.training.loop import device_of, train
+
+RECIPE = Recipe(
+    backbone="mobilenet_v2", height=32, width=16, epochs=3, ids_per_batch=2, images_per_id=2, optimizer="adam",
+    learning_rate=1e-3, weight_decay=5e-4, warmup_epochs=1, warmup_start=0.1, decay_at=[2], decay=0.1, flip=0.5, pad=2,
+    erase=0.5,
+)  # fmt: skip
+
+
+@pytest.fixture
+def data(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(8):
+        cv2.imwrite(str(tmp_path / f"{number}.png"), rng.integers(0, 256, (40, 20, 3), dtype=np.uint8))
+    fields = Fields(rng.integers(0, 256, (8, 36, 5, 3), dtype=np.uint8), np.ones(8, bool), tuple(range(36)))
+    return TrainingSet(tmp_path, [f"{n}.png" for n in range(8)], np.arange(8) // 4, {"pifpaf": fields})
+
+
+class Killed(Exception):
+    pass
+
+
+def run(data, project, scratch, workers=0, stop_after=None, name="bpbreid"):
+    _, own = params.load(project / "params.yaml").recipe_of(name)
+    torch.manual_seed(1)
+    method = methods.build(name, backbone="mobilenet_v2", identities=2, **{**own, "embedding": 8})
+    logged = []
+
+    def log(epoch, means):
+        logged.append((epoch, means["loss"]))
+        if epoch == stop_after:
+            raise Killed
+
+    cpu = torch.device("cpu")
+    train(method, data, RECIPE, seed=1, device=cpu, bfloat16=False, workers=workers, scratch=scratch, log=log)
+    return method.state_dict(), logged
+
+
+def test_workers_and_interruption_change_nothing(data, project, tmp_path):
+    whole, logged = run(data, project, tmp_path / "a")
+    with_workers, _ = run(data, project, tmp_path / "b", workers=2)
+    with pytest.raises(Killed):
+        run(data, project, tmp_path / "c", stop_after=1)  # dies after epoch 1's log, before its checkpoint
+    resumed, again = run(data, project, tmp_path / "c")
+    assert again == logged
+    for name, value in whole.items():
+        assert torch.equal(value, with_workers[name]), name
+        assert torch.equal(value, resumed[name]), name
+
+
+def test_a_damaged_checkpoint_is_named(data, project, tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d/checkpoint.pt").write_bytes(b"half a file")
+    with pytest.raises(UserError, match="checkpoint"):
+        run(data, project, tmp_path / "d")
+
+
+def test_cuda_without_cuda_is_a_user_error(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(UserError, match="no CUDA device"):
+        device_of("cuda")
+    assert device_of("auto").type == "cpu"
