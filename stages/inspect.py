@@ -1,69 +1,26 @@
-"""Look at a label cache: writes a contact sheet and a coverage table. Usage: python stages/inspect.py LABEL DATASET"""
+"""Look at a label cache: writes a contact sheet and a coverage table. Usage: python stages/inspect.py LABEL DATASET
 
-import argparse
+This file has the name of a standard module, and Python looks for modules in a script's own folder first. So it takes
+the folder off the search path when it is run, and steps aside when another stage's imports ask for `inspect`.
+"""
+
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from partreid import params, records
-from partreid.errors import UserError, choose, run
-from partreid.files import whole, write_text
-from partreid.labels import coverage, grouping, pictures
-from partreid.labels.cache import STATUS, Cache
-from partreid.tools.reading import read_original
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("label", help=", ".join(sorted(pictures.PANELS)))
-    parser.add_argument("dataset")
-    parser.add_argument("--out", type=Path, help="folder to write to; default: tmp/inspect/LABEL-DATASET")
-    parser.add_argument("--count", type=int, default=24, help="how many images, drawn at random (default 24)")
-    parser.add_argument("--seed", type=int, default=0, help="of the draw (default 0)")
-    parser.add_argument("--parts", default="8", help="grouping to colour: 2, 3, 4, 5, 6, 8, 11 (default 8)")
-    arguments = parser.parse_args()
-    label, dataset = arguments.label, arguments.dataset
-    members, _ = choose(pictures.PANELS, label, "label")
-    names = grouping.names(arguments.parts)
-    if arguments.count < 1:
-        raise UserError(f"--count must be at least 1, found {arguments.count}")
-    out = arguments.out or Path(f"tmp/inspect/{label}-{dataset}")
-
-    table_file = Path(f"data/index/{dataset}.parquet")
-    table = records.read(table_file)
-    cache = Cache(Path(f"data/labels/{label}/{dataset}.npz"), f"label/{label}", table_file)
-    everything = np.arange(len(table))
-    score = cache.rows("score", everything)
-    text = coverage.text(np.array(table["split"].to_pylist()), cache.status, score)
-    about = ", ".join(f"{key} {cache.header[key]}" for key in ("kind", "tool", "tool_version"))
-    write_text(out / "coverage.txt", f"{about}\n\n{text}")
-    print(f"{about}\n\n{text}")
-
-    rng = np.random.default_rng(arguments.seed)
-    chosen = np.sort(rng.choice(everything, min(arguments.count, len(table)), replace=False))
-    values = {name: cache.rows(name, chosen) for name in members}
-    tiles = []
-    for place, row in enumerate(chosen.tolist()):
-        image = read_original(params.load().root(dataset) / table["path"][row].as_py())
-        title = f"{row}  {STATUS[cache.status[row]]}  {score[row]:.2f}"
-        tiles.append(_tile(label, title, image, {name: array[place] for name, array in values.items()}, arguments.parts))
-    sheet = pictures.sheet(tiles, columns=3)
-    sheet = np.concatenate([sheet, pictures.legend(names, sheet.shape[1])])
-    with whole(out / "sheet.png") as temporary:
-        temporary.write_bytes(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
-    print(f"wrote {out / 'sheet.png'} and {out / 'coverage.txt'}")
-
-
-def _tile(
-    label: str, title: str, image: np.ndarray | None, values: dict[str, np.ndarray], grouped: str
-) -> np.ndarray:
-    if image is None:
-        grey = np.full((pictures.HEIGHT, pictures.HEIGHT // 2, 3), 200, np.uint8)
-        return pictures.tile(title, [grey])
-    _, draw = pictures.PANELS[label]
-    return pictures.tile(title, draw(image, values, grouped))
-
+FOLDER = Path(__file__).resolve().parent
+elsewhere = [entry for entry in sys.path if Path(entry).resolve() != FOLDER]
 
 if __name__ == "__main__":
+    sys.path[:] = elsewhere
+    from partreid.errors import run
+    from partreid.labels.inspection import main
+
     run(main)
+else:
+    found = PathFinder.find_spec("inspect", elsewhere)
+    if found is None or found.loader is None:
+        raise ImportError("no standard module inspect")
+    sys.modules[__name__] = module_from_spec(found)
+    found.loader.exec_module(sys.modules[__name__])

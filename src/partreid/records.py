@@ -26,6 +26,7 @@ COLUMNS: tuple[tuple[str, pa.DataType, bool], ...] = (
     ("clothes_id", pa.int32(), True),  # outfit, unique over the set
     ("tracklet_id", pa.int32(), True),
     ("frame", pa.int32(), True),
+    ("occluded", pa.bool_(), True),  # part of the person is hidden or cut off; null where the set does not say
     ("width", pa.int32(), False),  # pixels
     ("height", pa.int32(), False),  # pixels
     ("sha1", pa.string(), False),  # of the file's bytes

@@ -7,7 +7,7 @@ import numpy as np
 
 def distances(query, gallery):
     """Euclidean distances of integer vectors: exact sums, one rounding to float32."""
-    return [[np.float32(math.sqrt(sum(int(x - y) ** 2 for x, y in zip(a, b)))) for b in gallery] for a in query]
+    return [[np.float32(math.sqrt(sum(int(d) ** 2 for d in a - b))) for b in gallery] for a in query]
 
 
 def relation(rule, q, g):

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from partreid.evaluation.distances import DISTANCES, cosine, euclidean, parts, vectors
 
 

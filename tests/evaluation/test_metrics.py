@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from partreid.evaluation import metrics, ranking
 from partreid.evaluation.distances import euclidean, vectors
 from partreid.evaluation.protocols import Ids, market_rule

@@ -64,9 +64,7 @@ def cosine(query: Vectors, gallery: Vectors) -> Tensor:
 
 def euclidean(query: Vectors, gallery: Vectors) -> Tensor:
     """Euclidean distance of the flattened (P * D) vectors."""
-    return _euclidean(
-        query.features.flatten(1), gallery.features.flatten(1), query.norms.sum(1), gallery.norms.sum(1)
-    )
+    return _euclidean(query.features.flatten(1), gallery.features.flatten(1), query.norms.sum(1), gallery.norms.sum(1))
 
 
 def parts(query: Vectors, gallery: Vectors) -> Tensor:

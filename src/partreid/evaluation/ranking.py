@@ -22,7 +22,8 @@ from partreid.evaluation.protocols import Ids, Relation
 
 QUERIES = 256  # rows of a distance block
 GALLERY = 1024  # its columns
-MEMORY = 256 * 2**20  # bytes a strip may take
+MEMORY = 64 * 2**20  # bytes a strip may take
+LINES = 2**20  # entries of a strip that are compared together: few enough to stay in the cache
 
 FARTHEST = torch.finfo(torch.float32).max  # stands for "at distance +inf, but in the ranking"
 
@@ -64,7 +65,7 @@ def rank(
     pieces = []
     for start in range(0, len(query), QUERIES * blocks):
         rows = range(start, min(start + QUERIES * blocks, len(query)), QUERIES)
-        pieces.append(_strip(rows, query, gallery, query_ids, gallery_ids, distance, relation, top, memory))
+        pieces.append(_strip(rows, query, gallery, query_ids, gallery_ids, distance, relation, top))
     if not pieces:
         empty = torch.zeros(0, dtype=torch.int64)
         pieces = [Ranking(empty, empty, empty, empty.view(0, 1), empty.view(0, 1).float(), empty.view(0, 1).bool())]
@@ -80,7 +81,6 @@ def _strip(
     distance: Distance,
     relation: Relation,
     top: int,
-    memory: int,
 ) -> Ranking:
     """Rank the queries of the blocks that begin at `starts`."""
     first = starts[0]
@@ -96,16 +96,14 @@ def _strip(
         for upper in starts:
             target = tile[upper - first : upper - first + QUERIES]
             target.copy_(distance(query.rows(upper, QUERIES), block)[: target.shape[0], : target.shape[1]])
-        match, ignored = relation(
-            asking.at((slice(None), None)), gallery_ids.at((None, slice(left, left + GALLERY)))
-        )
+        match, ignored = relation(asking.at((slice(None), None)), gallery_ids.at((None, slice(left, left + GALLERY))))
         tile.clamp_(max=FARTHEST).masked_fill_(ignored, torch.inf)
         kept -= ignored.sum(1)
         found = match.nonzero()
         rows.append(found[:, 0])
         columns.append(found[:, 1] + left)
     row, column = torch.cat(rows), torch.cat(columns)
-    place = _places(strip, row, column, memory)
+    place = _places(strip, row, column)
     order = torch.argsort(row * (strip.shape[1] + 1) + place)  # by query, then rank; no two are equal
     best, near = _first(strip, top)
     right, _ = relation(asking.at((slice(None), None)), gallery_ids.at(best.clamp(min=0)))
@@ -115,9 +113,9 @@ def _strip(
     return Ranking(*(value.cpu() for value in result))
 
 
-def _places(strip: Tensor, row: Tensor, column: Tensor, memory: int) -> Tensor:
+def _places(strip: Tensor, row: Tensor, column: Tensor) -> Tensor:
     """Rank of the entries (row, column), (n,) each, in a strip of distances (q, G): int64 (n,), from 1."""
-    size = max(1, memory // (8 * strip.shape[1]))  # entries looked at together
+    size = max(1, LINES // max(1, strip.shape[1]))  # right answers looked at together
     places = [_before(strip, *pair) for pair in zip(row.split(size), column.split(size), strict=True)]
     return torch.cat(places) + 1
 

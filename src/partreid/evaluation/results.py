@@ -23,8 +23,8 @@ class Result:
     """One protocol's result. Q queries entered it; `skipped` more had no right answer in the gallery.
 
     query: int32 (Q,), image_ids. ap, inp: float64 (Q,). first: int64 (Q,), rank of the first right answer.
-    right: int64 (Q,), right answers. kept: int64 (Q,), ranked entries. gallery: how many images the protocol's gallery
-    has. top: int32 (Q, k), image_ids of the first entries, -1 past the end; distance: float32 (Q, k); match: bool (Q, k).
+    right: int64 (Q,), right answers. kept: int64 (Q,), ranked entries. gallery: images in the protocol's gallery.
+    top: int32 (Q, k), image_ids of the first entries, -1 past the end; distance: float32, match: bool, alike.
     """
 
     query: np.ndarray
@@ -50,14 +50,15 @@ def evaluate(
 ) -> Result:
     """Evaluate embeddings of the images of `table` by one protocol.
 
-    average_precision: a name of metrics.AVERAGE_PRECISION. top: entries kept per query. memory: bytes of distances held.
+    average_precision: a name of metrics.AVERAGE_PRECISION. top: entries kept per query. memory: bytes of distances.
     UserError: an image of the protocol has no embedding, or one that is not finite; an unknown name.
     """
     precision = choose(metrics.AVERAGE_PRECISION, average_precision, "average precision")
     distance = choose(DISTANCES, embeddings.header["distance"], "distance")
     asking, answering = (table.filter(pa.array(pick(table))) for pick in (protocol.query, protocol.gallery))
     ranked = ranking.rank(
-        *(_vectors(embeddings, side) for side in (asking, answering)),
+        _vectors(embeddings, asking),
+        _vectors(embeddings, answering),
         ids(asking),
         ids(answering),
         distance,
@@ -98,7 +99,7 @@ def _vectors(embeddings: Embeddings, table: pa.Table) -> ranking.Vectors:
 
 
 def summary(result: Result) -> dict[str, float | int]:
-    """What metrics.json holds of a protocol: fractions rounded to 6 digits, and counts. `queries` is the denominator."""
+    """What metrics.json holds of a protocol: fractions rounded to 6 digits, and counts; `queries` went into them."""
     shares = {"mAP": result.ap.mean(), "mINP": result.inp.mean()}
     curve = metrics.cmc(result.first, max(RANK_MARKS))
     shares.update({f"rank{mark}": curve[mark - 1] for mark in RANK_MARKS})

@@ -1,11 +1,12 @@
 """From 17 keypoints and a person mask to the 36 confidence fields that PifPaf would give.
 
-Geometry. A keypoint's field is 2^-(d/r)^2, d the distance from it; a link's field is the same with d the distance from
-the segment between its two keypoints. So it is 1 on the joint or along the limb and 0.5 at distance r: the limb's
-half-width, a fixed share of the person's stature (RADIUS). A keypoint below min_score leaves no trace, nor do its links.
-With a person mask, all fields of a cell are scaled by one factor so that the strongest equals the mask's probability:
-the body is filled to its outline by whatever limb is nearest (in units of its half-width), clothes included, and nothing
-lies outside. Cells further than about 2 r from every limb (strongest field below FLOOR) are left dark: someone else.
+Geometry. A keypoint's field is 2^-(d/r)^2, d the distance from it; a link's field is the same with d the distance
+from the segment between its two keypoints. So it is 1 on the joint or along the limb and 0.5 at distance r: the limb's
+half-width, a fixed share of the person's stature (RADIUS). A keypoint below min_score leaves no trace, nor do its
+links. With a person mask, all fields of a cell are scaled by one factor so that the strongest equals the mask's
+probability: the body is filled to its outline by whatever limb is nearest (in units of its half-width), clothes
+included, and nothing lies outside. Cells further than about 2 r from every limb (strongest field below FLOOR) are
+left dark: they are someone else.
 
 Cells. A field of h x w cells covers the image's whole extent evenly, like an image resized to h x w: the centre of
 cell (i, j) lies at x = (j + 0.5) W / w, y = (i + 0.5) H / h. (PifPaf's own cells are centred on multiples of 8 pixels
@@ -20,17 +21,18 @@ FLOOR = 0.05
 
 # half-width of the clothed body, in units of the stature
 _KEYPOINT_RADIUS = {
-    "nose": 0.06, "eye": 0.06, "ear": 0.06, "shoulder": 0.05, "elbow": 0.04, "wrist": 0.04, "hip": 0.07, "knee": 0.05,
+    "nose": 0.06, "eye": 0.06, "ear": 0.06, "shoulder": 0.05, "elbow": 0.045, "wrist": 0.04, "hip": 0.07, "knee": 0.05,
     "ankle": 0.05,
 }  # fmt: skip
 _LINK_RADIUS = {
-    ("ankle", "knee"): 0.045, ("knee", "hip"): 0.06, ("hip", "hip"): 0.07, ("shoulder", "hip"): 0.08,
-    ("shoulder", "shoulder"): 0.06, ("shoulder", "elbow"): 0.04, ("elbow", "wrist"): 0.035, ("eye", "eye"): 0.06,
-    ("nose", "eye"): 0.06, ("eye", "ear"): 0.06, ("ear", "shoulder"): 0.045,
+    ("ankle", "knee"): 0.045, ("knee", "hip"): 0.06, ("hip", "hip"): 0.07, ("shoulder", "hip"): 0.07,
+    ("shoulder", "shoulder"): 0.06, ("shoulder", "elbow"): 0.045, ("elbow", "wrist"): 0.04, ("eye", "eye"): 0.06,
+    ("nose", "eye"): 0.06, ("eye", "ear"): 0.06, ("ear", "shoulder"): 0.03,
 }  # fmt: skip
 
-# two places on the upright body and how much of the stature lies between their heights (D. Winter, Biomechanics and Motor
-# Control of Human Movement, figure 4.1, after Drillis and Contini: eyes 0.936, shoulders 0.818, hips 0.530, ankles 0.039)
+# two places on the upright body and how much of the stature lies between their heights (D. Winter, Biomechanics and
+# Motor Control of Human Movement, "Body segment parameters expressed as a fraction of body height", after Drillis and
+# Contini: eyes 0.936, shoulders 0.818, hips 0.530, ankles 0.039)
 _STICKS = (
     ("eye", "hip", 0.406), ("eye", "ankle", 0.897), ("shoulder", "hip", 0.288), ("shoulder", "ankle", 0.779),
     ("hip", "ankle", 0.491),
@@ -77,8 +79,8 @@ def draw(
     height: int,
     width: int,
     *,
-    thickness: float = 1.0,
-    min_score: float = 0.3,
+    thickness: float,
+    min_score: float,
 ) -> np.ndarray:
     """The 36 fields without a mask: float32 (n, 36, height, width) in 0..1.
 

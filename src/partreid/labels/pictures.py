@@ -29,8 +29,8 @@ PART_COLOURS: dict[str, tuple[int, int, int]] = {
     "left_foot": (204, 121, 167),
     "right_foot": (136, 34, 85),
 }
-"""Part name -> RGB, the same in every grouping. Hues of Okabe and Ito (2008), which colour-blind people tell apart; left and
-right of one limb differ in lightness."""
+"""Part name -> RGB, the same in every grouping. Hues of Okabe and Ito (2008), which colour-blind people tell apart;
+left and right of one limb differ in lightness."""
 
 HEIGHT = 256  # pixels of a panel; its width follows the image
 

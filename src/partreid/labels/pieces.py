@@ -117,7 +117,7 @@ def _do(folder: Path, work: Work, images: int, processes: int, title: str) -> No
 def _make(work: Work, path: Path, start: int, stop: int) -> None:
     arrays = work(start, stop)
     with whole(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # the stub takes any key for allow_pickle
 
 
 _work: Work  # of this worker process; sent once, not with every piece

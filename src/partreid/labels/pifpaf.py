@@ -1,7 +1,8 @@
 """Label `pifpaf`: 36 confidence fields per image, for BPBreID (paper 002).
 
 Members: `fields` uint8 (n, 36, height, width), 255 times the confidence, in the order of partreid.skeleton.FIELDS;
-`status` uint8 (n,) and `score` float32 (n,) as the tool gave them. Rows that are not ok are all zeros. Geometry: partreid.labels.fields.
+`status` uint8 (n,) and `score` float32 (n,) as the tool gave them. Fields of rows that are not ok are all zeros.
+Geometry: partreid.labels.fields.
 """
 
 from functools import lru_cache, partial

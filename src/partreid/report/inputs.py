@@ -80,7 +80,9 @@ def _cmc(path: Path) -> dict[str, np.ndarray]:
         for row in _rows(_present(path), ","):
             curves.setdefault(row["protocol"], {})[int(row["rank"])] = float(row["cmc"])
     except (KeyError, ValueError) as error:
-        raise UserError(f"{path}: expected the columns protocol, rank, cmc ({error}); delete it, `dvc repro`") from error
+        raise UserError(
+            f"{path}: expected the columns protocol, rank, cmc ({error}); delete it, `dvc repro`"
+        ) from error
     return {name: np.array([curve[rank] for rank in sorted(curve)]) for name, curve in curves.items()}
 
 

@@ -1,11 +1,7 @@
-"""Small pictures: fitting, framing, heat maps, text, encoding. Images are RGB uint8 (H, W, 3)."""
-
-from pathlib import Path
+"""Small pictures: fitting, framing, text, encoding. Images are RGB uint8 (H, W, 3)."""
 
 import cv2
 import numpy as np
-
-from partreid.errors import UserError
 
 GREEN = (22, 150, 84)
 RED = (214, 48, 57)
@@ -16,17 +12,6 @@ PAPER = (255, 255, 255)
 BACKDROP = (226, 228, 231)  # behind an image that does not fill its box
 
 _FONT = cv2.FontFace("sans")  # a real font inside OpenCV, so the same text on every machine
-
-
-def read(path: Path) -> np.ndarray:
-    """Read an image file as RGB uint8 (H, W, 3)."""
-    try:
-        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    except (OSError, cv2.error):
-        image = None
-    if image is None:
-        raise UserError(f"cannot read the image {path}; is the data set still where params.yaml says?")
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -44,19 +29,6 @@ def fit(image: np.ndarray, height: int, width: int) -> np.ndarray:
 def frame(image: np.ndarray, colour: tuple[int, int, int], width: int = 4) -> np.ndarray:
     """Put a frame of `width` pixels around the image, hiding none of it: (H + 2 width, W + 2 width, 3)."""
     return cv2.copyMakeBorder(image, width, width, width, width, cv2.BORDER_CONSTANT, value=colour)
-
-
-def heat(image: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """Lay a heat map over the darkened grey image: dark = 0, bright = 1.
-
-    values: float (h, w) in 0..1, stretched over the whole image. Returns (H, W, 3).
-    """
-    height, width = image.shape[:2]
-    field = cv2.resize(values.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR).clip(0, 1)
-    colours = cv2.applyColorMap((field * 255).astype(np.uint8), cv2.COLORMAP_INFERNO)[..., ::-1]
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)[..., None]
-    share = 0.25 + 0.5 * field[..., None]  # of the heat map: the person stays recognisable below it
-    return (colours * share + grey * (1 - share)).round().astype(np.uint8)
 
 
 def text(

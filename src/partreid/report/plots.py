@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -10,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-# Okabe and Ito's palette: told apart by colour-blind readers, readable on white and on black
-COLOURS = ("#0072b2", "#e08a00", "#009e73", "#cc5fa0", "#d55e00", "#56b4e9")
+# after Okabe and Ito, the blue lighter: told apart by colour-blind readers, readable on white and on black
+COLOURS = ("#1f83c4", "#e08a00", "#009e73", "#cc5fa0", "#d55e00", "#56b4e9")
 MARKERS = "osD^vP"
 INK = "#23262b"
 FADED = "#8a8f98"
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.family": "sans-serif",
     "font.size": 10,
     "axes.spines.top": False,
@@ -51,8 +52,11 @@ TITLES = {
 
 def cmc(curves: Mapping[str, np.ndarray]) -> Figure:
     """CMC curves. curves: protocol -> float (K,), entry k = share of queries with a match in the first k + 1."""
-    with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(5.6, 3.5), layout="constrained")
+    with mpl.rc_context({**STYLE, "font.size": 9}):
+        longest = max((len(values) for values in curves.values()), default=1)
+        step = 5 if longest <= 20 else 10
+        ticks = [1, *range(step, longest + 1, step)]
+        figure = Figure(figsize=(4.8, 3.2), layout="constrained")
         axes = figure.add_subplot()
         for number, (name, values) in enumerate(curves.items()):
             axes.plot(
@@ -60,15 +64,15 @@ def cmc(curves: Mapping[str, np.ndarray]) -> Figure:
                 values,
                 color=COLOURS[number % len(COLOURS)],
                 marker=MARKERS[number % len(MARKERS)],
-                markersize=4,
+                markersize=5,
+                markevery=[rank - 1 for rank in ticks if rank <= len(values)],
                 linewidth=1.8,
                 label=name,
             )
         axes.set(xlabel="rank k", ylabel="queries with a match in the first k")
         axes.set_ylim(top=1.02)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %", decimals=0))
-        longest = max((len(values) for values in curves.values()), default=1)
-        axes.set_xticks([1, *range(5, longest + 1, 5 * -(-longest // 50))])
+        axes.set_xticks(ticks)
         axes.legend(loc="lower right")
         return figure
 
@@ -108,11 +112,15 @@ def _draw(axes: Axes, name: str, steps: np.ndarray, values: np.ndarray) -> None:
     axes.set_title(TITLES.get(name, name.replace("_", " ").capitalize()))
     axes.set_xlabel("epoch")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
-    axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=5, steps=[1, 2, 5, 10]))
     if name == "learning_rate":
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:.1e}".replace("e-0", "e-") if rate else "0"))
+        axes.yaxis.set_major_formatter(FuncFormatter(_short))
     if np.isfinite(values).any() and np.nanmin(values) >= 0:
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.08 * np.nanmax(values) or None)
+
+
+def _short(value: float, _: object) -> str:
+    return f"{value:.1e}".replace(".0e", "e").replace("e-0", "e-") if value else "0"
 
 
 def svg(figure: Figure, salt: str) -> str:
@@ -131,8 +139,8 @@ def svg(figure: Figure, salt: str) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """PNG on white at 110 dots per inch."""
+    """PNG on white at 130 dots per inch."""
     buffer = io.BytesIO()
     with mpl.rc_context(STYLE):
-        figure.savefig(buffer, format="png", dpi=110, facecolor="white", metadata={"Software": None})
+        figure.savefig(buffer, format="png", dpi=130, facecolor="white", metadata={"Software": None})
     return buffer.getvalue()

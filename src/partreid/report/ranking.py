@@ -68,3 +68,8 @@ def _ranking(rows: pa.Table, row: int, why: str) -> Ranking:
     hits = [Hit(rank, *columns_) for rank, columns_ in enumerate(zip(*columns, strict=True), start=1)]
     late = [hit for hit in hits[SHOWN:] if hit.rank == values["first_match_rank"]]
     return Ranking(why, values["query"], values["ap"], values["first_match_rank"], hits[:SHOWN] + late)
+
+
+def queries(ranks: pa.Table, protocol: str) -> np.ndarray:
+    """The image ids of a protocol's queries, int32 (Q,)."""
+    return ranks.filter(pc.equal(ranks["protocol"], protocol))["query"].to_numpy()

@@ -1,12 +1,16 @@
 """Contact sheets for a README: ranking lists and attention maps as one picture. Images are RGB uint8 (H, W, 3)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from partreid.report.pictures import GREEN, GREY, INK, PAPER, RED, SOFT, fit, frame, text, text_width
+from partreid.labels.pictures import heat
+from partreid.report.attention import Looks
+from partreid.report.pictures import BACKDROP, GREEN, GREY, INK, PAPER, RED, SOFT, fit, frame, text, text_width
+from partreid.report.ranking import Ranking
 
+Thumb = Callable[[int], np.ndarray]  # image_id -> RGB uint8 (H, W, 3)
 HEIGHT, WIDTH = 160, 80  # of one picture, pixels
 EDGE = 4  # of a frame
 GAP = 8
@@ -60,10 +64,48 @@ def sheet(rows: Sequence[Row], columns: Sequence[str] = ()) -> np.ndarray:
             x = MARGIN + side + _place(row.cells, place)
             canvas[y : y + CELL_H, x : x + CELL_W] = frame(fit(cell.image, HEIGHT, WIDTH), colour_of(cell.good), EDGE)
             middle = x + CELL_W // 2 - text_width(cell.below, 13) // 2
-            text(canvas, cell.below, middle, y + CELL_H + 16, 13, colour=INK if cell.good is None else colour_of(cell.good))
+            text(
+                canvas,
+                cell.below,
+                middle,
+                y + CELL_H + 16,
+                13,
+                colour=INK if cell.good is None else colour_of(cell.good),
+            )
     return canvas
 
 
 def _place(cells: Sequence[Cell], number: int) -> int:
     """Where cell `number` starts, in pixels right of the first cell."""
     return number * (CELL_W + GAP) + 2 * GAP * sum(cell.gap for cell in cells[: number + 1])
+
+
+def rankings(chosen: Sequence[Ranking], thumb: Thumb, each: int = 2) -> np.ndarray:
+    """The rankings of one protocol as a sheet, `each` of the best, random and worst queries: query, then gallery."""
+    rows = []
+    for why in dict.fromkeys(ranking.why for ranking in chosen):
+        for ranking in [ranking for ranking in chosen if ranking.why == why][:each]:
+            cells = [Cell(thumb(ranking.query), None, "query")]
+            for hit in ranking.hits:
+                late = bool(hit.rank > len(cells))  # ranks were left out before it
+                cells.append(Cell(thumb(hit.image_id), hit.match, str(hit.rank), gap=late or len(cells) == 1))
+            note = [f"AP {100 * ranking.ap:.1f} %", f"first match: {ranking.first_match:,}"]
+            rows.append(Row(f"{why.capitalize()} query", note, cells))
+    return sheet(rows)
+
+
+def looks(shown: Looks, thumb: Thumb) -> np.ndarray:
+    """Test images, their labels and attention maps as a sheet; green frame: visible part, red: invisible."""
+    rows = []
+    for row, image_id in enumerate(shown.image_id.tolist()):
+        image = thumb(image_id)
+        cells = [Cell(image, None)]
+        for drawn in shown.labels.values():
+            picture = drawn[row]
+            cells.append(Cell(np.full_like(image, BACKDROP) if picture is None else picture, None))
+        pairs = zip(shown.maps[row], shown.visible[row].tolist(), strict=False)  # no maps, no pictures
+        rows.append(Row("", (), [*cells, *(Cell(heat(image, values), visible) for values, visible in pairs)]))
+    columns = ["image", *(f"{kind} label" for kind in shown.labels)]
+    if shown.maps.shape[1]:
+        columns += [name.replace("_", " ") for name in shown.names]
+    return sheet(rows, columns)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from partreid.synthetic import materials as mat
 from partreid.synthetic.body import HEAD, LOWER_ARM, LOWER_LEG, TORSO, UPPER_ARM, UPPER_LEG, Body, keypoint_basis, rest
@@ -214,8 +215,6 @@ def _recoordinate(m: Mesh, middle: float) -> Mesh:
 
 def _strap(figure: Figure, clothed: Mesh, path: np.ndarray, material: int) -> Mesh:
     """A ribbon along a coarse path, pressed onto the clothes."""
-    from scipy.spatial import cKDTree
-
     t = np.linspace(0, len(path) - 1, 5 * len(path))
     fine = np.stack([np.interp(t, range(len(path)), path[:, axis]) for axis in range(3)], 1)
     trunk = clothed.points[np.unique(clothed.faces[clothed.part == TORSO])]

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.spatial import cKDTree
 
 from partreid.synthetic.body import LOWER_LEG, TORSO, UPPER_LEG, vertex_normals
 from partreid.synthetic.figure import Figure, smooth
@@ -107,13 +108,13 @@ def skirt(
 
 
 def follow(figure: Figure, part: Mesh, surface: Mesh | None = None) -> Mesh:
-    """Hang a thing on the body: each vertex takes the weights of the nearest vertex of the body (or of `surface`)."""
-    from scipy.spatial import cKDTree
-
+    """Hang a thing on the trunk: each vertex takes the weights of the nearest vertex of the body's (or `surface`'s) trunk."""
     if surface is None:
-        points, bones, weights = figure.points, figure.body.bones, figure.body.weights
+        trunk = figure.body.part == TORSO
+        points, bones, weights = figure.points[trunk], figure.body.bones[trunk], figure.body.weights[trunk]
     else:
-        points, bones, weights = surface.points, surface.bones, surface.weights
+        used = np.unique(surface.faces[surface.part == TORSO])
+        points, bones, weights = surface.points[used], surface.bones[used], surface.weights[used]
     nearest = cKDTree(points).query(part.points)[1]
     return mesh(part.points, part.faces, part.material, uv=part.uv, tint=part.tint, bones=bones[nearest],
                 weights=weights[nearest], part=part.part)  # fmt: skip

@@ -101,11 +101,11 @@ def transforms(body: Body, heads: np.ndarray, pose: Mapping[str, float]) -> np.n
         turned[n[f"lowerarm01.{letter}"]] = between(up @ (wrist - elbow), chest @ fore) @ up
     result = np.zeros((len(heads), 3, 4), np.float64)
     for bone, parent in enumerate(body.parents):
-        if parent < 0:
-            turn, place = turned.get(bone, np.eye(3)), heads[bone]
-        else:
-            turn = turned.get(bone, result[parent, :, :3])
-            place = result[parent, :, :3] @ heads[bone] + result[parent, :, 3]
+        if bone not in turned and parent >= 0:
+            result[bone] = result[parent]  # moves rigidly with its parent
+            continue
+        turn = turned[bone]
+        place = heads[bone] if parent < 0 else result[parent, :, :3] @ heads[bone] + result[parent, :, 3]
         result[bone, :, :3] = turn
         result[bone, :, 3] = place - turn @ heads[bone]
     return result.astype(np.float32)

@@ -151,9 +151,14 @@ def _shade(
             crease = float(1.0)
             if folds > 0.0:
                 # creases: tilt the normal by differences of a noise that is stretched along the limb
-                h = _noise(t[0] * 14.0, t[1] * 7.0, seed)
-                hu = _noise(t[0] * 14.0 + 0.3, t[1] * 7.0, seed) - h
-                hv = _noise(t[0] * 14.0, t[1] * 7.0 + 0.3, seed) - h
+                fu = t[0] * 14.0
+                fv = t[1] * 7.0
+                if kind == 23:  # leaves
+                    fu = 1.3 * u / table[m, 7]
+                    fv = 1.3 * v / table[m, 7]
+                h = _noise(fu, fv, seed)
+                hu = _noise(fu + 0.3, fv, seed) - h
+                hv = _noise(fu, fv + 0.3, seed) - h
                 n = wp.normalize(n + folds * wp.vec3(hu, hu, -1.6 * hv))
                 crease = 1.0 - 0.25 * folds * (1.0 - h)
             lit = wp.max(0.0, wp.dot(n, toward))

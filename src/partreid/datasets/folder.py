@@ -1,0 +1,156 @@
+"""Own photos: `root/<person>/<camera>/*.jpg`, or any files listed in `root/images.csv`.
+
+One image shows one person, cut out. Person and camera names may be any text. They become numbers in byte order of the
+names (persons from 1, because 0 means distractor in the image table; cameras from 0), and the table's `about` metadata
+keeps both lists. Without a camera folder (`root/<person>/*.jpg`) or value, camid is null: such an image shares its
+camera with none. A person named -1 is junk: in the gallery, never ranked.
+
+Who trains and who is searched for: folders or values `train`, `query`, `gallery` (and `val`) say it; `test` leaves
+query and gallery to the rule of `partreid.datasets.splits`; nothing said at all leaves everything to it. All photos
+under `test`, or `query` and `gallery` alone, make a set that is only searched, with a model trained on another one.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from partreid import records
+from partreid.datasets import counts, images, splits
+from partreid.datasets.table import CSV, listed
+from partreid.errors import UserError
+
+GIVEN = ("train", "val", "query", "gallery", "test")  # test: query or gallery, by the rule
+TREE = """
+<root>/<person>/<camera>/*.jpg             person and camera: any names; also png, bmp, webp, tif
+<root>/<person>/*.jpg                      when there are no cameras
+<root>/<split>/<person>/<camera>/*.jpg     split: train, val, query, gallery, test
+<root>/images.csv                          columns path, pid and, if known, camid, split
+"""
+
+
+def read(root: Path) -> pa.Table:
+    """Read the image table of a folder of own photos (see the module's text).
+
+    Rows: by split in the order of records.SPLITS, each in byte order of the paths. Unreadable and missing images are
+    skipped and named. Raises UserError for a wrong layout, a CSV that cannot be understood, an unknown split, and when
+    no image is left or nobody can be searched for.
+    """
+    ignored: Counter[str] = Counter()
+    if (root / CSV).is_file():
+        rows, skipped = listed(root)
+    else:
+        rows, skipped = _walk(root, ignored)
+    given = _given(rows)
+    rows, unreadable = images.measure(root, rows)
+    skipped += unreadable
+    if not rows:
+        first = f"; the first: {skipped[0][0]} ({skipped[0][1]})" if skipped else ""
+        raise images.bad_layout(root, f"no readable image, {len(skipped)} skipped{first}", TREE)
+    persons = sorted({row["person"] for row in rows} - {str(records.JUNK)}, key=str.encode)
+    cameras = sorted({row["camera"] for row in rows if row["camera"]}, key=str.encode)
+    pids = {str(records.JUNK): records.JUNK} | {name: number for number, name in enumerate(persons, start=1)}
+    camids = {name: number for number, name in enumerate(cameras)}
+    rows = [{**row, "pid": pids[row["person"]], "camid": camids.get(row["camera"])} for row in rows]
+    rows, warnings = _split(rows, given)
+    about = {
+        "dataset": "folder",
+        "found": counts.count(rows),
+        "skipped": skipped,
+        "ignored": dict(sorted(ignored.items())),
+        "warnings": warnings + _doubts(rows, cameras),
+        "persons": persons,  # pid 1, 2, ...
+        "cameras": cameras,  # camid 0, 1, ...
+    }
+    return records.build(images.in_order(rows, records.SPLITS), about)
+
+
+def _walk(root: Path, ignored: Counter[str]) -> tuple[list[images.Row], images.Skipped]:
+    """Rows with path, person, camera ("" = none) and split ("" = not said) of the folder tree."""
+    if not root.is_dir():
+        raise images.bad_layout(root, "no photos", TREE)
+    top = _folders(root, "")
+    words = [name for name in top if name in GIVEN]
+    if words and len(words) < len(top):
+        other = next(name for name in top if name not in GIVEN)
+        problem = f"{words[0]}/ is named like a split, but {other}/ is not: put all persons under splits, or none"
+        raise images.bad_layout(root, problem, TREE)
+    rows: list[images.Row] = []
+    skipped: images.Skipped = [[path, "lies in no person's folder"] for path in images.list_files(root, "", ignored)]
+    for split in words or [""]:
+        if split:
+            stray = images.list_files(root, split, ignored)
+            skipped += [[path, "lies in no person's folder"] for path in stray]
+        for person in _folders(root, split):
+            home = f"{split}/{person}" if split else person
+            for camera in ["", *_folders(root, home)]:
+                folder = f"{home}/{camera}" if camera else home
+                for path in images.list_files(root, folder, ignored):
+                    rows.append({"path": path, "person": person, "camera": camera, "split": split})
+                if camera:
+                    deeper = _folders(root, folder)
+                    skipped += [[f"{folder}/{name}/", "folders inside a camera's are not read"] for name in deeper]
+    return rows, [[images.ascii_if_odd(path), reason] for path, reason in skipped]
+
+
+def _folders(root: Path, folder: str) -> list[str]:
+    """Names of the visible folders in `root/folder`, in byte order."""
+    with os.scandir(root / folder) as entries:
+        names = [entry.name for entry in entries if entry.is_dir()]
+    return sorted((name for name in names if not name.startswith((".", "__MACOSX"))), key=os.fsencode)
+
+
+def _given(rows: Sequence[images.Row]) -> bool:
+    """Whether the rows name their splits.
+
+    UserError for an unknown word, for junk outside the gallery, and when only some rows name one.
+    """
+    for row in rows:
+        if row["split"] and row["split"] not in GIVEN:
+            raise UserError(f"{row['path']}: unknown split {row['split']!r}; known: {', '.join(GIVEN)}")
+        if row["person"] == str(records.JUNK) and row["split"] not in ("", "gallery", "test"):
+            raise UserError(f"{row['path']}: person -1 is junk, which belongs in the gallery, not in {row['split']}")
+    silent = [row["path"] for row in rows if not row["split"]]
+    if silent and len(silent) < len(rows):
+        raise UserError(
+            f"{len(silent)} of {len(rows)} images name no split (the first: {silent[0]}); name one for all, or for none"
+        )
+    return bool(rows) and not silent
+
+
+def _split(rows: list[images.Row], given: bool) -> tuple[list[images.Row], list[str]]:
+    """Rows with their final split, and warnings. UserError when the rule finds nobody to search for."""
+    kept = [row for row in rows if given and row["split"] != "test"]
+    by_rule = [row for row in rows if not given or row["split"] == "test"]
+    if not by_rule:
+        return kept, []
+    divided, warnings = splits.divide(by_rule, train=not given)
+    if not any(row["split"] == "query" for row in divided):
+        raise UserError(
+            "nobody can be searched for: no person has images from two cameras, nor two images without a camera.\n"
+            "Images of one person by one camera never count as an answer. If the photos come from one camera, leave "
+            "the camera folders (or camid) out; each person then needs two images"
+        )
+    return kept + divided, warnings
+
+
+def _doubts(rows: Sequence[images.Row], cameras: Sequence[str]) -> list[str]:
+    """Warnings about what a table holds; it stays usable."""
+    warnings = []
+    if not cameras:
+        warnings.append("no cameras: every other image of a person counts as an answer")
+    lost, asking = splits.unanswerable(rows)
+    if not asking:
+        warnings.append("no queries: this set can be trained on, but not evaluated")
+    if lost:
+        warnings.append(f"{lost} of {asking} queries have no gallery image of the same person by another camera")
+    tested = {row["person"] for row in rows if row["split"] in ("query", "gallery")}
+    both = sorted({row["person"] for row in rows if row["split"] == "train"} & tested)
+    if both:
+        warnings.append(f"{splits.people(both)} both in training and in the test: results will look too good")
+    copies = len(rows) - len({row["sha1"] for row in rows})
+    if copies:
+        warnings.append(f"{copies} images are byte-for-byte copies of others; a copy is found all too easily")
+    return warnings

@@ -1,0 +1,56 @@
+"""Seed, revision, hashes and parameters of a run as lists to read, and the commands that make it again."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from partreid.report.page import Facts
+
+RUN = ("model", "dataset", "recipe", "backbone", "identities", "height", "width", "seed", "precision", "device")
+EVALUATION = ("distance", "average_precision", "average_precision_formula", "ties", "version")
+
+
+def facts(
+    trained: Mapping[str, Any], record: Mapping[str, Any], labels: Mapping[str, Mapping[str, Any]]
+) -> list[Facts]:
+    """All facts. trained: the weights' header. record: record.json. labels: label kind -> the cache's header."""
+    hashes = {"image table": record.get("table"), "weights": record.get("weights")}
+    hashes.update({f"label {kind}": value for kind, value in (record.get("labels") or {}).items()})
+    groups = {
+        "Run": {
+            **{key: trained.get(key) for key in RUN},
+            "trained by": trained.get("revision"),
+            "evaluated by": record.get("revision"),
+        },
+        "Hashes (SHA-256)": hashes,
+        "Evaluation": {key: record.get(key) for key in EVALUATION},
+        "Method": trained.get("options", {}),
+        "Training": {key: value for key, value in trained.get("training", {}).items() if key not in RUN},
+    }
+    for kind, header in labels.items():
+        counts = ", ".join(f"{header[key]:,} {key}" for key in ("ok", "missing", "failed") if key in header)
+        about = {key: header.get(key) for key in ("tool", "tool_version", "weights")}
+        groups[f"Label {kind}"] = {**about, **header.get("parameters", {}), "images": counts}
+    return [Facts(title, _told(values)) for title, values in groups.items() if _told(values)]
+
+
+def commands(trained: Mapping[str, Any]) -> list[str]:
+    """Shell lines that make the run again from a clone of the project. trained: the weights' header."""
+    values = {key: trained[key] for key in ("model", "dataset", "recipe")}
+    settings = " ".join(f"-S {key}={value}" for key, value in {**values, "train.seed": trained["seed"]}.items())
+    again = [f"dvc exp run {settings}"]
+    commit, _, dirty = str(trained.get("revision", "unknown")).partition("-")
+    if commit != "unknown":
+        again.insert(0, f"git checkout {commit}" + ("  # and its tracked files had been changed" if dirty else ""))
+    return again
+
+
+def _told(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [(key.replace("_", " "), _text(value)) for key, value in values.items() if value not in (None, "", {})]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_text, value)) or "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_text(item)}" for key, item in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,75 @@
+"""What the report takes from the data set, the label caches and the trained method."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from partreid import records
+from partreid.errors import UserError, choose
+from partreid.labels import pictures as label_pictures
+from partreid.labels.cache import OK, Cache
+from partreid.methods import Trained
+from partreid.report.attention import Looks
+from partreid.report.pictures import fit
+from partreid.tools.reading import read_original
+from partreid.training.images import load_images
+
+
+class Album:
+    """The images of a data set by image id, read when first asked for; thumbnails are kept.
+
+    table: the image table. root: the folder its paths are relative to. height, width: of a thumbnail in pixels.
+    """
+
+    def __init__(self, table: pa.Table, root: Path, height: int = 160, width: int = 80):
+        self.root, self.height, self.width = root, height, width
+        self.paths: list[str] = table["path"].to_pylist()
+        self._pids, self._cameras = records.integers(table, "pid"), records.integers(table, "camid")
+        self._thumbs: dict[int, np.ndarray] = {}
+
+    def image(self, image_id: int) -> np.ndarray:
+        """RGB uint8 (H, W, 3) in the file's size. UserError when it cannot be read."""
+        image = read_original(self.root / self.paths[image_id])
+        if image is None:
+            raise UserError(
+                f"cannot read the image {self.root / self.paths[image_id]} of the image table; put it back where "
+                "params.yaml says, or index the data set again"
+            )
+        return image
+
+    def thumb(self, image_id: int) -> np.ndarray:
+        """The image fitted into (height, width, 3)."""
+        if image_id not in self._thumbs:
+            self._thumbs[image_id] = fit(self.image(image_id), self.height, self.width)
+        return self._thumbs[image_id]
+
+    def name(self, image_id: int) -> str:
+        """Person and camera, numbered as in the image table."""
+        camera = self._cameras[image_id]
+        return f"{self._pids[image_id]}" + (f" · cam {camera}" if camera >= 0 else "")
+
+
+def looks(trained: Trained, album: Album, image_ids: np.ndarray) -> Looks:
+    """The method's maps and visibility of the images; the rest of the attention picture but the labels."""
+    paths = [album.paths[image_id] for image_id in image_ids]
+    with torch.inference_mode():
+        images = load_images(album.root, paths, trained.height, trained.width)
+        maps, (_, visibility) = trained.method.maps(images), trained.method.embed(images)
+    return Looks(trained.method.parts(), image_ids, maps.float().numpy(), visibility.numpy() > 0.5)
+
+
+def labels(
+    kind: str, cache: Cache, album: Album, image_ids: np.ndarray, parts: int | str
+) -> Sequence[np.ndarray | None]:
+    """The label of each image drawn as coloured parts over it; None where the tool found nobody."""
+    members, draw = choose(label_pictures.PANELS, kind, "label")
+    values = {name: cache.rows(name, image_ids) for name in members}
+    drawn: list[np.ndarray | None] = []
+    for row, image_id in enumerate(image_ids.tolist()):
+        ok = cache.status[image_id] == OK
+        of_image = {name: array[row] for name, array in values.items()}
+        drawn.append(draw(album.image(image_id), of_image, parts)[-1] if ok else None)
+    return drawn

@@ -1,0 +1,173 @@
+"""Renders a whole data set into a folder, in parallel, one person after another.
+
+Work happens in `tmp/synthetic/<fingerprint>/`: a person is finished when its truth piece is there, so a killed render
+goes on where it was. The folder is moved to its place at the end and `truth.npz`, without which no reader accepts the
+set, last. Memory holds one person per process and one chunk of truth, whatever the size of the set.
+"""
+
+import multiprocessing
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from functools import lru_cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+from tqdm import tqdm
+
+from partreid import chunks
+from partreid.errors import UserError
+from partreid.files import fingerprint, scratch_root, whole
+from partreid.synthetic import people, plan
+from partreid.synthetic.truth import FIELDS
+
+VERSION = 1  # raise when the same parameters give other pictures
+CROWD = 24  # people who only walk by
+SMALL = 200  # images: below, starting another process costs more than it gains
+SPLITS = ("gallery", "query", "train")  # the folders, in sorted order
+Piece = dict[str, np.ndarray]
+
+
+def render(
+    root: Path, *, seed: int, train_identities: int, test_identities: int, images: int, height: int, width: int, processes: int
+) -> None:
+    """Write train/, query/, gallery/ and truth.npz into `root` (created; it must be empty or hold an earlier render).
+
+    `images` per identity of height x width pixels. The same parameters give the same bytes, whatever `processes` is.
+    Raises UserError when the parameters make no data set or `root` holds other files.
+    """
+    _check(root, train_identities, test_identities, images, height, width)
+    header = {"version": VERSION, "seed": seed, "train_identities": train_identities, "test_identities": test_identities,
+              "images": images, "height": height, "width": width}  # fmt: skip
+    folder = scratch_root() / "synthetic" / fingerprint(header)
+    total = train_identities + test_identities
+    digits = max(4, len(str(total)))
+    jobs = [(folder, seed, pid, pid <= train_identities, images, height, width, digits) for pid in range(1, total + 1)]
+    todo = [job for job in jobs if not _piece(folder, job[2]).is_file()]
+    with tqdm(total=total * images, initial=(total - len(todo)) * images, desc="synthetic", unit="image", disable=None) as bar:
+        processes = min(processes, len(todo), 1 + len(todo) * images // SMALL)
+        if processes <= 1:
+            for job in todo:
+                _person(*job)
+                bar.update(images)
+        else:
+            _parallel(todo, processes, bar)
+    for name in (*SPLITS, "truth.npz"):
+        old = root / name
+        shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
+    root.mkdir(parents=True, exist_ok=True)
+    for name in SPLITS:
+        (folder / name).mkdir(exist_ok=True)
+        shutil.copytree(folder / name, root / name) if folder.stat().st_dev != root.stat().st_dev else (folder / name).rename(root / name)
+    chunks.write(root / "truth.npz", {**header, "occluded_below": plan.OCCLUDED_BELOW}, _chunks(folder, total))
+    shutil.rmtree(folder)
+
+
+def _check(root: Path, train_identities: int, test_identities: int, images: int, height: int, width: int) -> None:
+    if min(train_identities, test_identities) < 0 or train_identities + test_identities < 1:
+        raise UserError(f"synthetic: {train_identities} training and {test_identities} test identities, expected at least one")
+    if images < 6:  # three outfits, two pictures each
+        raise UserError(f"synthetic.images is {images}, expected at least 6 per identity")
+    if height < 32 or width < 16 or height < width:
+        raise UserError(f"synthetic: images of {height} x {width} pixels (height x width), expected upright, at least 32 x 16")
+    if root.is_dir():
+        strange = sorted(p.name for p in root.iterdir() if p.name not in (*SPLITS, "truth.npz", ".gitignore"))
+        if strange:
+            raise UserError(f"{root} holds other files ({', '.join(strange[:5])}); name an empty folder")
+
+
+def _parallel(todo: list, processes: int, bar: tqdm) -> None:
+    _state(todo[0][1])  # anny and warp build their caches now, once, and not in every process at the same time
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context) as pool:
+        futures = [pool.submit(_person, *job) for job in todo]
+        try:
+            for future in as_completed(futures):
+                bar.update(future.result())
+        except BrokenProcessPool as error:
+            raise UserError("a rendering process was killed (out of memory?); run again with fewer processes") from error
+        finally:
+            for future in futures:
+                future.cancel()
+
+
+@lru_cache(maxsize=1)
+def _state(seed: int) -> tuple:
+    """What a process needs for all persons: body, cameras with their scenes, and the passers-by dressed so far."""
+    from partreid.synthetic import body, camera, picture, scene
+
+    views = []
+    for number in range(plan.CAMERAS):
+        rng = plan.random(seed, "camera", number)
+        eye = camera.camera(number, rng)
+        place = scene.scene(eye.scene, rng)
+        views.append((eye, picture.solid(place.mesh, place.mesh.points, place.table, camera.view(eye))))
+    return body.load(), views, {}
+
+
+def _piece(folder: Path, pid: int) -> Path:
+    return folder / "truth" / f"{pid:06d}.npz"
+
+
+def _person(
+    folder: Path, seed: int, pid: int, training: bool, images: int, height: int, width: int, digits: int
+) -> int:
+    """Render all pictures of one person; returns their number."""
+    from partreid.synthetic import dress, picture
+
+    body, views, crowd = _state(seed)
+    who = people.person(plan.random(seed, "person", pid))
+    figure = dress.shape(body, who)
+    dressed = [dress.dress(figure, who, outfit) for outfit in who.outfits]
+
+    def passer(rng: np.random.Generator) -> dress.Dressed:
+        number = int(rng.integers(CROWD))
+        if number not in crowd:
+            other = people.person(plan.random(seed, "crowd", number))
+            crowd[number] = dress.dress(dress.shape(body, other), other, other.outfits[0])
+        return crowd[number]
+
+    found: dict[str, dict] = {}
+    for shot in plan.shots(seed, pid, training, images, len(dressed)):
+        rng = plan.random(seed, "picture", pid, shot.frame)
+        eye, scenery = views[shot.camera]
+        image, truth = picture.picture(
+            body, dressed[shot.outfit], lambda rng=rng: passer(rng), eye, scenery, shot.occlude, (height, width), rng
+        )
+        path = shot.path(digits)
+        coded = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, eye.quality])[1]
+        with whole(folder / path) as temporary:
+            temporary.write_bytes(coded.tobytes())
+        found[path] = {name: getattr(truth, name) for name in FIELDS}
+    rows = [{"path": np.array(path), **found[path]} for path in sorted(found)]
+    with whole(_piece(folder, pid)) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **{name: np.stack([row[name] for row in rows]) for name in rows[0]})
+    return len(found)
+
+
+def _chunks(folder: Path, total: int) -> Iterator[Piece]:
+    """All truth in sorted order of the paths, 1,024 images at a time."""
+    waiting: list[Piece] = []
+    count = 0
+    for split in SPLITS:
+        for pid in range(1, total + 1):
+            with np.load(_piece(folder, pid)) as file:
+                paths = file["path"]
+                mine = np.char.startswith(paths, f"{split}/")
+                if not mine.any():
+                    continue
+                waiting.append({name: file[name][mine] for name in file.files})
+            count += int(mine.sum())
+            if count >= chunks.CHUNK:
+                joined = _join(waiting)
+                yield {name: array[: chunks.CHUNK] for name, array in joined.items()}
+                waiting = [{name: array[chunks.CHUNK :] for name, array in joined.items()}]
+                count -= chunks.CHUNK
+    if count:
+        yield _join(waiting)
+
+
+def _join(pieces: list[Piece]) -> Piece:
+    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}

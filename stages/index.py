@@ -1,0 +1,34 @@
+"""Write a data set's image table, data/index/DATASET.parquet. Usage: python stages/index.py [--check] DATASET"""
+
+import argparse
+from pathlib import Path
+
+from partreid import params, records
+from partreid.datasets import READERS, summary
+from partreid.errors import UserError, choose, run
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset", help=", ".join(READERS))
+    parser.add_argument("--check", action="store_true", help="only compare found with published counts, write nothing")
+    arguments = parser.parse_args()
+    dataset: str = arguments.dataset
+    read = choose(READERS, dataset, "data set")
+    table = read(params.load().root(dataset))
+    if arguments.check:
+        text, differing = summary.comparison(table)
+        print(text)
+        print(summary.troubles(table))
+        if differing:
+            raise UserError(f"{differing} counts differ from the published ones: the copy is incomplete or altered")
+        return
+    out = Path(f"data/index/{dataset}.parquet")
+    records.write(table, out)
+    print(summary.splits(table))
+    print(summary.troubles(table))
+    print(f"{out}: {len(table)} images")
+
+
+if __name__ == "__main__":
+    run(main)

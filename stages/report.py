@@ -1,0 +1,72 @@
+"""Write the report of the chosen model on the chosen data set. Usage: python stages/report.py
+
+Reads results/<dataset>/<model>/ and runs/<model>-<dataset>/; writes report.html and four PNGs for the README.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+
+from partreid import methods, params, records
+from partreid.errors import run
+from partreid.files import whole, write_text
+from partreid.labels.cache import Cache
+from partreid.report import attention, facts, gather, inputs, page, pictures, pipeline, plots, ranking, sheets
+
+
+def main() -> None:
+    p = params.load()
+    index = Path(f"data/index/{p.dataset}.parquet")
+    folder, trained_in = Path(f"results/{p.dataset}/{p.model}"), Path(f"runs/{p.model}-{p.dataset}")
+    results, curves = inputs.results(folder), inputs.curves(trained_in / "curves")
+    table = records.read(index)
+    trained = methods.load(trained_in / "weights.pt")
+    album = gather.Album(table, p.root(p.dataset))
+    pids = records.integers(table, "pid")
+
+    rankings = {name: ranking.choose(results.ranks, name, pids, p.train.seed) for name in results.metrics}
+
+    queries = {name: ranking.queries(results.ranks, name) for name in results.metrics}
+    looks = gather.looks(trained, album, attention.candidates(queries, pids, p.train.seed))
+    looks = looks.take(attention.rows(looks.visible))
+    caches, drawn, notes = {}, {}, []
+    for kind in trained.method.labels:
+        path = Path(f"data/labels/{kind}/{p.dataset}.npz")
+        if not path.is_file():  # weights may come from DVC's cache or a colleague, without the labels behind them
+            notes.append(f"The {kind} labels are not on this disk ({path}), so they are not shown.")
+            continue
+        caches[kind] = Cache(path, f"label/{kind}", index)
+        parts = trained.header["options"].get("parts", 8)  # the grouping that the label is coloured by
+        drawn[kind] = gather.labels(kind, caches[kind], album, looks.image_id, parts)
+    looks = replace(looks, labels=drawn)
+
+    header = trained.header
+    html = page.render(
+        title=f"{p.model} on {p.dataset}",
+        subtitle=f"recipe {header['recipe']} · {header['backbone']} · {header['height']} × {header['width']} · "
+        f"{header['training']['epochs']} epochs · seed {header['seed']}",
+        results=results,
+        curves=curves,
+        rankings=rankings,
+        looks=looks,
+        stages=pipeline.upstream(pipeline.read(Path()), "report"),
+        facts=facts.facts(header, results.record, {kind: cache.header for kind, cache in caches.items()}),
+        commands=facts.commands(header),
+        album=album,
+        notes=notes,
+    )
+    write_text(folder / "report.html", html)
+    first = next(iter(rankings.values()))
+    _write(folder / "ranking.png", pictures.png(sheets.rankings(first, album.thumb)))
+    _write(folder / "attention.png", pictures.png(sheets.looks(looks, album.thumb)))
+    _write(folder / "curves.png", plots.png(plots.curves(curves)))
+    _write(folder / "cmc.png", plots.png(plots.cmc(results.cmc)))
+    print(f"wrote {folder}/report.html ({len(html) / 1e6:.1f} MB) and ranking, attention, curves, cmc.png beside it")
+
+
+def _write(path: Path, data: bytes) -> None:
+    with whole(path) as temporary:
+        temporary.write_bytes(data)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,39 @@
+"""Render the embedded data set. Usage: python stages/synthetic.py data/synthetic
+
+With --contact FILE.jpg it also draws a contact sheet of the finished set: rows are persons, columns outfits x cameras.
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+from partreid import params
+from partreid.errors import run
+from partreid.synthetic.contact import contact_sheet
+from partreid.synthetic.render import render
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", nargs="?", type=Path, default=Path("data/synthetic"))
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="default: one per core")
+    parser.add_argument("--contact", type=Path, help="only draw a contact sheet of the set that is there into this file")
+    arguments = parser.parse_args()
+    if arguments.contact:
+        contact_sheet(arguments.out, arguments.contact)
+        print(f"{arguments.contact}: {arguments.contact.stat().st_size / 1000:.0f} kB")
+        return
+    p = params.load().synthetic
+    start = time.monotonic()
+    render(
+        arguments.out, seed=p.seed, train_identities=p.train_identities, test_identities=p.test_identities, images=p.images,
+        height=p.height, width=p.width, processes=arguments.processes,
+    )  # fmt: skip
+    count = (p.train_identities + p.test_identities) * p.images
+    seconds = time.monotonic() - start
+    print(f"{arguments.out}: {count} images in {seconds:.0f} s ({1000 * seconds / count:.0f} ms per image)")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,108 @@
+"""The evaluate stage and the colour histogram as programs, in a project of one tiny data set."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from partreid import embeddings, records
+from partreid.embeddings import Embeddings
+from partreid.files import sha256
+
+PROJECT = Path(__file__).parents[2]
+FILES = ("metrics.json", "cmc.csv", "record.json", "ranks.parquet")
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project folder with `folder` as data set: 6 persons in plain colours, by 2 cameras."""
+    values = yaml.safe_load((PROJECT / "params.yaml").read_text())
+    values |= {"model": "bot", "dataset": "folder"}
+    values["raw"]["folder"] = str(tmp_path / "photos")
+    values["evaluate"]["ranks"] = 5
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    (tmp_path / "photos").mkdir()
+    random = np.random.default_rng(0)
+    rows = []
+    for person in range(6):
+        colours = random.integers(0, 256, (4, 1, 3))
+        for camera, split in ((0, "query"), (1, "gallery")):
+            image = np.repeat(colours, 32, axis=0) + random.integers(-3, 4, (128, 64, 3))
+            name = f"{person}_{camera}.png"
+            cv2.imwrite(str(tmp_path / "photos" / name), image.clip(0, 255).astype(np.uint8))
+            rows.append({"path": name, "split": split, "pid": person, "camid": camera})
+    table = records.build([{**row, "width": 64, "height": 128, "sha1": ""} for row in rows], {})
+    records.write(table, tmp_path / "data/index/folder.parquet")
+    return tmp_path
+
+
+def _embed(project, **header):
+    index = project / "data/index/folder.parquet"
+    table = records.read(index)
+    features = np.eye(6, dtype=np.float32)[records.integers(table, "pid")][:, None]
+    header = {"distance": "cosine", "table": sha256(index), "weights": "w", "labels": {}, "seed": 1} | header
+    every = Embeddings(records.integers(table, "image_id"), features, np.ones((12, 1), np.float32), header)
+    embeddings.write(project / "runs/bot-folder/embeddings.npz", header, [every])
+
+
+def _program(project, *arguments):
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
+    command = [sys.executable, *(str(argument) for argument in arguments)]
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+
+
+def test_the_stage_writes_its_files_and_prints_the_metrics(project):
+    _embed(project)
+    done = _program(project, PROJECT / "stages/evaluate.py")
+    assert done.returncode == 0, done.stderr
+    assert "photos" in done.stdout
+    assert "100.00" in done.stdout
+    out = project / "results/folder/bot"
+    assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert metrics["photos"] == {
+        "mAP": 1.0, "mINP": 1.0, "rank1": 1.0, "rank5": 1.0, "rank10": 1.0, "rank20": 1.0,
+        "queries": 6, "skipped": 0, "gallery": 6,
+    }  # fmt: skip
+    ranks = pq.read_table(out / "ranks.parquet")
+    assert json.loads(ranks.schema.metadata[b"record"]) == json.loads((out / "record.json").read_text())
+    assert ranks["gallery"][0].as_py()[0] == 1
+    assert len(ranks["gallery"][0].as_py()) == 5
+
+
+def test_embeddings_of_another_index_are_refused(project):
+    _embed(project, table="0" * 64)
+    done = _program(project, PROJECT / "stages/evaluate.py")
+    assert done.returncode == 1
+    assert "another image table" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project / "results").exists()
+
+
+def test_a_set_without_any_match_says_so(project):
+    index = project / "data/index/folder.parquet"
+    table = records.read(index)
+    cameras = table.schema.get_field_index("camid")
+    records.write(table.set_column(cameras, table.schema.field(cameras), pa.array([0] * 12, pa.int32())), index)
+    _embed(project)
+    done = _program(project, PROJECT / "stages/evaluate.py")
+    assert done.returncode == 1
+    assert "no query of folder has a right answer" in done.stderr
+
+
+def test_the_colour_histogram_knows_coloured_persons_apart(project):
+    done = _program(project, PROJECT / "benchmarks/colour_histogram.py", "folder")
+    assert done.returncode == 0, done.stderr
+    header, row = done.stdout.splitlines()[1:]
+    found = dict(zip(header.replace("chance ", "chance_").split(), row.split(), strict=True))
+    assert found["rank1"] == "100.00"
+    assert found["chance_rank1"] == "16.67"
+    assert found["chance_mAP"] == "40.83"  # (1 + 1/2 + .. + 1/6) / 6

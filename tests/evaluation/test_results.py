@@ -1,0 +1,160 @@
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from partreid import records
+from partreid.embeddings import Embeddings
+from partreid.errors import UserError
+from partreid.evaluation.protocols import PROTOCOLS
+from partreid.evaluation.record import record
+from partreid.evaluation.results import cmc_csv, evaluate, ranks_table, summary, text
+
+
+def _table(cameras=True, n=240):
+    random = np.random.default_rng(4)
+    rows = [
+        {
+            "path": f"{i}.jpg",
+            "split": ("query", "gallery", "gallery", "train")[i % 4],
+            "pid": int(random.integers(-1, 12)),
+            "camid": int(random.integers(0, 3)) if cameras else None,
+            "clothes_id": int(random.integers(0, 3)),
+            "occluded": bool(random.integers(0, 2)),
+            "width": 64,
+            "height": 128,
+            "sha1": "",
+        }
+        for i in range(n)
+    ]
+    return records.build(rows, {})
+
+
+def _embeddings(table, informative=True, distance="cosine"):
+    """Parts that point roughly where the person's do."""
+    random = np.random.default_rng(1)
+    pid = records.integers(table, "pid")
+    persons = random.normal(size=(13, 3, 8))
+    features = random.normal(size=(len(table), 3, 8)) + (persons[pid + 1] if informative else 0)
+    visibility = (random.random((len(table), 3)) < 0.8).astype(np.float32)
+    header = {"distance": distance, "seed": 3, "table": "abc"}
+    shuffled = random.permutation(len(table))  # the file need not be in table order
+    every = Embeddings(records.integers(table, "image_id"), features.astype(np.float32), visibility, header)
+    return every.take(shuffled)
+
+
+REGISTERED = [(dataset, name) for dataset, protocols in PROTOCOLS.items() for name in protocols]
+
+
+@pytest.mark.parametrize(("dataset", "name"), REGISTERED)
+@pytest.mark.parametrize("distance", ["cosine", "euclidean", "parts"])
+def test_every_protocol_runs_and_information_helps(dataset, name, distance):
+    table, protocol = _table(), PROTOCOLS[dataset][name]
+    good = evaluate(_embeddings(table, distance=distance), table, protocol)
+    blind = evaluate(_embeddings(table, informative=False, distance=distance), table, protocol)
+    assert summary(good)["mAP"] > summary(blind)["mAP"] + 0.1
+    assert len(good.query) + good.skipped == protocol.query(table).sum()
+    assert good.gallery == protocol.gallery(table).sum()
+    assert (good.right > 0).all()
+    assert protocol.text
+
+
+def test_shapes_of_what_is_written():
+    table = _table()
+    results = {name: evaluate(_embeddings(table), table, p, top=7) for name, p in PROTOCOLS["synthetic"].items()}
+    pid = records.integers(table, "pid")
+    for name, result in results.items():
+        values = summary(result)
+        assert list(values) == ["mAP", "mINP", "rank1", "rank5", "rank10", "rank20", "queries", "skipped", "gallery"]
+        json.dumps(values, allow_nan=False)
+        assert values["rank1"] <= values["rank5"] <= values["rank10"] <= values["rank20"] <= 1
+        assert values["queries"] == len(result.query), name
+        assert np.isin(pid[result.query], pid[result.top]).all()
+    rows = list(csv.DictReader(io.StringIO(cmc_csv(results))))
+    assert len(rows) == 4 * 50
+    assert [row["rank"] for row in rows if row["protocol"] == "general"] == [str(i) for i in range(1, 51)]
+    assert float(rows[0]["cmc"]) == summary(results["general"])["rank1"]
+    written = ranks_table(results).to_pylist()
+    assert len(written) == sum(len(result.query) for result in results.values())
+    for row in written:
+        assert len(row["gallery"]) == len(row["distance"]) == len(row["match"]) == 7
+        assert row["distance"] == sorted(row["distance"])
+        persons = pid[row["gallery"]] == pid[row["query"]]
+        assert row["match"] == persons.tolist()  # what is ignored is not listed, the rest of the person matches
+        firsts = [place for place, match in enumerate(row["match"], 1) if match]
+        assert row["first_match_rank"] == firsts[0] if firsts else row["first_match_rank"] > 7
+    assert "cross-clothes" in text({name: summary(result) for name, result in results.items()})
+
+
+def test_short_rankings_give_short_lists():
+    rows = [("query", 1, 0), ("gallery", 1, 0), ("gallery", 1, 1)]
+    table = records.build(
+        [
+            {"path": str(i), "split": s, "pid": p, "camid": c, "width": 1, "height": 1, "sha1": ""}
+            for i, (s, p, c) in enumerate(rows)
+        ],
+        {},
+    )
+    result = evaluate(_embeddings(table), table, PROTOCOLS["folder"]["photos"])
+    (row,) = ranks_table({"photos": result}).to_pylist()
+    assert row["gallery"] == [2]
+    assert row["match"] == [True]
+    assert (row["ap"], row["inp"], row["first_match_rank"]) == (1.0, 1.0, 1)
+    assert cmc_csv({"photos": result}).endswith("photos,50,1.000000\n")
+
+
+def test_no_cameras_no_junk():
+    table, protocol = _table(cameras=False), PROTOCOLS["folder"]["photos"]
+    result = evaluate(_embeddings(table), table, protocol)
+    assert (result.kept == result.gallery).all()
+
+
+def test_queries_without_a_match_are_skipped_and_counted():
+    rows = [("query", 1, 0), ("query", 2, 0), ("gallery", 1, 0), ("gallery", 2, 1), ("gallery", 3, 1)]
+    table = records.build(
+        [
+            {"path": str(i), "split": s, "pid": p, "camid": c, "width": 1, "height": 1, "sha1": ""}
+            for i, (s, p, c) in enumerate(rows)
+        ],
+        {},
+    )
+    result = evaluate(_embeddings(table), table, PROTOCOLS["folder"]["photos"])
+    assert result.query.tolist() == [1]
+    assert result.skipped == 1
+    assert result.kept.tolist() == [3]
+
+
+def test_trapezoid_by_name_is_lower_and_unknown_names_are_refused():
+    table, protocol = _table(), PROTOCOLS["folder"]["photos"]
+    embeddings = _embeddings(table)
+    rectangle, trapezoid = (evaluate(embeddings, table, protocol, name) for name in ("rectangle", "trapezoid"))
+    assert trapezoid.ap.mean() < rectangle.ap.mean()
+    with pytest.raises(UserError, match="rectangle"):
+        evaluate(embeddings, table, protocol, "area")
+    other = Embeddings(embeddings.image_id, embeddings.features, embeddings.visibility, {"distance": "far"})
+    with pytest.raises(UserError, match="cosine"):
+        evaluate(other, table, protocol)
+
+
+def test_bad_embeddings_are_refused():
+    table, protocol = _table(), PROTOCOLS["folder"]["photos"]
+    embeddings = _embeddings(table)
+    features = embeddings.features.copy()
+    row = int(np.flatnonzero(embeddings.image_id == np.flatnonzero(protocol.query(table))[0])[0])
+    features[row, 0, 0] = np.nan
+    broken = Embeddings(embeddings.image_id, features, embeddings.visibility, embeddings.header)
+    with pytest.raises(UserError, match="diverged"):
+        evaluate(broken, table, protocol)
+    with pytest.raises(UserError, match="no embedding"):
+        evaluate(embeddings.take(np.arange(30)), table, protocol)
+
+
+def test_the_record_says_what_was_done():
+    header = {"seed": 3, "distance": "parts", "table": "abc", "weights": "def", "labels": {"pifpaf": "123"}}
+    about = record("bpbreid", "synthetic", header, PROTOCOLS["synthetic"], "trapezoid")
+    assert (about["seed"], about["table"], about["weights"], about["labels"]) == (3, "abc", "def", {"pifpaf": "123"})
+    assert "(i - 1)" in about["average_precision_formula"]
+    assert about["protocols"]["general"] == PROTOCOLS["synthetic"]["general"].text
+    json.dumps(about, allow_nan=False)

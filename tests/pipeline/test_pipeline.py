@@ -1,0 +1,155 @@
+"""The pipeline through the real `dvc`, on a tiny rendered data set, in a copy of the project."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+# everything that is not a pinned input: which stages run for which change
+UPSTREAM = ["check", "synthetic", "index-synthetic", "tool@blazepose-synthetic", "pifpaf@synthetic"]
+
+
+class Project:
+    """A copy of the project's tracked kind of files in its own git and DVC repository."""
+
+    def __init__(self, source: Path, root: Path):
+        self.root = root
+        for name in ("src", "stages", "data/dvc.yaml", "dvc.yaml", "params.yaml", ".gitignore", ".dvcignore"):
+            target = root / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            (shutil.copytree if (source / name).is_dir() else shutil.copy)(source / name, target)
+        self.run("git", "init", "-q")
+        self.dvc("init", "-q")
+        self.run("git", "add", "-A")
+        self.run("git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "-qm", "project")
+
+    def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        binaries = str(Path(sys.executable).parent)
+        environment = {
+            **os.environ,
+            "PATH": f"{binaries}:{os.environ['PATH']}",
+            "PYTHONPATH": str(self.root / "src"),
+            "DVC_NO_ANALYTICS": "1",
+        }
+        done = subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
+        if check and done.returncode:
+            raise AssertionError(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
+        return done
+
+    def dvc(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        return self.run("dvc", *arguments, check=check)
+
+    def set(self, **values: object) -> None:
+        """Change params.yaml: keys with __ for dots."""
+        path = self.root / "params.yaml"
+        params = yaml.safe_load(path.read_text())
+        for key, value in values.items():
+            *way, last = key.split("__")
+            place = params
+            for step in way:
+                place = place[step]
+            place[last] = value
+        path.write_text(yaml.safe_dump(params, sort_keys=False))
+
+    def repro(self) -> list[str]:
+        """Run `dvc repro`; the names of the stages whose command was executed (not restored from the run cache)."""
+        out = self.dvc("repro").stdout
+        return [line.split("'")[1].rpartition(":")[2] for line in out.splitlines() if line.startswith("Running stage")]
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    project = Project(Path(__file__).parents[2], tmp_path_factory.mktemp("pipeline"))
+    project.set(
+        synthetic__train_identities=4,
+        synthetic__test_identities=4,
+        synthetic__images=6,
+        recipes__laptop__epochs=1,
+        recipes__laptop__warmup_epochs=0,
+        recipes__laptop__height=64,
+        recipes__laptop__width=32,
+        methods__bpbreid__embedding=16,
+    )
+    return project
+
+
+@pytest.fixture(scope="module")
+def built(tiny):
+    tiny.first = tiny.repro()
+    return tiny
+
+
+def test_the_first_run_does_what_the_model_needs_and_no_more(built):
+    # dvc lists data/ and stages/ cells in the order it runs them
+    assert sorted(built.first) == sorted([*UPSTREAM, "train-bpbreid", "embed@bpbreid", "evaluate", "report"])
+    for name in ("metrics.json", "cmc.csv", "ranks.parquet", "record.json", "report.html", "ranking.png"):
+        assert (built.root / "results/synthetic/bpbreid" / name).stat().st_size > 0
+
+
+def test_nothing_to_do(built):
+    assert built.repro() == []
+
+
+def test_another_model_runs_only_its_own_stages_and_going_back_runs_nothing(built):
+    built.set(model="bot")
+    assert built.repro() == ["check", "train-bot", "embed@bot", "evaluate", "report"]
+    built.set(model="bpbreid")
+    assert [stage for stage in built.repro() if stage != "check"] == []
+
+
+def test_a_methods_value_retrains_only_that_method(built):
+    built.set(methods__bpbreid__parts=8)
+    assert built.repro() == ["check", "train-bpbreid", "embed@bpbreid", "evaluate", "report"]
+
+
+def test_an_evaluation_value_only_evaluates(built):
+    built.set(evaluate__average_precision="trapezoid")
+    assert built.repro() == ["check", "evaluate", "report"]
+
+
+def test_another_tool_makes_new_labels(built):
+    built.set(labels__pifpaf__tool="truth")
+    assert built.repro() == [
+        "check", "tool@truth-synthetic", "pifpaf@synthetic", "train-bpbreid", "embed@bpbreid", "evaluate", "report"
+    ]  # fmt: skip
+
+
+def test_metrics_and_plots_are_shown(built):
+    assert "occluded-query" in built.dvc("metrics", "show", "--json").stdout
+    assert "cmc.csv" in built.dvc("plots", "show", "--json", "-o", "plots").stdout
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": "bott"}, "error: unknown model 'bott'; known: bot, bpbreid"),
+        ({"train__sed": 2}, "error: params.yaml: unknown key train.sed"),
+    ],
+)
+def test_a_wrong_name_is_one_line_before_any_work(built, change, message):
+    before = (built.root / "params.yaml").read_text()
+    built.set(**change)
+    done = built.dvc("repro", check=False)
+    (built.root / "params.yaml").write_text(before)
+    assert done.returncode
+    assert message in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert "Running stage 'train" not in done.stdout
+
+
+def test_an_experiment_sets_its_values(built):
+    built.run("git", "add", "-A")
+    built.run("git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "-qm", "state")
+    out = built.dvc("exp", "run", "-S", "recipes.laptop.epochs=2").stdout
+    assert "train-bpbreid" in out
+    assert yaml.safe_load((built.root / "params.yaml").read_text())["recipes"]["laptop"]["epochs"] == 2
+
+
+def test_the_stages_are_these(built):
+    names = built.dvc("stage", "list", "--all", "--name-only").stdout.split()
+    for stage in ("evaluate", "report", "stages/dvc.yaml:train-bot", "data/dvc.yaml:index@market1501"):
+        assert stage in names

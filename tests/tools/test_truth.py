@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+
+from partreid import chunks, records
+from partreid.errors import UserError
+from partreid.tools import truth
+
+PATHS = np.array(["a.jpg", "b.jpg", "c.jpg"])
+
+
+def table(paths):
+    row = {"split": "train", "pid": 1, "width": 8, "height": 16, "sha1": "0"}
+    return records.build([{**row, "path": path} for path in paths], {})
+
+
+@pytest.fixture
+def root(tmp_path):
+    number = np.arange(3)
+    arrays = {
+        "path": PATHS,
+        "keypoints": np.broadcast_to(number[:, None, None], (3, 17, 3)).astype(np.float32),
+        "person": np.broadcast_to(number[:, None, None], (3, 128, 64)).astype(np.uint8),
+        "parsing": np.zeros((3, 128, 64), np.uint8),
+        "head": np.broadcast_to(number[:, None], (3, 4)).astype(np.float32),
+    }
+    chunks.write(tmp_path / "truth.npz", {"seed": 1}, [arrays])
+    return tmp_path
+
+
+def test_rows_follow_the_image_table_by_path(root):
+    header, work = truth.build(table(["c.jpg", "a.jpg"]), "hash", root)
+    assert (header["kind"], header["tool"], header["table"]) == ("tool/truth", "truth", "hash")
+    found = work(0, 2)
+    np.testing.assert_array_equal(found["keypoints"][:, 0, 0], [2, 0])
+    np.testing.assert_array_equal(found["head"][:, 0], [2, 0])
+    np.testing.assert_array_equal(work(1, 2)["person"][:, 0, 0], [0])
+    assert found["status"].tolist() == [0, 0]
+    assert found["score"].tolist() == [1, 1]
+
+
+def test_an_image_without_truth_is_named(root):
+    with pytest.raises(UserError, match=r"lacks 1 images.*d\.jpg"):
+        truth.build(table(["a.jpg", "d.jpg"]), "hash", root)
+
+
+def test_other_data_sets_have_no_truth(tmp_path):
+    with pytest.raises(UserError, match="only the synthetic data set"):
+        truth.build(table(["a.jpg"]), "hash", tmp_path)
