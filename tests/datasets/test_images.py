@@ -2,8 +2,8 @@ import os
 from collections import Counter
 
 import pytest
-from dataset_trees import image
 
+from dataset_trees import image
 from partreid.datasets import images
 
 

@@ -1,8 +1,8 @@
 import hashlib
 
 import pytest
-from dataset_trees import MARKET, image, market1501
 
+from dataset_trees import MARKET, image, market1501
 from partreid import records
 from partreid.datasets import market1501 as reader
 from partreid.datasets import summary
@@ -98,7 +98,9 @@ def test_a_missing_folder_is_named(tmp_path):
     for file in (root / "query").iterdir():
         file.unlink()
     (root / "query").rmdir()
-    with pytest.raises(UserError, match="incomplete: .* has bounding_box_train, bounding_box_test, but query is missing"):
+    with pytest.raises(
+        UserError, match=r"incomplete: .* has bounding_box_train, bounding_box_test, but query is missing"
+    ):
         reader.read(root)
 
 

@@ -77,9 +77,9 @@ def test_a_missing_cache_is_named(tmp_path, table):
         Cache(tmp_path / "heads.npz", "label/heads", table)
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[:200], lambda data: b"", lambda data: b"hello"])
-def test_a_damaged_cache_is_refused_by_name(file, table, damage):
-    file.write_bytes(damage(file.read_bytes()))
+@pytest.mark.parametrize("left", [200, 0, None])
+def test_a_damaged_cache_is_refused_by_name(file, table, left):
+    file.write_bytes(b"hello" if left is None else file.read_bytes()[:left])
     with pytest.raises(UserError, match=r"thing\.npz"):
         Cache(file, "label/thing", table)
 

@@ -44,7 +44,7 @@ def project(tmp_path, monkeypatch):
         cv2.imwrite(str(tmp_path / f"data/synthetic/{number}.jpg"), np.full((128, 64, 3), 99, np.uint8))
     keypoints, person = detections()
 
-    def work(start, stop):
+    def work(_start, _stop):
         score = np.array([0.9, 0.2, 0], np.float32)
         return {"status": STATUS, "score": score, "keypoints": keypoints, "person": person}
 
@@ -84,7 +84,8 @@ def test_without_the_mask_fields_are_the_plain_geometry():
     np.testing.assert_array_equal(found, np.rint(255 * plain))
 
 
-def test_label_and_inspect_run_from_the_command_line(project):
+@pytest.mark.usefixtures("project")
+def test_label_and_inspect_run_from_the_command_line():
     made = stage("label.py", "pifpaf", "synthetic", "--processes", "1")
     assert made.returncode == 0, made.stderr
     assert "3 images, 1 ok, 1 missing, 1 failed" in made.stdout
@@ -102,7 +103,8 @@ def test_a_missing_tool_output_is_named(project):
     assert made.stderr.startswith("error: no file data/tools/blazepose/synthetic.npz")
 
 
-def test_the_truth_of_a_data_set_without_truth_is_an_error(project):
+@pytest.mark.usefixtures("project")
+def test_the_truth_of_a_data_set_without_truth_is_an_error():
     made = stage("tool.py", "truth", "synthetic")
     assert made.returncode == 1
     assert "data/synthetic/truth.npz" in made.stderr

@@ -18,14 +18,14 @@ def test_parameter_count_resnet50_k8_702_identities(project):
     assert sum(p.numel() for p in method.parameters()) / 1e6 == pytest.approx(34.580, abs=5e-4)
 
 
-@pytest.mark.parametrize("parts", [2, 3, 4, 5, 6, 8, 11])
+@pytest.mark.parametrize("parts", [2, 3, 4, 5, 6, 8, 11, "five_v", "six"])
 def test_every_number_of_parts_trains_and_embeds(project, parts):
     method = build("bpbreid", project, parts=parts, embedding=16).train()
     torch.stack(list(method.losses(batch_for(method)).values())).sum().backward()
     features, visibility = method.eval().embed(batch_for(method).images)
-    assert features.shape == (8, 1 + parts, 16)
+    assert features.shape == (8, 1 + len(grouping.names(parts)), 16)
     assert (visibility[:, 0] == 1).all()
-    assert len(method.parts()) == 1 + parts
+    assert method.parts()[0] == "foreground"
 
 
 def test_pooling_is_eq_3():

@@ -37,7 +37,7 @@ IGNORED = -100  # PyTorch's cross-entropy skips this target
 class BPBreID(Method):
     """K part embeddings and the holistic embeddings g, f, b, c of one image.
 
-    parts: K. embedding: D. part_weight: lambda_pa of Eq. 5. background_threshold: lambda_r of Eq. 10.
+    parts: K, or a named variant of partreid.labels.grouping. embedding: D. part_weight: lambda_pa of Eq. 5. background_threshold: lambda_r of Eq. 10.
     visibility_threshold: lambda_v of Eq. 4. smoothing: epsilon. margin: alpha of Eq. 8.
     identity_on, triplet_on: the embeddings that get an identity loss and a triplet loss: any of HOLISTIC and "parts".
     """
@@ -50,7 +50,7 @@ class BPBreID(Method):
         *,
         backbone: str,
         identities: int,
-        parts: int,
+        parts: int | str,
         embedding: int,
         part_weight: float,
         background_threshold: float,
@@ -64,18 +64,20 @@ class BPBreID(Method):
         for name in [*identity_on, *triplet_on]:
             if name not in (*HOLISTIC, "parts"):
                 raise UserError(f"unknown embedding {name!r}; known: {', '.join(HOLISTIC)}, parts")
+        self.grouping = parts
         self.groups = grouping.names(parts)
+        K = len(self.groups)
         self.backbone = backbones.build(backbone)
         channels = int(self.backbone.channels)
-        self.pixel_classifier = nn.Sequential(nn.BatchNorm2d(channels), nn.Conv2d(channels, parts + 1, 1))
+        self.pixel_classifier = nn.Sequential(nn.BatchNorm2d(channels), nn.Conv2d(channels, K + 1, 1))
         nn.init.normal_(self.pixel_classifier[1].weight, std=0.001)
         nn.init.zeros_(self.pixel_classifier[1].bias)
         self.reduce = nn.ModuleDict(
             {name: reduction(channels, embedding) for name in ("global", "foreground", "background", "parts")}
         )
-        widths = {name: embedding * (parts if name == "concatenated" else 1) for name in HOLISTIC}
+        widths = {name: embedding * (K if name == "concatenated" else 1) for name in HOLISTIC}
         self.necks = nn.ModuleDict({name: BNNeck(width, identities) for name, width in widths.items()})
-        self.part_necks = nn.ModuleList(BNNeck(embedding, identities) for _ in range(parts))
+        self.part_necks = nn.ModuleList(BNNeck(embedding, identities) for _ in range(K))
         self.part_weight = part_weight
         self.background_threshold = background_threshold
         self.visibility_threshold = visibility_threshold
@@ -93,7 +95,7 @@ class BPBreID(Method):
 
     def part_labels(self, fields: Tensor, size: tuple[int, int]) -> Tensor:
         """Human parsing labels Y of Eq. 10: fields (B, 36, h, w) in 0..1 -> int64 (B, *size), 0 = background."""
-        E = grouping.group(fields, len(self.groups))  # (B, K, h, w)
+        E = grouping.group(fields, self.grouping)  # (B, K, h, w)
         E = F.interpolate(E, size, mode="bilinear", antialias=True)
         return torch.where(E.amax(1) < self.background_threshold, 0, 1 + E.argmax(1))
 

@@ -34,9 +34,9 @@ class Album:
         """RGB uint8 (H, W, 3) in the file's size. UserError when it cannot be read."""
         image = read_original(self.root / self.paths[image_id])
         if image is None:
+            path = self.root / self.paths[image_id]
             raise UserError(
-                f"cannot read the image {self.root / self.paths[image_id]} of the image table; put it back where "
-                "params.yaml says, or index the data set again"
+                f"cannot read image {path}; it was readable when the data set was indexed: rebuild the index"
             )
         return image
 

@@ -11,7 +11,7 @@ from partreid.synthetic.shade import Light
 
 @dataclass(frozen=True)
 class Camera:
-    """A fixed camera. Its frame: x right, y down, z along the view axis."""
+    """A camera at one of its places. Its frame: x right, y down, z along the view axis."""
 
     scene: str
     height: float  # metres above the ground
@@ -30,6 +30,7 @@ class Camera:
     quality: int  # JPEG
 
 
+SITES = 3  # places a camera looks at
 _SETTINGS = (  # exposure, gains (r, g, b), gamma, saturation, noise, quality: six makes of cameras
     (0.43, (1.00, 1.00, 1.00), 1.00, 1.00, 0.012, 88),
     (0.46, (1.07, 1.00, 0.90), 0.95, 1.12, 0.016, 82),
@@ -40,19 +41,26 @@ _SETTINGS = (  # exposure, gains (r, g, b), gamma, saturation, noise, quality: s
 )
 
 
-def camera(number: int, rng: np.random.Generator) -> Camera:
-    """Camera `number` (0-based) of a data set; scene and make follow the number, the rest is drawn."""
-    name = list(SCENES)[number % len(SCENES)]
-    outdoors = SCENES[name][1]
+def sites(number: int, rng: np.random.Generator) -> list[Camera]:
+    """Camera `number` (0-based) of a data set at the places it looks at, one after another.
+
+    The make (colour response) follows the number. Each camera looks at SITES places, each place belongs to several cameras:
+    a background says little about the camera, and nothing about the person.
+    """
     exposure, gains, gamma, saturation, noise, quality = _SETTINGS[number % len(_SETTINGS)]
-    height = float([2.6, 4.5, 3.2, 5.2, 1.7, 2.9][number % 6] * rng.uniform(0.9, 1.1))
-    near, far = (4.5, 8.5) if name == "station" else (5.0, 9.0)
-    middle = 0.5 * (near + far)
-    pitch = float(np.degrees(np.arctan2(height - 0.9, middle)) * rng.uniform(0.85, 1.0))
-    return Camera(
-        name, height, pitch, near, far, 0.32, float(rng.uniform(120, 330)), _light(outdoors, rng), exposure, np.array(gains), gamma,
-        saturation, noise, float(rng.uniform(0.0, 0.3)), quality,
-    )  # fmt: skip
+    high = float([2.6, 4.5, 3.2, 5.2, 1.7, 2.9][number % 6])
+    vignette, pixels = float(rng.uniform(0.0, 0.3)), float(rng.uniform(120, 330))
+    result = []
+    for site in range(SITES):
+        name = list(SCENES)[(number + 2 * site + site // 3) % len(SCENES)]
+        near, far = (4.5, 7.5) if name == "station" else (5.0, 9.0)
+        height = min(high * float(rng.uniform(0.9, 1.1)), 5.5 if SCENES[name][1] else 3.4)
+        pitch = float(np.degrees(np.arctan2(height - 0.9, 0.5 * (near + far))) * rng.uniform(0.85, 1.0))
+        result.append(Camera(
+            name, height, pitch, near, far, 0.32, pixels, _light(SCENES[name][1], rng), exposure, np.array(gains), gamma,
+            saturation, noise, vignette, quality,
+        ))  # fmt: skip
+    return result
 
 
 def _light(outdoors: bool, rng: np.random.Generator) -> Light:

@@ -17,6 +17,8 @@ _KINDS = {
     "plain": mat.PLAIN, "hoops": mat.HOOPS, "pinstripes": mat.PINSTRIPES, "checks": mat.CHECKS, "plaid": mat.PLAID,
     "dots": mat.DOTS, "print": mat.PRINT, "blocks": mat.BLOCKS, "camouflage": mat.CAMOUFLAGE, "denim": mat.DENIM,
 }  # fmt: skip
+# where a top ends, metres above the lowest bone of the neck
+_NECKLINES = {"hoodie": 0.02, "puffer": 0.04, "coat": 0.01, "jacket": 0.02, "sweater": 0.015, "shirt": 0.0, "polo": 0.0, "blazer": -0.01}
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,7 @@ def _wear_top(figure: Figure, outfit: Outfit, palette: mat.Palette, wear) -> Non
     sleeve, hem, ease, sleeve_radius = TOPS[outfit.top]
     cloth = outfit.top_cloth
     chest = float(figure.bone("spine01")[2])
-    neckline = float(figure.bone("neck01")[2]) + (0.01 if outfit.top in ("hoodie", "puffer", "coat", "jacket", "sweater") else -0.03)
+    neckline = float(figure.bone("neck01")[2]) + _NECKLINES.get(outfit.top, -0.02)
     bottom = figure.crotch + hem
     trunk = (body.part == TORSO) & (z > max(bottom, figure.crotch + 0.02)) & ((z < neckline) | (figure.points[:, 1] > 0.02))
     if outfit.top == "dress":
@@ -130,12 +132,23 @@ def _wear_top(figure: Figure, outfit: Outfit, palette: mat.Palette, wear) -> Non
     if outfit.top == "hoodie":
         neck = figure.bone("neck01")
         wear(follow(figure, ellipsoid(neck + np.array([0, 0.07, -0.005]), (0.11, 0.055, 0.065), row)))
-    if outfit.top in ("coat", "blazer", "polo", "shirt", "jacket"):  # a collar
-        neck = figure.bone("neck01")
-        angle = np.radians(np.linspace(30, 330, 20))
-        low = np.stack([0.085 * np.sin(angle), neck[1] + 0.01 - 0.09 * np.cos(angle), neck[2] - 0.03 + 0.03 * (1 - np.cos(angle)) / 2], 1)
-        high = low * [0.88, 0.95, 1] + [0, 0, 0.045]
-        wear(follow(figure, loft(np.stack([low, high]), row, closed=False, part=TORSO)))
+    if outfit.top in ("coat", "blazer", "polo", "shirt", "jacket"):
+        wear(_collar(figure, row, 0.0 if outfit.top in ("polo", "shirt") else 0.012))
+
+
+def _collar(figure: Figure, row: int, ease: float) -> Mesh:
+    """A stand-up collar around the neck, open in front."""
+    neck = figure.bone("neck01")
+    near = (np.abs(figure.points[:, 2] - neck[2] - 0.02) < 0.02) & (np.abs(figure.points[:, 0]) < 0.1)
+    slab = figure.points[near]
+    half, middle = min(0.075, float(np.abs(slab[:, 0]).max())), float(neck[1]) + 0.014
+    deep = 1.05 * half
+    angle = np.radians(np.linspace(14, 346, 24))
+    rise = 0.03 * (1 - np.cos(angle)) / 2  # higher at the nape
+    rings = []
+    for out, up in ((0.030, -0.035), (0.016, 0.0), (0.012, 0.024)):
+        rings.append(np.stack([(half + out + ease) * np.sin(angle), middle - (deep + out + ease) * np.cos(angle), neck[2] + up + rise], 1))
+    return follow(figure, loft(np.stack(rings), row, closed=False, part=TORSO))
 
 
 def _wear_shoes(figure: Figure, outfit: Outfit, palette: mat.Palette, wear) -> None:  # type: ignore[no-untyped-def]
@@ -144,7 +157,7 @@ def _wear_shoes(figure: Figure, outfit: Outfit, palette: mat.Palette, wear) -> N
     ankle = float(figure.bone("foot.L")[2])
     cover = foot & (figure.points[:, 2] < ankle + 0.01)
     if outfit.shoes == "boots":
-        cover = foot | ((body.part == LOWER_LEG) & (figure.limb > 1.55))
+        cover = foot | ((body.part == LOWER_LEG) & (figure.limb > 1.42))
     elif outfit.shoes == "flats":
         cover = foot & (figure.points[:, 2] < ankle - 0.035)
     row = palette.add(mat.material(mat.PLAIN, outfit.shoe_colour, gloss=0.06))

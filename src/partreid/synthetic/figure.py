@@ -89,17 +89,24 @@ def _along(points: np.ndarray, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray
 
 
 def smooth(points: np.ndarray, faces: np.ndarray, rounds: int) -> np.ndarray:
-    """Laplacian smoothing of the vertices that `faces` use (others stay); takes out what cloth does not follow."""
+    """Laplacian smoothing of the vertices that `faces` use (others stay); takes out what cloth does not follow.
+
+    A vertex on the border moves towards its neighbours on the border only, so hems become straight and stay where they are.
+    """
     count = len(points)
-    i = faces[:, [0, 1, 2, 1, 2, 0]].ravel()
-    j = faces[:, [1, 2, 0, 0, 1, 2]].ravel()
-    graph = sparse.csr_matrix((np.ones(len(i), np.float32), (i, j)), (count, count))
-    graph.data[:] = 1.0
+    edges = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
+    code, times = np.unique(edges[:, 0].astype(np.int64) * count + edges[:, 1], return_counts=True)
+    i, j = code // count, code % count
+    single = times == 1
+    border = np.zeros(count, bool)
+    border[i[single]] = border[j[single]] = True
+    start, end = np.concatenate([i, j]), np.concatenate([j, i])
+    keep = ~border[start] | np.concatenate([single, single])
+    graph = sparse.csr_matrix((np.ones(int(keep.sum()), np.float32), (start[keep], end[keep])), (count, count))
     degree = np.asarray(graph.sum(1)).ravel()
-    used = degree > 0
-    scale = sparse.diags(1.0 / np.maximum(degree, 1.0))
-    mean = scale @ graph
+    used = np.flatnonzero(degree)
+    mean = (sparse.diags(1.0 / degree[used]) @ graph[used]).astype(np.float32)
     result = points.astype(np.float32)
     for _ in range(rounds):
-        result[used] = 0.5 * result[used] + 0.5 * (mean @ result)[used]
+        result[used] = 0.5 * result[used] + 0.5 * (mean @ result)
     return result

@@ -30,7 +30,7 @@ TOPS = {
 # kind of bottom: (end in leg units or, for skirts, metres below the crotch; radii at hip, knee, ankle)
 TROUSERS = {
     "leggings": (1.92, (0.0, 0.0, 0.0), 0.005), "slim": (1.95, (0.0, 0.066, 0.054), 0.009),
-    "straight": (1.99, (0.0, 0.086, 0.080), 0.012), "wide": (1.99, (0.105, 0.115, 0.125), 0.016),
+    "straight": (1.99, (0.0, 0.086, 0.080), 0.012), "wide": (1.99, (0.098, 0.104, 0.112), 0.014),
     "shorts": (0.88, (0.100, 0.103, 0.103), 0.014), "bermuda": (1.05, (0.095, 0.095, 0.095), 0.012),
     "cropped": (1.65, (0.0, 0.080, 0.075), 0.011),
 }  # fmt: skip

@@ -101,9 +101,10 @@ def _state(seed: int) -> tuple:
     views = []
     for number in range(plan.CAMERAS):
         rng = plan.random(seed, "camera", number)
-        eye = camera.camera(number, rng)
-        place = scene.scene(eye.scene, rng)
-        views.append((eye, picture.solid(place.mesh, place.mesh.points, place.table, camera.view(eye))))
+        views.append([])
+        for eye in camera.sites(number, rng):
+            place = scene.scene(eye.scene, rng)
+            views[-1].append((eye, picture.solid(place.mesh, place.mesh.points, place.table, camera.view(eye))))
     return body.load(), views, {}
 
 
@@ -132,7 +133,7 @@ def _person(
     found: dict[str, dict] = {}
     for shot in plan.shots(seed, pid, training, images, len(dressed)):
         rng = plan.random(seed, "picture", pid, shot.frame)
-        eye, scenery = views[shot.camera]
+        eye, scenery = views[shot.camera][int(rng.integers(len(views[shot.camera])))]
         image, truth = picture.picture(
             body, dressed[shot.outfit], lambda rng=rng: passer(rng), eye, scenery, shot.occlude, (height, width), rng
         )

@@ -77,7 +77,7 @@ def street(rng: np.random.Generator, palette: mat.Palette) -> list[Mesh]:
 
 def park(rng: np.random.Generator, palette: mat.Palette) -> list[Mesh]:
     """Grass, a gravel path, benches, trees and hedges."""
-    grass = mat.material(mat.FOLIAGE, _tone(rng, 0.16, 0.28, 0.08), _tone(rng, 0.36, 0.48, 0.18), scale=0.25, seed=3)
+    grass = mat.material(mat.FOLIAGE, _tone(rng, 0.17, 0.24, 0.10), _tone(rng, 0.37, 0.43, 0.22), scale=0.25, seed=3)
     parts = [_ground(palette, grass)]
     path = mat.material(mat.SPECKLE, _tone(rng, 0.60, 0.53, 0.42), (0.36, 0.32, 0.26), scale=0.04, amount=0.6, seed=4)
     parts += [_ground(palette, path, 0.01, y=(3.5, 7.5)), _ground(palette, path, 0.012, x=(-1.5, 1.8))]
@@ -136,7 +136,7 @@ def parking(rng: np.random.Generator, palette: mat.Palette) -> list[Mesh]:
 
 def plaza(rng: np.random.Generator, palette: mat.Palette) -> list[Mesh]:
     """Stone slabs, a glass office front, planters and signs."""
-    slab = mat.material(mat.CHECKS, _tone(rng, 0.66, 0.60, 0.54), _tone(rng, 0.54, 0.49, 0.45), scale=2.4, seed=8)
+    slab = mat.material(mat.CHECKS, _tone(rng, 0.62, 0.60, 0.56), _tone(rng, 0.52, 0.50, 0.47), scale=2.4, seed=8)
     far = rng.uniform(16, 22)
     parts = [_ground(palette, slab)]
     glass = palette.add(mat.material(mat.WINDOWS, _tone(rng, 0.55, 0.57, 0.60), _tone(rng, 0.22, 0.34, 0.42), scale=1.5, amount=0.86, gloss=0.2, seed=9))

@@ -3,10 +3,10 @@
 Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking", 2020, https://arxiv.org/abs/2006.10204.
 The network was made for a square around a person, so the image, which is a person's box, is set into a black square.
 How much of it the image should fill was tried on 400 random training images of Market-1501: at 0.85 a person is found
-(score above 0.5) in 93.0 % of them, at 0.7 in 97.0 %: there is room for the limbs that a tight box cuts off. Where
-the score stays below SURE, a smaller placing near the top, for bodies without legs, is tried too and the better one
-kept: 99.5 %. The score is no detector: it trusts that the image is a person's box. Of 150 random distractors of the same
-set (bad boxes, many with half a body or none) it accepts 42 %, 49 % and 65 % in those three settings.
+(score above 0.5) in 93.0 % of them, at 0.7 in 97.0 %: there is room for the limbs that a tight box cuts off. Where the
+score stays below SURE, a smaller placing near the top, for bodies without legs, is tried too and the better one kept:
+99.5 %. The score is no detector: it trusts that the image is a person's box. Of 150 random distractors of the same set
+(bad boxes, many with half a body or none) it accepts 42 %, 49 % and 65 % in those three settings.
 
 Output beside the common members (partreid.tools): `landmarks` float32 (n, 33, 5): x, y in pixels of the original image,
 z on the same scale (relative to the hips, smaller is nearer), visibility and presence as probabilities.
