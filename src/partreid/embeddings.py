@@ -44,7 +44,7 @@ class Embeddings:
 
 def write(path: Path, header: Mapping[str, Any], batches: Iterable[Embeddings]) -> None:
     """Write batches of at most CHUNK images, in order, as one chunked npz."""
-    parts = (
+    parts: Iterable[dict[str, np.ndarray]] = (
         {
             "image_id": batch.image_id.astype(np.int64),
             "features": batch.features.astype(np.float32),

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from methods.test_methods import batch_for, build
 
+from methods.test_methods import batch_for, build
 from partreid.labels import grouping
 from partreid.methods.bpbreid import IGNORED, weighted_average
 

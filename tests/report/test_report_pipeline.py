@@ -95,6 +95,12 @@ def test_folders_feed_what_reads_inside_them_and_names_that_only_begin_alike_do_
     assert not pipeline.feeds(maker, _stage("reader", deps=["data/images2"]))
 
 
+def test_outs_of_one_folder_share_its_name():
+    assert _stage("a", outs=["runs/a/weights.pt", "data/x.npz", "runs/a/curves"]).written == (
+        "runs/a/{weights.pt, curves}, data/x.npz"
+    )
+
+
 def test_lanes_stand_side_by_side_where_they_overlap():
     stages = [
         _stage("a", outs=["a"]),

@@ -1,6 +1,7 @@
 """Which queries are shown."""
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from partreid.report import attention, ranking
@@ -14,6 +15,17 @@ def test_best_and_worst_are_the_extremes_of_average_precision(ranks):
     assert [each.query for each in chosen if each.why == "best"] == [0, 6]  # first match at rank 1, then 2
     assert [each.query for each in chosen if each.why == "worst"] == [30, 24]  # the worst first
     assert chosen[0].ap == pytest.approx(1.0)
+
+
+def test_equal_precision_is_ordered_by_first_distance_and_first_match(ranks):
+    even = ranks.set_column(2, "ap", pa.array([0.5] * len(ranks)))
+    chosen = ranking.choose(even, "general", PIDS, seed=1, best=1, random=0, worst=1)
+    assert [(each.why, each.query) for each in chosen] == [("best", 0), ("worst", 30)]
+    turned = even.take(list(reversed(range(len(ranks)))))
+    assert [each.query for each in ranking.choose(turned, "general", PIDS, seed=1, best=1, random=0, worst=1)] == [
+        0,
+        30,
+    ]
 
 
 def test_no_query_and_no_person_twice(ranks):

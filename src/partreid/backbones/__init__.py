@@ -8,15 +8,16 @@ from collections.abc import Callable
 from torch import Tensor, nn
 
 from partreid import torchfile, weights
+from partreid.backbones.base import Backbone
 from partreid.backbones.mobilenet import MobileNetV2
 from partreid.backbones.resnet import ResNet50
 from partreid.errors import UserError, choose
 
-BACKBONES: dict[str, Callable[[], nn.Module]] = {"mobilenet_v2": MobileNetV2, "resnet50": ResNet50}
+BACKBONES: dict[str, Callable[[], Backbone]] = {"mobilenet_v2": MobileNetV2, "resnet50": ResNet50}
 
 
-def build(name: str) -> nn.Module:
-    """A backbone with random weights; its attribute `channels` is the number of feature channels."""
+def build(name: str) -> Backbone:
+    """A backbone with random weights."""
     return choose(BACKBONES, name, "backbone")()
 
 

@@ -6,6 +6,8 @@ torchvision's names. As in our ResNet-50 the last strided stage keeps the resolu
 
 from torch import Tensor, nn
 
+from partreid.backbones.base import Backbone
+
 # expansion t, channels c, repeats n, stride s of table 2; the stride of the sixth row is 1 here (2 in the paper)
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 1), (6, 320, 1, 1))
 
@@ -38,7 +40,7 @@ class InvertedResidual(nn.Module):
         return x + self.conv(x) if self.shortcut else self.conv(x)
 
 
-class MobileNetV2(nn.Module):
+class MobileNetV2(Backbone):
     """(B, 3, H, W) -> (B, 1280, H / 16, W / 16)."""
 
     channels = 1280

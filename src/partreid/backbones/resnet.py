@@ -7,6 +7,8 @@ keeps the resolution (last stride 1: Luo et al., "Bag of Tricks", CVPRW 2019, se
 
 from torch import Tensor, nn
 
+from partreid.backbones.base import Backbone
+
 
 class Bottleneck(nn.Module):
     """1x1, 3x3 (with the stride), 1x1 to four times `width`, around a shortcut."""
@@ -38,7 +40,7 @@ def stage(inputs: int, width: int, blocks: int, stride: int) -> nn.Sequential:
     return nn.Sequential(Bottleneck(inputs, width, stride), *rest)
 
 
-class ResNet50(nn.Module):
+class ResNet50(Backbone):
     """(B, 3, H, W) -> (B, 2048, H / 16, W / 16)."""
 
     channels = 2048

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from partreid.backbones.base import Backbone
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -38,7 +40,7 @@ class Method(nn.Module):
 
     labels: tuple[str, ...] = ()
     distance: str
-    backbone: nn.Module
+    backbone: Backbone
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """The weighted terms of the loss, by name; their sum is minimised."""

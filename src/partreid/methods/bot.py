@@ -27,7 +27,7 @@ class BagOfTricks(Method):
     def __init__(self, *, backbone: str, identities: int, smoothing: float, margin: float):
         super().__init__()
         self.backbone = backbones.build(backbone)
-        self.neck = BNNeck(int(self.backbone.channels), identities)
+        self.neck = BNNeck(self.backbone.channels, identities)
         self.smoothing = smoothing
         self.margin = margin
 

@@ -68,10 +68,10 @@ class BPBreID(Method):
         self.groups = grouping.names(parts)
         K = len(self.groups)
         self.backbone = backbones.build(backbone)
-        channels = int(self.backbone.channels)
-        self.pixel_classifier = nn.Sequential(nn.BatchNorm2d(channels), nn.Conv2d(channels, K + 1, 1))
-        nn.init.normal_(self.pixel_classifier[1].weight, std=0.001)
-        nn.init.zeros_(self.pixel_classifier[1].bias)
+        channels = self.backbone.channels
+        classify = nn.Conv2d(channels, K + 1, 1)
+        nn.init.normal_(classify.weight, std=0.001)
+        self.pixel_classifier = nn.Sequential(nn.BatchNorm2d(channels), classify)
         self.reduce = nn.ModuleDict(
             {name: reduction(channels, embedding) for name in ("global", "foreground", "background", "parts")}
         )

@@ -30,6 +30,17 @@ class Stage:
     outs: tuple[str, ...]
     params: tuple[str, ...]
 
+    @property
+    def written(self) -> str:
+        """The outs as one line; the files of one folder share its name: `runs/a/{weights.pt, curves}`."""
+        folders: dict[PurePosixPath, list[str]] = {}
+        for out in map(PurePosixPath, self.outs):
+            folders.setdefault(out.parent, []).append(out.name)
+        return ", ".join(
+            str(folder / names[0]) if len(names) == 1 else f"{folder}/{{{', '.join(names)}}}"
+            for folder, names in folders.items()
+        )
+
 
 @dataclass(frozen=True)
 class Lane:

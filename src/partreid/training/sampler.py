@@ -17,7 +17,7 @@ def batches(pid: np.ndarray, ids_per_batch: int, images_per_id: int, rng: np.ran
     identities = np.unique(pid)
     ids_per_batch = min(ids_per_batch, len(identities))
     groups = {identity: _groups(np.flatnonzero(pid == identity), images_per_id, rng) for identity in identities}
-    result = []
+    result: list[np.ndarray] = []
     while True:
         left = np.array([len(groups[identity]) for identity in identities], float)
         if np.count_nonzero(left) < ids_per_batch:
