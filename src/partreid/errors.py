@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 class UserError(Exception):
-    """Bad input. The message says what was found, what was expected and what to do; shown without a traceback."""
+    """Bad input. The message says what was found, what was expected, what to do; shown without a traceback."""
 
 
 def run(main: Callable[[], None]) -> NoReturn:

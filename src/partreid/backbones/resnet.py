@@ -1,8 +1,8 @@
 """ResNet-50 with last stride 1, as person re-identification uses it.
 
 He et al., "Deep Residual Learning for Image Recognition", CVPR 2016. The stride of a bottleneck sits in its 3x3
-convolution, and parameters carry torchvision's names, because the public ImageNet weights do. The last stage
-keeps the resolution (last stride 1: Luo et al., "Bag of Tricks", CVPRW 2019, section 2.5), so the whole network has stride 16.
+convolution, and parameters carry torchvision's names, because the public ImageNet weights do. The last stage keeps
+its resolution (last stride 1: Luo et al., "Bag of Tricks", CVPRW 2019, section 2.5), so the network has stride 16.
 """
 
 from torch import Tensor, nn
