@@ -18,7 +18,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", nargs="?", type=Path, default=Path("data/synthetic"))
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="default: one per core")
-    parser.add_argument("--contact", type=Path, help="only draw a contact sheet of the set that is there into this file")
+    parser.add_argument(
+        "--contact", type=Path, help="only draw a contact sheet of the set that is there into this file"
+    )
     arguments = parser.parse_args()
     if arguments.contact:
         contact_sheet(arguments.out, arguments.contact)
@@ -27,9 +29,15 @@ def main() -> None:
     p = params.load().synthetic
     start = time.monotonic()
     render(
-        arguments.out, seed=p.seed, train_identities=p.train_identities, test_identities=p.test_identities, images=p.images,
-        height=p.height, width=p.width, processes=arguments.processes,
-    )  # fmt: skip
+        arguments.out,
+        seed=p.seed,
+        train_identities=p.train_identities,
+        test_identities=p.test_identities,
+        images=p.images,
+        height=p.height,
+        width=p.width,
+        processes=arguments.processes,
+    )
     count = (p.train_identities + p.test_identities) * p.images
     seconds = time.monotonic() - start
     print(f"{arguments.out}: {count} images in {seconds:.0f} s ({1000 * seconds / count:.0f} ms per image)")

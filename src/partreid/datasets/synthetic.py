@@ -48,17 +48,34 @@ def read(root: Path) -> pa.Table:
             if match is None or path not in visible:
                 raise UserError(f"{root / path} is not in {file}; delete {root} and run `dvc repro` to render it again")
             pid, camera, outfit, frame = (int(value) for value in match.groups())
-            rows.append({
-                "path": path, "split": split, "pid": pid, "camid": camera - 1, "clothes_id": clothes_id(pid, outfit - 1),
-                "frame": frame, "occluded": visible[path] < OCCLUDED_BELOW,
-            })  # fmt: skip
+            rows.append(
+                {
+                    "path": path,
+                    "split": split,
+                    "pid": pid,
+                    "camid": camera - 1,
+                    "clothes_id": clothes_id(pid, outfit - 1),
+                    "frame": frame,
+                    "occluded": visible[path] < OCCLUDED_BELOW,
+                }
+            )
     if absent := sorted(set(visible) - {row["path"] for row in rows}):
-        raise UserError(f"{len(absent)} images of {file} are missing, the first is {absent[0]}; delete {root} and run `dvc repro`")
+        raise UserError(
+            f"{len(absent)} images of {file} are missing, the first is {absent[0]}; delete {root} and run `dvc repro`"
+        )
     measured, skipped = images.measure(root, rows)
     if skipped:
-        raise UserError(f"{root / skipped[0][0]}: {skipped[0][1]}; delete {root} and run `dvc repro` to render it again")
-    occluded = {split: float(np.mean([row["occluded"] for row in rows if row["split"] == split] or [0.0])) for split in FOLDERS}
+        raise UserError(
+            f"{root / skipped[0][0]}: {skipped[0][1]}; delete {root} and run `dvc repro` to render it again"
+        )
+    occluded = {
+        split: float(np.mean([row["occluded"] for row in rows if row["split"] == split] or [0.0])) for split in FOLDERS
+    }
     about = {
-        "dataset": "synthetic", "counts": counts.count(rows), "occluded": occluded, "ignored": dict(ignored), "parameters": truth.header,
-    }  # fmt: skip
+        "dataset": "synthetic",
+        "counts": counts.count(rows),
+        "occluded": occluded,
+        "ignored": dict(ignored),
+        "parameters": truth.header,
+    }
     return records.build(images.in_order(measured, FOLDERS), about)

@@ -43,11 +43,11 @@ def panel(image: np.ndarray) -> np.ndarray:
 
 
 def heat(image: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """A map (h, w) in 0..1 over the image, blended half and half; dark blue is 0, yellow is 1."""
+    """A map (h, w) in 0..1 over the image: dark blue is 0, yellow is 1, and the stronger the less image shows."""
     h, w = image.shape[:2]
     large = cv2.resize(values.astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR)
     colours = cv2.applyColorMap(np.rint(255 * large.clip(0, 1)).astype(np.uint8), cv2.COLORMAP_VIRIDIS)[..., ::-1]
-    return _mix(image, colours, np.full((h, w), 0.6, np.float32))
+    return _mix(image, colours, 0.2 + 0.5 * large.clip(0, 1))
 
 
 def parts(image: np.ndarray, maps: np.ndarray, names: Sequence[str], threshold: float = 0.5) -> np.ndarray:

@@ -60,7 +60,9 @@ def load() -> Body:
     bones = np.take_along_axis(model.vertex_bone_indices.numpy(), order, 1).astype(np.int32)
     weights = np.take_along_axis(weights, order, 1).astype(np.float32)
     weights /= weights.sum(1, keepdims=True)
-    bone_part = np.array([next(part for prefix, part in _PARTS if label.startswith(prefix)) for label in labels], np.uint8)
+    bone_part = np.array(
+        [next(part for prefix, part in _PARTS if label.startswith(prefix)) for label in labels], np.uint8
+    )
     regressor = anny.KeypointsRegressor.coco(model)
     return Body(
         model=model,

@@ -56,10 +56,25 @@ def sites(number: int, rng: np.random.Generator) -> list[Camera]:
         near, far = (4.5, 7.5) if name == "station" else (5.0, 9.0)
         height = min(high * float(rng.uniform(0.9, 1.1)), 5.5 if SCENES[name][1] else 3.4)
         pitch = float(np.degrees(np.arctan2(height - 0.9, 0.5 * (near + far))) * rng.uniform(0.85, 1.0))
-        result.append(Camera(
-            name, height, pitch, near, far, 0.32, pixels, _light(SCENES[name][1], rng), exposure, np.array(gains), gamma,
-            saturation, noise, vignette, quality,
-        ))  # fmt: skip
+        result.append(
+            Camera(
+                name,
+                height,
+                pitch,
+                near,
+                far,
+                0.32,
+                pixels,
+                _light(SCENES[name][1], rng),
+                exposure,
+                np.array(gains),
+                gamma,
+                saturation,
+                noise,
+                vignette,
+                quality,
+            )
+        )
     return result
 
 
@@ -85,7 +100,9 @@ def view(camera: Camera) -> np.ndarray:
     return np.concatenate([turn, turn @ np.array([[0.0], [0.0], [-camera.height]])], 1)
 
 
-def develop(light: np.ndarray, camera: Camera, size: tuple[int, int], person_pixels: float, rng: np.random.Generator) -> np.ndarray:
+def develop(
+    light: np.ndarray, camera: Camera, size: tuple[int, int], person_pixels: float, rng: np.random.Generator
+) -> np.ndarray:
     """Linear RGB (H, W, 3), supersampled, to an RGB picture uint8 of `size` (height, width).
 
     `person_pixels`: how many sensor rows the picture covers; fewer than its height means a soft picture.

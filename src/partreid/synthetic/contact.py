@@ -17,7 +17,9 @@ def contact_sheet(root: Path, out: Path, persons: int = 10, quality: int = 82) -
     rows = [row for row in synthetic.read(root).to_pylist() if row["split"] == "train"]
     pids = sorted({row["pid"] for row in rows})[:persons]
     sheet = np.full((len(pids), TILE[0], OUTFITS * CAMERAS, TILE[1], 3), 225, np.uint8)
-    for row in sorted(rows, key=lambda row: bool(row["occluded"]), reverse=True):  # whole persons are drawn last, on top
+    for row in sorted(
+        rows, key=lambda row: bool(row["occluded"]), reverse=True
+    ):  # whole persons are drawn last, on top
         outfit = row["clothes_id"] % 10
         if row["pid"] in pids and outfit < OUTFITS:
             image = cv2.imread(str(root / row["path"]))

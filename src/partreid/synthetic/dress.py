@@ -18,7 +18,16 @@ _KINDS = {
     "dots": mat.DOTS, "print": mat.PRINT, "blocks": mat.BLOCKS, "camouflage": mat.CAMOUFLAGE, "denim": mat.DENIM,
 }  # fmt: skip
 # where a top ends, metres above the lowest bone of the neck
-_NECKLINES = {"hoodie": 0.02, "puffer": 0.04, "coat": 0.01, "jacket": 0.02, "sweater": 0.015, "shirt": 0.0, "polo": 0.0, "blazer": -0.01}
+_NECKLINES = {
+    "hoodie": 0.02,
+    "puffer": 0.04,
+    "coat": 0.01,
+    "jacket": 0.02,
+    "sweater": 0.015,
+    "shirt": 0.0,
+    "polo": 0.0,
+    "blazer": -0.01,
+}
 
 
 @dataclass(frozen=True)
@@ -32,9 +41,26 @@ class Dressed:
 
 
 def _fabric(cloth: Cloth, origin: tuple[float, float], folds: float, gloss: float = 0.0) -> np.ndarray:
-    amount = {"hoops": 0.45, "pinstripes": 0.22, "plaid": 0.35, "dots": 0.55, "print": 1.0, "camouflage": 0.5, "denim": 0.8}
-    return mat.material(_KINDS[cloth.pattern], cloth.colour, cloth.second, scale=cloth.scale, origin=origin,
-                        amount=amount.get(cloth.pattern, 0.5), folds=folds, gloss=gloss, seed=cloth.seed)  # fmt: skip
+    amount = {
+        "hoops": 0.45,
+        "pinstripes": 0.22,
+        "plaid": 0.35,
+        "dots": 0.55,
+        "print": 1.0,
+        "camouflage": 0.5,
+        "denim": 0.8,
+    }
+    return mat.material(
+        _KINDS[cloth.pattern],
+        cloth.colour,
+        cloth.second,
+        scale=cloth.scale,
+        origin=origin,
+        amount=amount.get(cloth.pattern, 0.5),
+        folds=folds,
+        gloss=gloss,
+        seed=cloth.seed,
+    )
 
 
 def shape(body: Body, person: Person) -> Figure:
@@ -60,8 +86,17 @@ def dress(figure: Figure, person: Person, outfit: Outfit) -> Dressed:
     _wear_top(figure, outfit, palette, wear)
     _wear_shoes(figure, outfit, palette, wear)
     _carry(figure, outfit, palette, wear, join(parts))
-    hair_row = palette.add(mat.material(mat.FOLIAGE, np.array(person.hair_colour) * 0.8, np.array(person.hair_colour) * 1.12,
-                                        scale=0.02, folds=0.35, gloss=0.04, seed=3))  # fmt: skip
+    hair_row = palette.add(
+        mat.material(
+            mat.FOLIAGE,
+            np.array(person.hair_colour) * 0.8,
+            np.array(person.hair_colour) * 1.12,
+            scale=0.02,
+            folds=0.35,
+            gloss=0.04,
+            seed=3,
+        )
+    )
     parts += hair(figure, person.hair, hair_row, outfit.hat != "none")
     if outfit.hat != "none":
         parts += hat(figure, outfit.hat, palette.add(mat.material(mat.PLAIN, outfit.hat_colour, folds=0.2)))
@@ -86,7 +121,10 @@ def _wear_legs(figure: Figure, outfit: Outfit, palette: mat.Palette, wear) -> No
         cover = (leg & (figure.limb < end)) | hips
         folds = 0.25 if outfit.bottom == "leggings" else 0.6
         row = palette.add(_fabric(cloth, (0.0, 0.0), folds))
-        wear(shell(figure, cover, row, ease, rounds=8, widths={UPPER_LEG: radii, LOWER_LEG: radii}), cover & (figure.limb < end - 0.06) | hips)
+        wear(
+            shell(figure, cover, row, ease, rounds=8, widths={UPPER_LEG: radii, LOWER_LEG: radii}),
+            cover & (figure.limb < end - 0.06) | hips,
+        )
     elif outfit.bottom in SKIRTS:
         length, flare, pleats = SKIRTS[outfit.bottom]
         row = palette.add(_fabric(cloth, (0.0, figure.crotch), 0.5))
@@ -100,7 +138,9 @@ def _wear_top(figure: Figure, outfit: Outfit, palette: mat.Palette, wear) -> Non
     chest = float(figure.bone("spine01")[2])
     neckline = float(figure.bone("neck01")[2]) + _NECKLINES.get(outfit.top, -0.02)
     bottom = figure.crotch + hem
-    trunk = (body.part == TORSO) & (z > max(bottom, figure.crotch + 0.02)) & ((z < neckline) | (figure.points[:, 1] > 0.02))
+    trunk = (
+        (body.part == TORSO) & (z > max(bottom, figure.crotch + 0.02)) & ((z < neckline) | (figure.points[:, 1] > 0.02))
+    )
     if outfit.top == "dress":
         trunk &= (z < neckline - 0.02) | (np.abs(figure.points[:, 0]) > 0.05)
     arm = np.isin(body.part, (UPPER_ARM, LOWER_ARM)) & (figure.limb < sleeve)
@@ -123,7 +163,10 @@ def _wear_top(figure: Figure, outfit: Outfit, palette: mat.Palette, wear) -> Non
     amount: float | np.ndarray = ease
     if outfit.top == "puffer":  # quilted
         amount = ease * (0.75 + 0.25 * np.abs(np.sin(figure.uv[:, 1] * np.pi / 0.07)))
-    wear(shell(figure, outer, row, amount, rounds=10, widths={UPPER_ARM: radii, LOWER_ARM: radii}), cover & ~(arm & (figure.limb > sleeve - 0.06)))
+    wear(
+        shell(figure, outer, row, amount, rounds=10, widths={UPPER_ARM: radii, LOWER_ARM: radii}),
+        cover & ~(arm & (figure.limb > sleeve - 0.06)),
+    )
     flare = {"dress": 0.42, "coat": 0.16, "blazer": 0.15}.get(outfit.top, 0.08)
     start = figure.waist + (0.0 if outfit.top == "dress" else 0.03)
     tucked = outfit.top in ("tank", "polo", "shirt") and cloth.seed % 2 == 0 and outfit.bottom != "none"
@@ -147,13 +190,24 @@ def _collar(figure: Figure, row: int, ease: float) -> Mesh:
     rise = 0.03 * (1 - np.cos(angle)) / 2  # higher at the nape
     rings = []
     for out, up in ((0.030, -0.035), (0.016, 0.0), (0.012, 0.024)):
-        rings.append(np.stack([(half + out + ease) * np.sin(angle), middle - (deep + out + ease) * np.cos(angle), neck[2] + up + rise], 1))
+        rings.append(
+            np.stack(
+                [
+                    (half + out + ease) * np.sin(angle),
+                    middle - (deep + out + ease) * np.cos(angle),
+                    neck[2] + up + rise,
+                ],
+                1,
+            )
+        )
     return follow(figure, loft(np.stack(rings), row, closed=False, part=TORSO))
 
 
 def _wear_shoes(figure: Figure, outfit: Outfit, palette: mat.Palette, wear) -> None:  # type: ignore[no-untyped-def]
     body = figure.body
-    foot = np.isin(body.bones[:, 0], [number for name, number in body.names.items() if name.startswith(("foot", "toe"))])
+    foot = np.isin(
+        body.bones[:, 0], [number for name, number in body.names.items() if name.startswith(("foot", "toe"))]
+    )
     ankle = float(figure.bone("foot.L")[2])
     cover = foot & (figure.points[:, 2] < ankle + 0.01)
     if outfit.shoes == "boots":
@@ -190,23 +244,53 @@ def _carry(figure: Figure, outfit: Outfit, palette: mat.Palette, wear, clothed: 
         middle = float(chest[2]) - 0.07
         deep = back_of(middle)
         t = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-        outline = np.stack([0.15 * np.sign(np.sin(t)) * np.abs(np.sin(t)) ** 0.5, 0 * t, 0.21 * np.sign(np.cos(t)) * np.abs(np.cos(t)) ** 0.5], 1)
-        rings = np.stack([outline * s + np.array([0, y, 0]) for s, y in ((0.9, -0.02), (1.0, 0.02), (0.98, 0.09), (0.8, 0.14))])
+        outline = np.stack(
+            [
+                0.15 * np.sign(np.sin(t)) * np.abs(np.sin(t)) ** 0.5,
+                0 * t,
+                0.21 * np.sign(np.cos(t)) * np.abs(np.cos(t)) ** 0.5,
+            ],
+            1,
+        )
+        rings = np.stack(
+            [outline * s + np.array([0, y, 0]) for s, y in ((0.9, -0.02), (1.0, 0.02), (0.98, 0.09), (0.8, 0.14))]
+        )
         sack = loft(rings + np.array([0, deep, middle]), row, caps=True, part=TORSO)
         sack = _recoordinate(sack, middle)
         wear(follow(figure, sack, None))
         for sign in (1, -1):
             x = sign * 0.55 * float(shoulder[0])
-            path = [(x, deep, middle + 0.17), (x, 0.06, shoulder[2] + 0.06), (x, -0.03, shoulder[2] + 0.085), (x, -0.14, chest[2]),
-                    (1.25 * x, -0.12, chest[2] - 0.16), (1.45 * x, 0.0, chest[2] - 0.22), (1.1 * x, deep, middle - 0.15)]  # fmt: skip
+            path = [
+                (x, deep, middle + 0.17),
+                (x, 0.06, shoulder[2] + 0.06),
+                (x, -0.03, shoulder[2] + 0.085),
+                (x, -0.14, chest[2]),
+                (1.25 * x, -0.12, chest[2] - 0.16),
+                (1.45 * x, 0.0, chest[2] - 0.22),
+                (1.1 * x, deep, middle - 0.15),
+            ]
             wear(_strap(figure, clothed, np.array(path), row))
     elif outfit.bag == "shoulder":
-        hip = np.array([-0.5, 0.0, 0.0]) * 0 + np.array([-float(figure.points[figure.body.part == TORSO, 0].max()) - 0.03, 0.0, figure.crotch + 0.06])
+        hip = np.array([-0.5, 0.0, 0.0]) * 0 + np.array(
+            [-float(figure.points[figure.body.part == TORSO, 0].max()) - 0.03, 0.0, figure.crotch + 0.06]
+        )
         sack = box((0.09, 0.30, 0.22), row, hip, part=TORSO)
         wear(follow(figure, sack, None))
         s = float(shoulder[0])
-        front = [(0.6 * s, 0.05, shoulder[2] + 0.05), (0.6 * s, -0.05, shoulder[2] + 0.05), (0.0, -0.16, chest[2] - 0.06), (-0.8 * s, -0.12, figure.waist), tuple(hip + [0.02, -0.1, 0.1])]
-        back = [(0.6 * s, -0.02, shoulder[2] + 0.06), (0.5 * s, 0.12, chest[2] + 0.03), (0.0, 0.16, chest[2] - 0.08), (-0.8 * s, 0.12, figure.waist), tuple(hip + [0.02, 0.1, 0.1])]
+        front = [
+            (0.6 * s, 0.05, shoulder[2] + 0.05),
+            (0.6 * s, -0.05, shoulder[2] + 0.05),
+            (0.0, -0.16, chest[2] - 0.06),
+            (-0.8 * s, -0.12, figure.waist),
+            tuple(hip + [0.02, -0.1, 0.1]),
+        ]
+        back = [
+            (0.6 * s, -0.02, shoulder[2] + 0.06),
+            (0.5 * s, 0.12, chest[2] + 0.03),
+            (0.0, 0.16, chest[2] - 0.08),
+            (-0.8 * s, 0.12, figure.waist),
+            tuple(hip + [0.02, 0.1, 0.1]),
+        ]
         for path in (front, back):
             wear(_strap(figure, clothed, np.array(path, float), row))
     else:  # a tote in the left hand
@@ -214,7 +298,9 @@ def _carry(figure: Figure, outfit: Outfit, palette: mat.Palette, wear, clothed: 
         hand = figure.body.names["wrist.L"]
         centre = wrist + np.array([0.05, -0.06, -0.30])
         wear(box((0.11, 0.30, 0.30), row, centre, part=LOWER_ARM, bone=hand))
-        handle = np.array([[0, -0.09, -0.15], [0.0, -0.06, 0.05], [0, 0.06, 0.05], [0, 0.09, -0.15]]) + centre + [0, 0, 0.15]
+        handle = (
+            np.array([[0, -0.09, -0.15], [0.0, -0.06, 0.05], [0, 0.06, 0.05], [0, 0.09, -0.15]]) + centre + [0, 0, 0.15]
+        )
         strap = tube(handle, 0.008, row)
         strap.bones[:] = hand
         wear(strap)

@@ -14,9 +14,17 @@ def skin_mesh(figure: Figure, faces: np.ndarray, material: int, tint: np.ndarray
     """The bare body under `faces` (n, 3)."""
     body = figure.body
     return compact(
-        mesh(figure.points, faces, material, uv=figure.uv, tint=tint, bones=body.bones, weights=body.weights,
-             part=body.part[faces[:, 0]])
-    )  # fmt: skip
+        mesh(
+            figure.points,
+            faces,
+            material,
+            uv=figure.uv,
+            tint=tint,
+            bones=body.bones,
+            weights=body.weights,
+            part=body.part[faces[:, 0]],
+        )
+    )
 
 
 def shell(
@@ -94,7 +102,9 @@ def skirt(
     hang = np.clip((figure.crotch + 0.10 - points[:, 2]) / max(figure.crotch - knee, 0.1), 0, 1) ** 0.8 * 0.92
     lower = np.clip((knee + 0.05 - points[:, 2]) / 0.5, 0, 0.5)
     n = body.names
-    bones = np.tile(np.array([n["root"], n["upperleg02.L"], n["upperleg02.R"], n["lowerleg01.L"]], np.int32), (len(points), 1))
+    bones = np.tile(
+        np.array([n["root"], n["upperleg02.L"], n["upperleg02.R"], n["lowerleg01.L"]], np.int32), (len(points), 1)
+    )
     left = points[:, 0] > 0
     bones[~left, 3] = n["lowerleg01.R"]
     thigh = hang * (1 - lower)
@@ -116,5 +126,13 @@ def follow(figure: Figure, part: Mesh, surface: Mesh | None = None) -> Mesh:
         used = np.unique(surface.faces[surface.part == TORSO])
         points, bones, weights = surface.points[used], surface.bones[used], surface.weights[used]
     nearest = cKDTree(points).query(part.points)[1]
-    return mesh(part.points, part.faces, part.material, uv=part.uv, tint=part.tint, bones=bones[nearest],
-                weights=weights[nearest], part=part.part)  # fmt: skip
+    return mesh(
+        part.points,
+        part.faces,
+        part.material,
+        uv=part.uv,
+        tint=part.tint,
+        bones=bones[nearest],
+        weights=weights[nearest],
+        part=part.part,
+    )

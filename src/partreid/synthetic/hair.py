@@ -36,7 +36,11 @@ def skin_tint(figure: Figure, skin: tuple, hair: tuple, style: str, beard: bool,
     def blend(where: np.ndarray, colour: np.ndarray, amount: float) -> None:
         tint[where] = (1 - amount) * tint[where] + amount * colour
 
-    blend(head & (np.abs(x) < 0.05) & front & (np.abs(z + 0.035) < 0.018) & (np.abs(x) > 0.022), base * [1.1, 0.8, 0.75], 0.5)
+    blend(
+        head & (np.abs(x) < 0.05) & front & (np.abs(z + 0.035) < 0.018) & (np.abs(x) > 0.022),
+        base * [1.1, 0.8, 0.75],
+        0.5,
+    )
     blend(front & (z > 0.013) & (z < 0.026) & (np.abs(x) > 0.010) & (np.abs(x) < 0.048), dark * 0.8, 0.75)  # brows
     mouth = front & (np.abs(x) < 0.026) & (np.abs(z + 0.077) < 0.011)
     if beard:
@@ -93,14 +97,24 @@ def hair(figure: Figure, style: str, material: int, hat: bool) -> list[Mesh]:
         return []
     head = figure.bone("head")
     crown = float(figure.points[figure.body.part == HEAD, 2].max())
-    thick = {"short": 0.012, "swept": 0.022, "curly": 0.042, "bob": 0.022, "long": 0.018, "ponytail": 0.011, "bun": 0.011}[style]
+    thick = {
+        "short": 0.012,
+        "swept": 0.022,
+        "curly": 0.042,
+        "bob": 0.022,
+        "long": 0.018,
+        "ponytail": 0.011,
+        "bun": 0.011,
+    }[style]
     height = np.clip(_hairline(figure) / 0.05, 0, 1)
     up = np.clip((figure.points[:, 2] - float(figure.eyes[2])) / (crown - float(figure.eyes[2])), 0, 1)
     ease = thick * (0.35 + 0.65 * height)
     if style == "swept":
         ease = ease * (0.35 + 0.9 * up)
     if style == "curly":
-        ease = ease * (0.8 + 0.35 * np.sin(70 * figure.points[:, 0]) * np.sin(75 * figure.points[:, 2] + 60 * figure.points[:, 1]))
+        ease = ease * (
+            0.8 + 0.35 * np.sin(70 * figure.points[:, 0]) * np.sin(75 * figure.points[:, 2] + 60 * figure.points[:, 1])
+        )
     inside = scalp(figure)
     if hat:
         inside &= up < 0.45
@@ -112,7 +126,9 @@ def hair(figure: Figure, style: str, material: int, hat: bool) -> list[Mesh]:
         parts.append(_curtain(figure, material, neck - 0.17, 0.03, 0.04))
     elif style == "ponytail":
         root = head + np.array([0, 0.115, 0.055])
-        path = root + np.array([[0, 0, 0], [0, 0.035, 0.005], [0, 0.055, -0.04], [0, 0.05, -0.12], [0, 0.045, -0.2], [0, 0.04, -0.25]])
+        path = root + np.array(
+            [[0, 0, 0], [0, 0.035, 0.005], [0, 0.055, -0.04], [0, 0.05, -0.12], [0, 0.045, -0.2], [0, 0.04, -0.25]]
+        )
         parts.append(_with_head(figure, tube(path, np.array([0.018, 0.026, 0.032, 0.03, 0.022, 0.006]), material)))
     elif style == "bun":
         parts.append(_with_head(figure, ellipsoid(head + np.array([0, 0.105, 0.10]), (0.045, 0.04, 0.042), material)))
@@ -127,7 +143,9 @@ def hat(figure: Figure, kind: str, material: int) -> list[Mesh]:
     if kind == "cap":
         angle = np.radians(np.linspace(-58, 58, 13))
         centre = figure.bone("head")
-        base = np.stack([0.083 * np.sin(angle), centre[1] - 0.098 * np.cos(angle), 0 * angle + figure.eyes[2] + 0.055], 1)
+        base = np.stack(
+            [0.083 * np.sin(angle), centre[1] - 0.098 * np.cos(angle), 0 * angle + figure.eyes[2] + 0.055], 1
+        )
         rim = base + np.stack([0.012 * np.sin(angle), -0.075 * np.cos(angle), -0.022 * np.ones_like(angle)], 1)
         parts.append(_with_head(figure, loft(np.stack([base, rim]), material, closed=False)))
     return parts

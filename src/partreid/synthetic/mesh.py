@@ -69,9 +69,15 @@ def compact(m: Mesh) -> Mesh:
     used[m.faces] = True
     number = np.cumsum(used, dtype=np.int64) - 1
     return Mesh(
-        m.points[used], number[m.faces].astype(np.int32), m.uv[used], m.tint[used], m.bones[used], m.weights[used],
-        m.material, m.part,
-    )  # fmt: skip
+        m.points[used],
+        number[m.faces].astype(np.int32),
+        m.uv[used],
+        m.tint[used],
+        m.bones[used],
+        m.weights[used],
+        m.material,
+        m.part,
+    )
 
 
 def move(m: Mesh, place: Sequence[float], turn: float = 0.0) -> Mesh:
@@ -102,7 +108,9 @@ def _grid(rows: int, columns: int, closed: bool) -> np.ndarray:
     return np.concatenate([np.stack([a, b, d], 1), np.stack([a, d, c], 1)]).astype(np.int32)
 
 
-def box(size: Sequence[float], material: int, centre: Sequence[float] = (0, 0, 0), part: int = 0, bone: int = 0) -> Mesh:
+def box(
+    size: Sequence[float], material: int, centre: Sequence[float] = (0, 0, 0), part: int = 0, bone: int = 0
+) -> Mesh:
     """Axis-aligned box with flat sides; uv are metres on each side. `centre` is the middle of the box."""
     half = np.asarray(size, np.float32) / 2
     sides = []

@@ -16,7 +16,14 @@ CLOTH = {  # name: (sRGB, weight)
     "green": ((0.13, 0.37, 0.25), 4), "mustard": ((0.76, 0.56, 0.15), 3), "pink": ((0.83, 0.58, 0.62), 4),
 }  # fmt: skip
 DENIM_COLOURS = ((0.16, 0.22, 0.36), (0.30, 0.40, 0.55), (0.13, 0.14, 0.18), (0.50, 0.58, 0.68))
-SKIN = ((0.93, 0.77, 0.68), (0.87, 0.69, 0.58), (0.80, 0.62, 0.49), (0.70, 0.52, 0.39), (0.56, 0.39, 0.28), (0.39, 0.26, 0.18))
+SKIN = (
+    (0.93, 0.77, 0.68),
+    (0.87, 0.69, 0.58),
+    (0.80, 0.62, 0.49),
+    (0.70, 0.52, 0.39),
+    (0.56, 0.39, 0.28),
+    (0.39, 0.26, 0.18),
+)
 HAIR = ((0.06, 0.05, 0.05), (0.13, 0.09, 0.07), (0.26, 0.16, 0.10), (0.42, 0.28, 0.16), (0.68, 0.53, 0.31), (0.45, 0.18, 0.09),
         (0.55, 0.54, 0.53), (0.82, 0.80, 0.78))  # fmt: skip
 
@@ -141,7 +148,9 @@ def _outfit(rng: np.random.Generator, woman: bool, own_bag: tuple[str, Cloth], o
     if rng.random() < 0.35:
         bag, bag_cloth = _bag(rng, woman)
     hat = _pick(rng, {"none": 84, "cap": 10, "beanie": 0 if bare else 6})
-    return Outfit(top, top_cloth, inner, bottom, bottom_cloth, legs, shoes, shoe_colour, bag, bag_cloth, hat, _colour(rng))
+    return Outfit(
+        top, top_cloth, inner, bottom, bottom_cloth, legs, shoes, shoe_colour, bag, bag_cloth, hat, _colour(rng)
+    )
 
 
 def _shoes(rng: np.random.Generator, woman: bool) -> tuple[str, tuple[float, float, float]]:
@@ -171,7 +180,9 @@ def person(rng: np.random.Generator) -> Person:
     styles = {"bob": 18.0, "long": 30, "ponytail": 20, "bun": 14, "short": 8, "curly": 8} if woman else {
         "bald": 9, "buzz": 16, "short": 38, "swept": 20, "curly": 12, "long": 3, "bun": 2}  # fmt: skip
     grey = age > 0.86 and rng.random() < 0.7
-    hair_colour = HAIR[int(rng.integers(6, 8))] if grey else HAIR[int(rng.choice(6, p=[0.28, 0.24, 0.18, 0.12, 0.12, 0.06]))]
+    hair_colour = (
+        HAIR[int(rng.integers(6, 8))] if grey else HAIR[int(rng.choice(6, p=[0.28, 0.24, 0.18, 0.12, 0.12, 0.06]))]
+    )
     hair = _pick(rng, styles)
     own_bag, own_shoes = _bag(rng, woman), _shoes(rng, woman)
     outfits: list[Outfit] = []

@@ -38,7 +38,9 @@ class Solid:
 
 def solid(m: Mesh, points: np.ndarray, table: np.ndarray, matrix: np.ndarray) -> Solid:
     """A mesh whose vertices stand at `points`, seen by a camera (see camera.view)."""
-    return Solid(points, normals(points, m.faces), m.faces, m.uv, m.tint, m.material, table, m.part, _project(points, matrix))
+    return Solid(
+        points, normals(points, m.faces), m.faces, m.uv, m.tint, m.material, table, m.part, _project(points, matrix)
+    )
 
 
 def _stand(
@@ -54,7 +56,9 @@ def _stand(
     return solid(m, posed @ turn.T + place, dressed.table, matrix), keypoints @ turn.T + place
 
 
-def _prop(rng: np.random.Generator, kinds: dict[str, Builder], x: float, y: float, turn: float, matrix: np.ndarray) -> Solid:
+def _prop(
+    rng: np.random.Generator, kinds: dict[str, Builder], x: float, y: float, turn: float, matrix: np.ndarray
+) -> Solid:
     palette = Palette()
     m = move(kinds[str(rng.choice(list(kinds)))](rng, palette), (x, y, 0), turn)
     return solid(m, m.points, palette.table(), matrix)
@@ -124,9 +128,15 @@ def _visible(target: Solid, others: list[Solid], extent: np.ndarray, box: np.nda
 
 
 def picture(
-    body: Body, dressed: Dressed, passer: Callable[[], Dressed], camera: Camera, scenery: Solid, occlude: bool,
-    size: tuple[int, int], rng: np.random.Generator,
-) -> tuple[np.ndarray, Truth]:  # fmt: skip
+    body: Body,
+    dressed: Dressed,
+    passer: Callable[[], Dressed],
+    camera: Camera,
+    scenery: Solid,
+    occlude: bool,
+    size: tuple[int, int],
+    rng: np.random.Generator,
+) -> tuple[np.ndarray, Truth]:
     """Take one picture of a person: RGB uint8 (height, width, 3) and the truth. `passer` dresses another person."""
     height, width = size
     matrix = view(camera)
@@ -141,17 +151,23 @@ def picture(
 
     def another(dx: float, nearer: float) -> Solid:
         turned = azimuth + rng.normal(0, 25) if rng.random() < 0.5 else rng.uniform(0, 360)
-        return _stand(body, passer(), pose.walking(rng), turned, x * (1 - nearer / distance) + dx, distance - nearer, matrix)[0]
+        return _stand(
+            body, passer(), pose.walking(rng), turned, x * (1 - nearer / distance) + dx, distance - nearer, matrix
+        )[0]
 
     around: list[Solid] = []
     if rng.random() < 0.18:  # somebody behind
         around.append(another(float(rng.choice([-1, 1]) * rng.uniform(0.4, 1.1)), -rng.uniform(0.5, 3.0)))
     if rng.random() < 0.25:
-        around.append(_prop(rng, LOW, x + rng.uniform(-1.5, 1.5), distance + rng.uniform(1.2, 3.0), rng.uniform(-20, 20), matrix))
+        around.append(
+            _prop(rng, LOW, x + rng.uniform(-1.5, 1.5), distance + rng.uniform(1.2, 3.0), rng.uniform(-20, 20), matrix)
+        )
 
     box, hiding = _frame(rng, extent, aspect, False), list[Solid]()
     if not occlude and rng.random() < 0.12:  # slightly hidden pictures are not counted as occluded
-        hiding = [_prop(rng, LOW, x + rng.uniform(-1.4, 1.4), distance - rng.uniform(0.6, 1.2), rng.uniform(-20, 20), matrix)]
+        hiding = [
+            _prop(rng, LOW, x + rng.uniform(-1.4, 1.4), distance - rng.uniform(0.6, 1.2), rng.uniform(-20, 20), matrix)
+        ]
         if _visible(target, hiding, extent, box) < OCCLUDED_BELOW + 0.05:
             hiding = []
     if occlude:
@@ -163,11 +179,26 @@ def picture(
             at = x * (1 - nearer / distance)
             side = float(rng.choice([-1, 1]))
             if how == "low":
-                hiding = [_prop(rng, LOW, at + rng.uniform(-0.6, 0.6), distance - nearer - 0.3, rng.uniform(-25, 25), matrix)]
+                hiding = [
+                    _prop(rng, LOW, at + rng.uniform(-0.6, 0.6), distance - nearer - 0.3, rng.uniform(-25, 25), matrix)
+                ]
             elif how == "tall":
-                hiding = [_prop(rng, TALL, at + side * rng.uniform(0.02, 0.3), distance - nearer, rng.uniform(-15, 15), matrix)]
+                hiding = [
+                    _prop(
+                        rng, TALL, at + side * rng.uniform(0.02, 0.3), distance - nearer, rng.uniform(-15, 15), matrix
+                    )
+                ]
             elif how == "high":
-                hiding = [_prop(rng, HIGH, at + side * rng.uniform(0.0, 0.25), distance - rng.uniform(0.3, 0.8), rng.uniform(-15, 15), matrix)]
+                hiding = [
+                    _prop(
+                        rng,
+                        HIGH,
+                        at + side * rng.uniform(0.0, 0.25),
+                        distance - rng.uniform(0.3, 0.8),
+                        rng.uniform(-15, 15),
+                        matrix,
+                    )
+                ]
             else:
                 hiding = [another(side * rng.uniform(0.08, 0.35), nearer)]
             if 0.28 <= _visible(target, hiding, extent, box) <= OCCLUDED_BELOW - 0.03:
@@ -190,13 +221,24 @@ def picture(
     kp = np.concatenate([_screen(kp, box, height, width)[:, :2], 1.0 / np.maximum(kp[:, 2:], 1e-6)], 1)
     face = buffer.face
     mine = (face >= 0) & (face < starts[1])
-    skull = _screen(projected[(dressed.mesh.weights[:, 0] > 0.6) & (dressed.mesh.bones[:, 0] == body.names["head"])], box, height, width)
+    skull = _screen(
+        projected[(dressed.mesh.weights[:, 0] > 0.6) & (dressed.mesh.bones[:, 0] == body.names["head"])],
+        box,
+        height,
+        width,
+    )
     part = np.where(mine, target.part[np.where(mine, face, 0)], 0).astype(np.uint8)
     return image, read_truth(part, buffer.depth, kp, skull, HEAD, visible, azimuth, size)
 
 
 def _draw(
-    solids: list[Solid], camera: Camera, matrix: np.ndarray, box: np.ndarray, height: int, width: int, at: tuple[float, float]
+    solids: list[Solid],
+    camera: Camera,
+    matrix: np.ndarray,
+    box: np.ndarray,
+    height: int,
+    width: int,
+    at: tuple[float, float],
 ) -> tuple[np.ndarray, Buffer, np.ndarray]:
     """Rasterise and shade: linear RGB (height, width, 3), the buffer, and where each solid's faces start."""
     buffer = Buffer(height, width)
@@ -218,7 +260,20 @@ def _draw(
     step_x, step_y = (box[2] - box[0]) / width, (box[3] - box[1]) / height
     corner = back @ np.array([box[0] + 0.5 * step_x, box[1] + 0.5 * step_y, 1.0])
     rays = (np.array([0, 0, camera.height]), corner, back[:, 0] * step_x, back[:, 1] * step_y)
-    light = shade(buffer, faces, rows, tables, points.astype(np.float32), norms, uv, tint, rays, camera.light, shadow.depth, to_shadow)
+    light = shade(
+        buffer,
+        faces,
+        rows,
+        tables,
+        points.astype(np.float32),
+        norms,
+        uv,
+        tint,
+        rays,
+        camera.light,
+        shadow.depth,
+        to_shadow,
+    )
     return light, buffer, starts
 
 
@@ -232,4 +287,3 @@ def _shadow_frame(toward: np.ndarray, middle: np.ndarray, side: int) -> np.ndarr
     matrix = np.stack([x * scale, y * scale, z])
     offset = -matrix @ middle + np.array([side / 2, side / 2, 20.0])
     return np.concatenate([matrix, offset[:, None]], 1).astype(np.float32)
-

@@ -60,7 +60,10 @@ def shots(seed: int, pid: int, training: bool, images: int, outfits: int) -> lis
     order = rng.permutation(images)
     pairs = [pairs[i] for i in order]
     if training:
-        return [Shot(pid, i + 1, "train", camera, outfit, bool(rng.random() < OCCLUDED_TRAIN)) for i, (outfit, camera) in enumerate(pairs)]
+        return [
+            Shot(pid, i + 1, "train", camera, outfit, bool(rng.random() < OCCLUDED_TRAIN))
+            for i, (outfit, camera) in enumerate(pairs)
+        ]
     queries: list[int] = []
     wanted = max(1, round(images / 4))
     # one query per outfit first, then any

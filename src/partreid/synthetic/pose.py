@@ -82,14 +82,18 @@ def transforms(body: Body, heads: np.ndarray, pose: Mapping[str, float]) -> np.n
     neck = rotation((0, 0, 1), 0.5 * pose["head_turn"]) @ rotation((1, 0, 0), 0.5 * pose["head_nod"])
     turned = {n["root"]: pelvis, n["spine04"]: waist, n["spine02"]: chest, n["neck01"]: neck, n["head"]: head}
     for side, letter, sign in (("left", "L", 1), ("right", "R", -1)):
-        hip, knee, ankle, toe = (heads[n[f"{bone}.{letter}"]] for bone in ("upperleg01", "lowerleg01", "foot", "toe3-1"))
+        hip, knee, ankle, toe = (
+            heads[n[f"{bone}.{letter}"]] for bone in ("upperleg01", "lowerleg01", "foot", "toe3-1")
+        )
         thigh_angle = pose[f"{side}_thigh"]
         shank_angle = thigh_angle - pose[f"{side}_knee"]
         aside = pose[f"{side}_apart"]
         thigh = between(knee - hip, pelvis @ _direction(thigh_angle, aside, sign))
         shank = between(thigh @ (ankle - knee), pelvis @ _direction(shank_angle, 0.4 * aside, sign)) @ thigh
         sole = toe - ankle
-        flat = pelvis @ rotation((1, 0, 0), -pose[f"{side}_foot"]) @ rotation((0, 0, 1), sign * 8.0) @ np.array([0, -1, 0])
+        flat = (
+            pelvis @ rotation((1, 0, 0), -pose[f"{side}_foot"]) @ rotation((0, 0, 1), sign * 8.0) @ np.array([0, -1, 0])
+        )
         heading = np.array([flat[0], flat[1], flat[2] + sole[2] / max(float(np.hypot(sole[0], sole[1])), 1e-6)])
         turned[n[f"upperleg01.{letter}"]] = thigh
         turned[n[f"lowerleg01.{letter}"]] = shank

@@ -16,9 +16,12 @@ wp.set_module_options({"enable_backward": False, "fast_math": False})
 
 @wp.kernel
 def _skin(
-    points: wp.array(dtype=wp.vec3), bones: wp.array(dtype=wp.int32, ndim=2), weights: wp.array(dtype=float, ndim=2),
-    transforms: wp.array(dtype=float, ndim=3), out: wp.array(dtype=wp.vec3),
-):  # fmt: skip
+    points: wp.array(dtype=wp.vec3),
+    bones: wp.array(dtype=wp.int32, ndim=2),
+    weights: wp.array(dtype=float, ndim=2),
+    transforms: wp.array(dtype=float, ndim=3),
+    out: wp.array(dtype=wp.vec3),
+):
     for i in range(points.shape[0]):
         p = points[i]
         q = wp.vec3(0.0, 0.0, 0.0)
@@ -26,9 +29,24 @@ def _skin(
             w = weights[i, k]
             if w > 0.0:
                 b = bones[i, k]
-                x = transforms[b, 0, 0] * p[0] + transforms[b, 0, 1] * p[1] + transforms[b, 0, 2] * p[2] + transforms[b, 0, 3]
-                y = transforms[b, 1, 0] * p[0] + transforms[b, 1, 1] * p[1] + transforms[b, 1, 2] * p[2] + transforms[b, 1, 3]
-                z = transforms[b, 2, 0] * p[0] + transforms[b, 2, 1] * p[1] + transforms[b, 2, 2] * p[2] + transforms[b, 2, 3]
+                x = (
+                    transforms[b, 0, 0] * p[0]
+                    + transforms[b, 0, 1] * p[1]
+                    + transforms[b, 0, 2] * p[2]
+                    + transforms[b, 0, 3]
+                )
+                y = (
+                    transforms[b, 1, 0] * p[0]
+                    + transforms[b, 1, 1] * p[1]
+                    + transforms[b, 1, 2] * p[2]
+                    + transforms[b, 1, 3]
+                )
+                z = (
+                    transforms[b, 2, 0] * p[0]
+                    + transforms[b, 2, 1] * p[1]
+                    + transforms[b, 2, 2] * p[2]
+                    + transforms[b, 2, 3]
+                )
                 q += w * wp.vec3(x, y, z)
         out[i] = q
 
@@ -49,9 +67,13 @@ def _normals(points: wp.array(dtype=wp.vec3), faces: wp.array(dtype=wp.int32, nd
 
 @wp.kernel
 def _raster(
-    screen: wp.array(dtype=wp.vec3), faces: wp.array(dtype=wp.int32, ndim=2), first: int,
-    depth: wp.array(dtype=float, ndim=2), face: wp.array(dtype=wp.int32, ndim=2), bary: wp.array(dtype=wp.vec2, ndim=2),
-):  # fmt: skip
+    screen: wp.array(dtype=wp.vec3),
+    faces: wp.array(dtype=wp.int32, ndim=2),
+    first: int,
+    depth: wp.array(dtype=float, ndim=2),
+    face: wp.array(dtype=wp.int32, ndim=2),
+    bary: wp.array(dtype=wp.vec2, ndim=2),
+):
     # screen: x, y in pixels of the buffer, third = 1 / distance along the view axis (0 = behind the camera)
     height = depth.shape[0]
     width = depth.shape[1]
@@ -102,7 +124,10 @@ def skin(points: np.ndarray, bones: np.ndarray, weights: np.ndarray, transforms:
     """Linear blend skinning: points (V, 3), bones (V, 4) int32, weights (V, 4), transforms (B, 3, 4) -> (V, 3) float32."""
     out = np.zeros((len(points), 3), np.float32)
     wp.launch(
-        _skin, 1, [_vec3(points), _wrap(bones), _wrap(weights), _wrap(np.ascontiguousarray(transforms)), _vec3(out)], device="cpu"
+        _skin,
+        1,
+        [_vec3(points), _wrap(bones), _wrap(weights), _wrap(np.ascontiguousarray(transforms)), _vec3(out)],
+        device="cpu",
     )
     return out
 

@@ -31,7 +31,15 @@ Piece = dict[str, np.ndarray]
 
 
 def render(
-    root: Path, *, seed: int, train_identities: int, test_identities: int, images: int, height: int, width: int, processes: int
+    root: Path,
+    *,
+    seed: int,
+    train_identities: int,
+    test_identities: int,
+    images: int,
+    height: int,
+    width: int,
+    processes: int,
 ) -> None:
     """Write train/, query/, gallery/ and truth.npz into `root` (created; it must be empty or hold an earlier render).
 
@@ -39,14 +47,23 @@ def render(
     Raises UserError when the parameters make no data set or `root` holds other files.
     """
     _check(root, train_identities, test_identities, images, height, width)
-    header = {"version": VERSION, "seed": seed, "train_identities": train_identities, "test_identities": test_identities,
-              "images": images, "height": height, "width": width}  # fmt: skip
+    header = {
+        "version": VERSION,
+        "seed": seed,
+        "train_identities": train_identities,
+        "test_identities": test_identities,
+        "images": images,
+        "height": height,
+        "width": width,
+    }
     folder = scratch_root() / "synthetic" / fingerprint(header)
     total = train_identities + test_identities
     digits = max(4, len(str(total)))
     jobs = [(folder, seed, pid, pid <= train_identities, images, height, width, digits) for pid in range(1, total + 1)]
     todo = [job for job in jobs if not _piece(folder, job[2]).is_file()]
-    with tqdm(total=total * images, initial=(total - len(todo)) * images, desc="synthetic", unit="image", disable=None) as bar:
+    with tqdm(
+        total=total * images, initial=(total - len(todo)) * images, desc="synthetic", unit="image", disable=None
+    ) as bar:
         processes = min(processes, len(todo), 1 + len(todo) * images // SMALL)
         if processes <= 1:
             for job in todo:
@@ -60,18 +77,24 @@ def render(
     root.mkdir(parents=True, exist_ok=True)
     for name in SPLITS:
         (folder / name).mkdir(exist_ok=True)
-        shutil.copytree(folder / name, root / name) if folder.stat().st_dev != root.stat().st_dev else (folder / name).rename(root / name)
+        shutil.copytree(folder / name, root / name) if folder.stat().st_dev != root.stat().st_dev else (
+            folder / name
+        ).rename(root / name)
     chunks.write(root / "truth.npz", {**header, "occluded_below": plan.OCCLUDED_BELOW}, _chunks(folder, total))
     shutil.rmtree(folder)
 
 
 def _check(root: Path, train_identities: int, test_identities: int, images: int, height: int, width: int) -> None:
     if min(train_identities, test_identities) < 0 or train_identities + test_identities < 1:
-        raise UserError(f"synthetic: {train_identities} training and {test_identities} test identities, expected at least one")
+        raise UserError(
+            f"synthetic: {train_identities} training and {test_identities} test identities, expected at least one"
+        )
     if images < 6:  # three outfits, two pictures each
         raise UserError(f"synthetic.images is {images}, expected at least 6 per identity")
     if height < 32 or width < 16 or height < width:
-        raise UserError(f"synthetic: images of {height} x {width} pixels (height x width), expected upright, at least 32 x 16")
+        raise UserError(
+            f"synthetic: images of {height} x {width} pixels (height x width), expected upright, at least 32 x 16"
+        )
     if root.is_dir():
         strange = sorted(p.name for p in root.iterdir() if p.name not in (*SPLITS, "truth.npz", ".gitignore"))
         if strange:
@@ -87,7 +110,9 @@ def _parallel(todo: list, processes: int, bar: tqdm) -> None:
             for future in as_completed(futures):
                 bar.update(future.result())
         except BrokenProcessPool as error:
-            raise UserError("a rendering process was killed (out of memory?); run again with fewer processes") from error
+            raise UserError(
+                "a rendering process was killed (out of memory?); run again with fewer processes"
+            ) from error
         finally:
             for future in futures:
                 future.cancel()

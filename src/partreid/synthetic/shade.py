@@ -60,7 +60,7 @@ def _share(kind: int, u: float, v: float, scale: float, amount: float, seed: int
     # how much of colour b shows at (u, v), 0..1; u, v in metres from the pattern's origin
     s = u / scale
     t = v / scale
-    share = float(0.0)
+    share = 0.0
     if kind == 1:  # HOOPS
         share = wp.where(_wrapped(t) < amount, 1.0, 0.0)
     elif kind == 2:  # PINSTRIPES
@@ -101,7 +101,9 @@ def _share(kind: int, u: float, v: float, scale: float, amount: float, seed: int
     elif kind == 23:  # FOLIAGE
         share = 0.6 * _noise(s, t, seed) + 0.4 * _noise(3.3 * s, 3.3 * t, seed + 1)
     elif kind == 24:  # SPECKLE: asphalt, gravel
-        share = amount * (0.6 * _noise(0.1 * s, 0.1 * t, seed) + 0.4 * _random(int(wp.floor(s)), int(wp.floor(t)), seed))
+        share = amount * (
+            0.6 * _noise(0.1 * s, 0.1 * t, seed) + 0.4 * _random(int(wp.floor(s)), int(wp.floor(t)), seed)
+        )
     elif kind == 25:  # POSTER: blocks of the two colours
         share = _random(int(wp.floor(s)), int(wp.floor(t * (1.0 + 2.0 * _random(int(wp.floor(s)), 7, seed)))), seed)
     return share
@@ -109,14 +111,30 @@ def _share(kind: int, u: float, v: float, scale: float, amount: float, seed: int
 
 @wp.kernel
 def _shade(
-    face: wp.array(dtype=wp.int32, ndim=2), bary: wp.array(dtype=wp.vec2, ndim=2),
-    faces: wp.array(dtype=wp.int32, ndim=2), material: wp.array(dtype=wp.int32), table: wp.array(dtype=float, ndim=2),
-    points: wp.array(dtype=wp.vec3), normals: wp.array(dtype=wp.vec3), uv: wp.array(dtype=wp.vec2), tint: wp.array(dtype=wp.vec3),
-    eye: wp.vec3, corner: wp.vec3, right: wp.vec3, down: wp.vec3,
-    toward: wp.vec3, sun: wp.vec3, sky: wp.vec3, bounce: wp.vec3, horizon: wp.vec3, zenith: wp.vec3, haze: float,
-    shadow: wp.array(dtype=float, ndim=2), to_shadow: wp.array(dtype=float, ndim=2),
+    face: wp.array(dtype=wp.int32, ndim=2),
+    bary: wp.array(dtype=wp.vec2, ndim=2),
+    faces: wp.array(dtype=wp.int32, ndim=2),
+    material: wp.array(dtype=wp.int32),
+    table: wp.array(dtype=float, ndim=2),
+    points: wp.array(dtype=wp.vec3),
+    normals: wp.array(dtype=wp.vec3),
+    uv: wp.array(dtype=wp.vec2),
+    tint: wp.array(dtype=wp.vec3),
+    eye: wp.vec3,
+    corner: wp.vec3,
+    right: wp.vec3,
+    down: wp.vec3,
+    toward: wp.vec3,
+    sun: wp.vec3,
+    sky: wp.vec3,
+    bounce: wp.vec3,
+    horizon: wp.vec3,
+    zenith: wp.vec3,
+    haze: float,
+    shadow: wp.array(dtype=float, ndim=2),
+    to_shadow: wp.array(dtype=float, ndim=2),
     out: wp.array(dtype=wp.vec3, ndim=2),
-):  # fmt: skip
+):
     side = shadow.shape[0]
     for y in range(face.shape[0]):
         for x in range(face.shape[1]):
@@ -148,7 +166,7 @@ def _shade(
             if wp.dot(n, view) < 0.0:
                 n = -n
             folds = table[m, 11]
-            crease = float(1.0)
+            crease = 1.0
             if folds > 0.0:
                 # creases: tilt the normal by differences of a noise that is stretched along the limb
                 fu = t[0] * 14.0
@@ -169,7 +187,7 @@ def _shade(
             ix = int(wp.floor(sx - 0.5))
             iy = int(wp.floor(sy - 0.5))
             if ix >= 0 and iy >= 0 and ix + 1 < side and iy + 1 < side:
-                dark = float(0.0)
+                dark = 0.0
                 for q in range(2):
                     for r in range(2):
                         if shadow[iy + q, ix + r] > sz + 0.03:
@@ -190,10 +208,19 @@ def _shade(
 
 
 def shade(
-    buffer: Buffer, faces: np.ndarray, material: np.ndarray, table: np.ndarray, points: np.ndarray, normals: np.ndarray,
-    uv: np.ndarray, tint: np.ndarray, rays: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], light: Light,
-    shadow: np.ndarray, to_shadow: np.ndarray,
-) -> np.ndarray:  # fmt: skip
+    buffer: Buffer,
+    faces: np.ndarray,
+    material: np.ndarray,
+    table: np.ndarray,
+    points: np.ndarray,
+    normals: np.ndarray,
+    uv: np.ndarray,
+    tint: np.ndarray,
+    rays: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    light: Light,
+    shadow: np.ndarray,
+    to_shadow: np.ndarray,
+) -> np.ndarray:
     """Linear RGB (H, W, 3) float32 of every pixel of the z-buffer.
 
     faces (F, 3), material (F,), table (M, 16), points, normals, tint (V, 3), uv (V, 2). `rays` = camera position and the
@@ -203,14 +230,33 @@ def shade(
     height, width = buffer.face.shape
     out = np.zeros((height, width, 3), np.float32)
     eye, corner, right, down = (wp.vec3(*(float(value) for value in ray)) for ray in rays)
-    lights = [wp.vec3(*(float(v) for v in c)) for c in
-              (light.toward, light.sun, light.sky, light.bounce, light.horizon, light.zenith)]  # fmt: skip
+    lights = [
+        wp.vec3(*(float(v) for v in c))
+        for c in (light.toward, light.sun, light.sky, light.bounce, light.horizon, light.zenith)
+    ]
     wp.launch(
-        _shade, 1,
-        [_wrap(buffer.face), wp.array(buffer.bary, dtype=wp.vec2, device="cpu", copy=False), _wrap(faces), _wrap(material),
-         _wrap(table), _vec3(points), _vec3(normals), wp.array(uv, dtype=wp.vec2, device="cpu", copy=False), _vec3(tint),
-         eye, corner, right, down, *lights, float(light.haze), _wrap(shadow), _wrap(to_shadow),
-         wp.array(out, dtype=wp.vec3, device="cpu", copy=False)],
+        _shade,
+        1,
+        [
+            _wrap(buffer.face),
+            wp.array(buffer.bary, dtype=wp.vec2, device="cpu", copy=False),
+            _wrap(faces),
+            _wrap(material),
+            _wrap(table),
+            _vec3(points),
+            _vec3(normals),
+            wp.array(uv, dtype=wp.vec2, device="cpu", copy=False),
+            _vec3(tint),
+            eye,
+            corner,
+            right,
+            down,
+            *lights,
+            float(light.haze),
+            _wrap(shadow),
+            _wrap(to_shadow),
+            wp.array(out, dtype=wp.vec3, device="cpu", copy=False),
+        ],
         device="cpu",
-    )  # fmt: skip
+    )
     return out

@@ -29,9 +29,15 @@ FIELDS = tuple(field.name for field in fields(Truth))
 
 
 def read_truth(
-    part: np.ndarray, depth: np.ndarray, keypoints: np.ndarray, skull: np.ndarray, head: int, visible: float, azimuth: float,
+    part: np.ndarray,
+    depth: np.ndarray,
+    keypoints: np.ndarray,
+    skull: np.ndarray,
+    head: int,
+    visible: float,
+    azimuth: float,
     size: tuple[int, int],
-) -> Truth:  # fmt: skip
+) -> Truth:
     """Turn the z-buffer into labels.
 
     part (H, W) uint8: class of the target's visible samples, 0 elsewhere; depth (H, W): 1/distance; keypoints (17, 3): x, y
@@ -51,7 +57,9 @@ def read_truth(
         limit = 1.0 / max(distance - (0.10 if k < 5 else 0.30), 0.1)
         seen[k] = float(((part[window] > 0) & (depth[window] < limit)).any())
     rows, columns = MAP
-    share = np.stack([cv2.resize((part == c).astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA) for c in range(1, 7)])
+    share = np.stack(
+        [cv2.resize((part == c).astype(np.float32), (columns, rows), interpolation=cv2.INTER_AREA) for c in range(1, 7)]
+    )
     person = share.sum(0)
     parsing = np.where(person >= 0.5, share.argmax(0) + 1, 0).astype(np.uint8)
     box = np.full(4, np.nan, np.float32)
