@@ -24,6 +24,7 @@ class Project:
             (shutil.copytree if (source / name).is_dir() else shutil.copy)(source / name, target)
         self.run("git", "init", "-q")
         self.dvc("init", "-q")
+        shutil.copytree(source / ".dvc/plots", root / ".dvc/plots")
         self.run("git", "add", "-A")
         self.run("git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "-qm", "project")
 
