@@ -29,7 +29,7 @@ def main() -> None:
     header = {
         **{key: trained.header[key] for key in ("model", "dataset", "recipe", "seed", "labels", "precision")},
         "distance": trained.method.distance,
-        "parts": trained.method.parts(),
+        "parts": trained.method.part_names(),
         "trained_by": trained.header["revision"],
         "table": files.sha256(table_path),
         "weights": files.sha256(weights),

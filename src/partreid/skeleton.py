@@ -1,7 +1,7 @@
 """The 17 COCO keypoints, the 19 links between them, and what a mirror does to them.
 
 "left" and "right" are the person's own. Order and names follow COCO; the 36 fields of PifPaf are the 17 keypoints
-followed by the 19 links, in this order (BPBreID, paper 002, supplementary).
+followed by the 19 links, in this order (BPBreID, supplementary).
 """
 
 KEYPOINTS = (

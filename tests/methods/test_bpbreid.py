@@ -25,7 +25,7 @@ def test_every_number_of_parts_trains_and_embeds(project, parts):
     features, visibility = method.eval().embed(batch_for(method).images)
     assert features.shape == (8, 1 + len(grouping.names(parts)), 16)
     assert (visibility[:, 0] == 1).all()
-    assert method.parts()[0] == "foreground"
+    assert method.part_names()[0] == "foreground"
 
 
 def test_pooling_is_eq_3():

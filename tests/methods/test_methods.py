@@ -58,11 +58,11 @@ def test_embedding_keeps_the_contract(name, project):
     method = build(name, project).eval()
     images = batch_for(method).images
     features, visibility = method.embed(images)
-    assert features.shape[:2] == visibility.shape == (8, len(method.parts()))
+    assert features.shape[:2] == visibility.shape == (8, len(method.part_names()))
     assert features.dtype == torch.float32
     assert set(visibility.unique().tolist()) <= {0.0, 1.0}
     maps = method.maps(images)
-    assert maps.shape[1] in (0, len(method.parts()))
+    assert maps.shape[1] in (0, len(method.part_names()))
     assert maps.numel() == 0 or (maps.min() >= 0 and maps.max() <= 1)
     one_by_one = torch.cat([method.embed(image[None])[0] for image in images])
     assert torch.allclose(one_by_one, features, atol=1e-4)

@@ -70,7 +70,7 @@ def euclidean(query: Vectors, gallery: Vectors) -> Tensor:
 def parts(query: Vectors, gallery: Vectors) -> Tensor:
     """Mean Euclidean distance of the parts that both images show; +inf when they share none.
 
-    sum_i(v_i^q v_i^g |f_i^q - f_i^g|) / sum_i(v_i^q v_i^g): BPBreID (paper 002), Eq. 9. The parts of Eq. 9 are
+    sum_i(v_i^q v_i^g |f_i^q - f_i^g|) / sum_i(v_i^q v_i^g): BPBreID, Eq. 9. The parts of Eq. 9 are
     {f, 1..K}; which parts an embedding holds is the method's affair.
     """
     total = query.features.new_zeros(len(query), len(gallery))  # (q, g)

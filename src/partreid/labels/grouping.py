@@ -1,4 +1,4 @@
-"""The groupings of PifPaf's 36 fields into K body parts of BPBreID (paper 002, supplementary).
+"""The groupings of PifPaf's 36 fields into K body parts of BPBreID (supplementary).
 
 A part's map is the element-wise maximum of its fields. Fields may be in two groups or in none; where the groups of the
 published code are lopsided (the link between the hips belongs to the left leg alone) they are kept as published.

@@ -1,4 +1,4 @@
-"""Label `pifpaf`: 36 confidence fields per image, for BPBreID (paper 002).
+"""Label `pifpaf`: 36 confidence fields per image, for BPBreID.
 
 Members: `fields` uint8 (n, 36, height, width), 255 times the confidence, in the order of partreid.skeleton.FIELDS;
 `status` uint8 (n,) and `score` float32 (n,) as the tool gave them. Fields of rows that are not ok are all zeros.

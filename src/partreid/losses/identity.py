@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class BNNeck(nn.Module):
-    """Batch norm without learned shift, bias-free classifier: (B, D) -> feature (B, D), logits (B, identities)."""
+    """Batch norm without learned shift (`norm`), then a bias-free classifier."""
 
     def __init__(self, channels: int, identities: int):
         super().__init__()
@@ -18,9 +18,9 @@ class BNNeck(nn.Module):
         self.classifier = nn.Linear(channels, identities, bias=False)
         nn.init.normal_(self.classifier.weight, std=0.001)
 
-    def forward(self, feature: Tensor) -> tuple[Tensor, Tensor]:
-        feature = self.norm(feature)
-        return feature, self.classifier(feature)
+    def logits(self, feature: Tensor) -> Tensor:
+        """What the identity loss takes: (B, D) -> (B, identities)."""
+        return self.classifier(self.norm(feature))
 
 
 def smoothed_cross_entropy(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:

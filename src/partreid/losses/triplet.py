@@ -1,7 +1,7 @@
 """Batch-hard triplet loss on any matrix of pairwise distances.
 
 Hermans et al., "In Defense of the Triplet Loss for Person Re-Identification", 2017, Eq. 5. The distance is the
-caller's: Euclidean for Bag of Tricks, part-averaged for BPBreID (paper 002, Eq. 7-8).
+caller's: Euclidean for Bag of Tricks, part-averaged for BPBreID (Eq. 7-8).
 """
 
 import torch

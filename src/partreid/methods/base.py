@@ -50,7 +50,7 @@ class Method(nn.Module):
         """images (B, 3, H, W) -> features (B, P, D), visibility (B, P) of 0 and 1."""
         raise NotImplementedError
 
-    def parts(self) -> tuple[str, ...]:
+    def part_names(self) -> tuple[str, ...]:
         """The names of the P embedded parts."""
         raise NotImplementedError
 

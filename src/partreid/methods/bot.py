@@ -37,9 +37,8 @@ class BagOfTricks(Method):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         f_t = self.pooled(batch.images).float()
-        _, logits = self.neck(f_t)
         return {
-            "identity": smoothed_cross_entropy(logits, batch.pid, self.smoothing),
+            "identity": smoothed_cross_entropy(self.neck.logits(f_t), batch.pid, self.smoothing),
             "triplet": batch_hard(euclidean(f_t), batch.pid, self.margin),
         }
 
@@ -47,5 +46,5 @@ class BagOfTricks(Method):
         f_i = self.neck.norm(self.pooled(images).float())
         return f_i[:, None], torch.ones(len(f_i), 1, device=f_i.device)  # (B, 1, C), (B, 1)
 
-    def parts(self) -> tuple[str, ...]:
+    def part_names(self) -> tuple[str, ...]:
         return ("global",)

@@ -1,18 +1,20 @@
 """BPBreID: body part-based representation learning for occluded person re-identification.
 
 Somers, De Vleeschouwer, Alahi: "Body Part-Based Representation Learning for Occluded Person Re-Identification",
-WACV 2023 (paper 002). In the paper's order: body part attention (section 3.1, Eq. 1-2), holistic and part embeddings
+WACV 2023. In the paper's order: body part attention (section 3.1, Eq. 1-2), holistic and part embeddings
 with visibility (3.2, Eq. 3-4), GiLt loss (3.3, Eq. 5-8), part-to-part matching (3.4, Eq. 9, which is the evaluator's
 distance "parts").
+The supplementary's Eq. 10 turns PifPaf's 36 fields (17 keypoints, 19 links) into the labels of the K parts.
 
 Where the paper is silent we follow what its authors published:
 - the pixel classifier is a batch norm before the 1x1 convolution, which has a bias;
 - every embedding is reduced to `embedding` = 512 by Linear + BN + ReLU, one reduction shared by all parts;
 - each test embedding is L2-normalised before the Euclidean distance;
-- a background embedding exists in the network; no loss of the paper uses it.
+- a background embedding and a BNNeck for every part exist in the network. No loss of the paper uses them; they are there
+  for other choices of `identity_on` and `triplet_on`, and stay as initialised without.
 Where paper and published code disagree we follow the paper: the foreground is pooled by Eq. 3 (code: plain mean of
 mask times feature), visibility is Eq. 4's threshold (code: some pixel's argmax), the foreground is compared before its
-batch norm (code: after), GiLt as in Eq. 6 (some released configurations add a triplet on the foreground).
+BNNeck (code: after), GiLt as in Eq. 6 (some released configurations add a triplet on the foreground).
 Differs from the paper: Eq. 2 smooths with N = batch size, under which the targets do not sum to 1; we read N as the
 number of classes K + 1. Eq. 2 sums over pixels; with the weight 0.35 only the mean is in scale with the other losses.
 """
@@ -37,7 +39,7 @@ IGNORED = -100  # PyTorch's cross-entropy skips this target
 class BPBreID(Method):
     """K part embeddings and the holistic embeddings g, f, b, c of one image.
 
-    parts: K, or a named variant of partreid.labels.grouping. embedding: D. part_weight: lambda_pa of Eq. 5.
+    parts: K, or a named variant of partreid.labels.grouping. embedding: D. attention_weight: lambda_pa of Eq. 5.
     background_threshold: lambda_r of Eq. 10. visibility_threshold: lambda_v of Eq. 4. smoothing: epsilon. margin: alpha of Eq. 8.
     identity_on, triplet_on: the embeddings that get an identity loss and a triplet loss: any of HOLISTIC and "parts".
     """
@@ -52,7 +54,7 @@ class BPBreID(Method):
         identities: int,
         parts: int | str,
         embedding: int,
-        part_weight: float,
+        attention_weight: float,
         background_threshold: float,
         visibility_threshold: float,
         smoothing: float,
@@ -64,7 +66,7 @@ class BPBreID(Method):
         for name in [*identity_on, *triplet_on]:
             if name not in (*HOLISTIC, "parts"):
                 raise UserError(f"unknown embedding {name!r}; known: {', '.join(HOLISTIC)}, parts")
-        self.grouping = parts
+        self.variant = parts
         self.groups = grouping.names(parts)
         K = len(self.groups)
         self.backbone = backbones.build(backbone)
@@ -78,7 +80,7 @@ class BPBreID(Method):
         widths = {name: embedding * (K if name == "concatenated" else 1) for name in HOLISTIC}
         self.necks = nn.ModuleDict({name: BNNeck(width, identities) for name, width in widths.items()})
         self.part_necks = nn.ModuleList(BNNeck(embedding, identities) for _ in range(K))
-        self.part_weight = part_weight
+        self.attention_weight = attention_weight
         self.background_threshold = background_threshold
         self.visibility_threshold = visibility_threshold
         self.smoothing = smoothing
@@ -94,8 +96,11 @@ class BPBreID(Method):
         return G, self.pixel_classifier(G)
 
     def part_labels(self, fields: Tensor, size: tuple[int, int]) -> Tensor:
-        """Human parsing labels Y of Eq. 10: fields (B, 36, h, w) in 0..1 -> int64 (B, *size), 0 = background."""
-        E = grouping.group(fields, self.grouping)  # (B, K, h, w)
+        """Human parsing labels Y of Eq. 10: fields (B, 36, h, w) in 0..1, moved and erased as the image was.
+
+        Returns int64 (B, *size), 0 = background, 1..K = parts.
+        """
+        E = grouping.group(fields, self.variant)  # (B, K, h, w)
         E = F.interpolate(E, size, mode="bilinear", antialias=True)
         return torch.where(E.amax(1) < self.background_threshold, 0, 1 + E.argmax(1))
 
@@ -130,14 +135,14 @@ class BPBreID(Method):
         L_id = [self.identity_loss(name, f[name], batch.pid) for name in self.identity_on]
         L_tri = [self.triplet_loss(f[name], batch.pid) for name in self.triplet_on]
         zero = G.new_zeros(())
-        return {"attention": self.part_weight * L_pa, "identity": sum(L_id, zero), "triplet": sum(L_tri, zero)}
+        return {"attention": self.attention_weight * L_pa, "identity": sum(L_id, zero), "triplet": sum(L_tri, zero)}
 
     def identity_loss(self, name: str, feature: Tensor, pid: Tensor) -> Tensor:
         """L_CE of Eq. 6 on one holistic embedding, or summed over the parts."""
         if name == "parts":
-            logits = [neck(feature[:, k])[1] for k, neck in enumerate(self.part_necks)]
+            logits = [neck.logits(feature[:, k]) for k, neck in enumerate(self.part_necks)]
         else:
-            logits = [self.necks[name](feature)[1]]
+            logits = [self.necks[name].logits(feature)]
         return torch.stack([smoothed_cross_entropy(each, pid, self.smoothing) for each in logits]).sum()
 
     def triplet_loss(self, feature: Tensor, pid: Tensor) -> Tensor:
@@ -157,10 +162,11 @@ class BPBreID(Method):
         visible = (M[:, 1:].amax((2, 3)) > self.visibility_threshold).float()
         return features, torch.cat([torch.ones_like(visible[:, :1]), visible], 1)
 
-    def parts(self) -> tuple[str, ...]:
+    def part_names(self) -> tuple[str, ...]:
         return ("foreground", *self.groups)
 
     def maps(self, images: Tensor) -> Tensor:
+        """Part probabilities in the order of `part_names`: (B, 1+K, h, w), the foreground their maximum."""
         M = self.attention(images)[1].softmax(1)[:, 1:]
         return torch.cat([M.amax(1, keepdim=True), M], 1)
 

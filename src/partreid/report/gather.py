@@ -58,7 +58,7 @@ def looks(trained: Trained, album: Album, image_ids: np.ndarray) -> Looks:
     with torch.inference_mode():
         images = load_images(album.root, paths, trained.height, trained.width)
         maps, (_, visibility) = trained.method.maps(images), trained.method.embed(images)
-    return Looks(trained.method.parts(), image_ids, maps.float().numpy(), visibility.numpy() > 0.5)
+    return Looks(trained.method.part_names(), image_ids, maps.float().numpy(), visibility.numpy() > 0.5)
 
 
 def labels(
