@@ -12,7 +12,7 @@ class UserError(Exception):
 
 
 def run(main: Callable[[], None]) -> NoReturn:
-    """Run a program's main function: a UserError becomes one message on stderr and exit status 1, Ctrl-C becomes 130."""
+    """Run a program's main function: a UserError becomes a message on stderr and exit status 1, Ctrl-C 130."""
     try:
         main()
     except UserError as error:

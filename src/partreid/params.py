@@ -140,9 +140,10 @@ def parse(values: Mapping[str, Any]) -> Params:
         choose(dict.fromkeys(known), dataset, "data set")
     if params.dataset not in params.datasets:
         raise UserError(f"dataset {params.dataset!r} is not listed under `datasets` in params.yaml; add it there")
-    for method in params.methods:
-        params.recipe_of(method)
-    params.recipe_of(params.model)
+    choose(params.methods, params.model, "model")
+    for recipe in {params.recipe, *params.recipes}:
+        for method in params.methods:
+            dataclasses.replace(params, recipe=recipe).recipe_of(method)
     for name, over in params.recipes.items():
         allowed = {field.name for field in dataclasses.fields(Recipe)} | set(params.methods)
         if unknown := set(over) - allowed:

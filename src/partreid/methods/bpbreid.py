@@ -10,8 +10,8 @@ Where the paper is silent we follow what its authors published:
 - the pixel classifier is a batch norm before the 1x1 convolution, which has a bias;
 - every embedding is reduced to `embedding` = 512 by Linear + BN + ReLU, one reduction shared by all parts;
 - each test embedding is L2-normalised before the Euclidean distance;
-- a background embedding and a BNNeck for every part exist in the network. No loss of the paper uses them; they are there
-  for other choices of `identity_on` and `triplet_on`, and stay as initialised without.
+- a background embedding and a BNNeck for every part exist. No loss of the paper uses them; they are there for other
+  choices of `identity_on` and `triplet_on`, and stay as initialised without.
 Where paper and published code disagree we follow the paper: the foreground is pooled by Eq. 3 (code: plain mean of
 mask times feature), visibility is Eq. 4's threshold (code: some pixel's argmax), the foreground is compared before its
 BNNeck (code: after), GiLt as in Eq. 6 (some released configurations add a triplet on the foreground).
@@ -40,8 +40,8 @@ class BPBreID(Method):
     """K part embeddings and the holistic embeddings g, f, b, c of one image.
 
     parts: K, or a named variant of partreid.labels.grouping. embedding: D. attention_weight: lambda_pa of Eq. 5.
-    background_threshold: lambda_r of Eq. 10. visibility_threshold: lambda_v of Eq. 4. smoothing: epsilon. margin: alpha of Eq. 8.
-    identity_on, triplet_on: the embeddings that get an identity loss and a triplet loss: any of HOLISTIC and "parts".
+    background_threshold: lambda_r of Eq. 10. visibility_threshold: lambda_v of Eq. 4. smoothing: epsilon. margin:
+    alpha of Eq. 8. identity_on, triplet_on: the embeddings that get an identity loss and a triplet loss: any of HOLISTIC and "parts".
     """
 
     labels = ("pifpaf",)
