@@ -40,8 +40,9 @@ class BPBreID(Method):
     """K part embeddings and the holistic embeddings g, f, b, c of one image.
 
     parts: K, or a named variant of partreid.labels.grouping. embedding: D. attention_weight: lambda_pa of Eq. 5.
-    background_threshold: lambda_r of Eq. 10. visibility_threshold: lambda_v of Eq. 4. smoothing: epsilon. margin:
-    alpha of Eq. 8. identity_on, triplet_on: the embeddings that get an identity loss and a triplet loss: any of HOLISTIC and "parts".
+    background_threshold: lambda_r of Eq. 10. visibility_threshold: lambda_v of Eq. 4. smoothing: epsilon.
+    margin: alpha of Eq. 8. identity_on, triplet_on: the embeddings that get an identity loss and a triplet loss, any of
+    HOLISTIC and "parts".
     """
 
     labels = ("pifpaf",)
