@@ -14,7 +14,7 @@ setup: $(VENV)/.installed ## make .venv with everything pinned in requirements-d
 $(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
 	@echo "== set up .venv (about two minutes, once)"
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; name a Python 3.11 with: make PYTHON=/path/to/python"; exit 1; }
-	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@start=$$(date +%s); \
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check torch==$$(sed -n 's/^torch==//p' requirements.txt) && \
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt && \

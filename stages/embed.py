@@ -1,6 +1,5 @@
 """Embed every test image of a data set with a trained method. Usage: python stages/embed.py METHOD DATASET"""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from tqdm import tqdm
 
 from partreid import chunks, embeddings, files, methods, params, records
 from partreid.embeddings import Embeddings
-from partreid.errors import UserError, run
+from partreid.errors import UserError, arguments, run
 from partreid.training.images import load_images
 from partreid.training.loop import device_of
 
@@ -19,7 +18,7 @@ BATCH = 64
 
 
 def main() -> None:
-    name, dataset = sys.argv[1:]
+    name, dataset = arguments(__doc__, "method", "dataset")
     p = params.load()
     table_path, weights = Path(f"data/index/{dataset}.parquet"), Path(f"runs/{name}-{dataset}/weights.pt")
     table = records.select(records.read(table_path), "query", "gallery")

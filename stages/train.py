@@ -1,7 +1,8 @@
 """Train a method on a data set. Usage: python stages/train.py METHOD DATASET"""
 
 import shutil
-import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +10,14 @@ import torch
 from dvclive import Live
 
 from partreid import backbones, files, methods, params
-from partreid.errors import choose, run
+from partreid.errors import arguments, choose, run
 from partreid.revision import revision
 from partreid.training.inputs import training_set
 from partreid.training.loop import device_of, mixed, train
 
 
 def main() -> None:
-    name, dataset = sys.argv[1:]
+    name, dataset = arguments(__doc__, "method", "dataset")
     p = params.load()
     recipe, options = p.recipe_of(name)
     table = Path(f"data/index/{dataset}.parquet")
@@ -42,41 +43,49 @@ def main() -> None:
         "table": files.sha256(table),
         "labels": {kind: files.sha256(path) for kind, path in label_paths.items()},
     }
-    scratch = files.scratch_root() / "training" / files.fingerprint(header)
+    # the code is part of the name: a run that was killed is not taken up by other code
+    code = files.code("methods", "losses", "backbones", "training", "labels/grouping.py")
+    scratch = files.scratch_root() / "training" / files.fingerprint(header, code, torch.__version__)
 
     torch.manual_seed(p.train.seed)  # for new layers; data order and augmentation have their own generators
     method = methods.build(name, backbone=recipe.backbone, identities=identities, **options)
     backbones.load_imagenet(method.backbone, recipe.backbone)
     print(f"{name} on {dataset}: {len(data.paths)} images of {identities} persons, {recipe.epochs} epochs on {device}")
 
-    shutil.rmtree(scratch / "curves", ignore_errors=True)  # rewritten from the checkpoint when training is resumed
-    with Live(str(scratch / "curves"), save_dvc_exp=False, dvcyaml=None, report=None) as live:
+    run_folder = Path(f"runs/{name}-{dataset}")
+    with files.alone(scratch):
+        with curves(scratch / "curves") as log:
+            train(
+                method,
+                data,
+                recipe,
+                seed=p.train.seed,
+                device=device,
+                bfloat16=mixed(p.train.precision, device),
+                workers=p.train.workers,
+                scratch=scratch,
+                log=log,
+            )
+        shutil.rmtree(run_folder / "curves", ignore_errors=True)
+        shutil.copytree(scratch / "curves", run_folder / "curves")
+        methods.save(run_folder / "weights.pt", method, {**header, "revision": revision()})
+        shutil.rmtree(scratch)
 
-        def log(epoch: int, means: dict[str, float]) -> None:
-            for key, value in means.items():
+
+@contextmanager
+def curves(folder: Path) -> Iterator[Callable[[int, dict[str, float]], None]]:
+    """A function (epoch, values) that prints the values and adds them to DVCLive's curves in a new folder."""
+    shutil.rmtree(folder, ignore_errors=True)  # a training that is taken up again logs its first epochs anew
+    with Live(str(folder), save_dvc_exp=False, dvcyaml=None, report=None) as live:
+
+        def log(epoch: int, values: dict[str, float]) -> None:
+            for key, value in values.items():
                 live.log_metric(f"train/{key}", value)
             live.next_step()
-            print(
-                f"epoch {epoch + 1:3d}: " + "  ".join(f"{key} {value:.4g}" for key, value in means.items()), flush=True
-            )
+            shown = "  ".join(f"{key} {value:.4g}" for key, value in values.items())
+            print(f"epoch {epoch + 1:3d}: {shown}", flush=True)
 
-        train(
-            method,
-            data,
-            recipe,
-            seed=p.train.seed,
-            device=device,
-            bfloat16=mixed(p.train.precision, device),
-            workers=p.train.workers,
-            scratch=scratch,
-            log=log,
-        )
-
-    run_folder = Path(f"runs/{name}-{dataset}")
-    shutil.rmtree(run_folder / "curves", ignore_errors=True)
-    shutil.copytree(scratch / "curves", run_folder / "curves")
-    methods.save(run_folder / "weights.pt", method, {**header, "revision": revision()})
-    shutil.rmtree(scratch)
+        yield log
 
 
 if __name__ == "__main__":

@@ -42,12 +42,39 @@ def test_the_projects_own_file_is_valid(values):
         ("labels.pifpaf.tool", "openpose9", "unknown tool (labels.pifpaf.tool) 'openpose9'"),
         ("labels.pifpaf.sigma", 1.0, "unknown key labels.pifpaf.sigma"),
         ("raw.markt", "/x", "unknown data set reader 'markt'"),
+        ("labels.pifpaf", None, "labels.pifpaf must be a mapping"),
+        ("recipes.laptop.bot", 5, "recipes.laptop.bot must be a mapping"),
+        ("recipes.laptop.backbone", "resnet5", "unknown backbone 'resnet5'; known: mobilenet_v2, resnet50"),
+        ("methods.bpbreid.parts", 7, "unknown number of parts '7'"),
+        ("methods.bpbreid.identity_on", "global", "are lists of embeddings"),
+        ("methods.bpbreid.embedding", "wide", "methods.bpbreid cannot be built"),
+        ("methods.bot.images_per_id", 0, "images_per_id must be 1 or more"),
+        ("methods.bot.erase", 50, "erase is a probability"),
+        ("train.device", "gpu", "unknown device (train.device) 'gpu'"),
+        ("train.seed", -1, "train.seed must be 0 or more"),
+        ("evaluate.average_precision", "rect", "unknown formula"),
     ],
 )
 def test_a_wrong_name_or_key_is_named(values, key, value, message):
     with pytest.raises(UserError) as error:
         check.names(params.parse(changed(values, key, value)))
     assert message in str(error.value)
+
+
+def test_a_small_number_as_dvc_writes_it_is_a_number(project, tmp_path):
+    text = (project / "params.yaml").read_text()
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace("weight_decay: 5.0e-4", "weight_decay: 1e-05"))
+    p = params.load(path)
+    assert p.recipe_of("bot")[0].weight_decay == 1e-5
+
+
+@pytest.mark.parametrize("content", ["", "- a\n", "a: [\n"])
+def test_a_file_that_is_no_mapping_is_a_user_error(tmp_path, content):
+    path = tmp_path / "params.yaml"
+    path.write_text(content)
+    with pytest.raises(UserError, match=r"params\.yaml"):
+        params.load(path)
 
 
 def test_a_missing_key_is_named(values):

@@ -1,15 +1,20 @@
 """Whether params.yaml fits the code: every name is registered, every option is an argument of what it configures."""
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import torch
+
+from partreid.backbones import BACKBONES
 from partreid.datasets import READERS
 from partreid.errors import UserError, choose
+from partreid.evaluation.metrics import AVERAGE_PRECISION
 from partreid.labels import LABELS
 from partreid.methods import METHODS
-from partreid.params import Params
+from partreid.params import Params, Recipe
 from partreid.tools import TOOLS
+from partreid.training.loop import DEVICES, OPTIMIZERS, PRECISIONS
 
 
 def names(params: Params) -> None:
@@ -21,10 +26,40 @@ def names(params: Params) -> None:
         build = choose(LABELS, name, "label")
         choose(TOOLS, label.tool, f"tool (labels.{name}.tool)")
         options(build, label.options, f"labels.{name}")
+    choose(DEVICES, params.train.device, "device (train.device)")
+    choose(PRECISIONS, params.train.precision, "precision (train.precision)")
+    choose(AVERAGE_PRECISION, params.evaluate.average_precision, "formula (evaluate.average_precision)")
+    at_least(0, {"train.seed": params.train.seed, "train.workers": params.train.workers})
+    at_least(1, {"evaluate.ranks": params.evaluate.ranks})
     for name in params.methods:
         method = choose(METHODS, name, "model")
-        _, own = params.recipe_of(name)
+        recipe, own = params.recipe_of(name)
         options(method, own, f"methods.{name}", given=("backbone", "identities"))
+        values(recipe, f"methods.{name} with recipe {params.recipe}")
+        try:
+            with torch.device("meta"):  # builds without memory or time: shows values that no network can have
+                method(backbone=recipe.backbone, identities=2, **own)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise UserError(f"params.yaml: methods.{name} cannot be built: {error}") from error
+
+
+def values(recipe: Recipe, where: str) -> None:
+    """Raise a UserError for a value that no training can have."""
+    choose(BACKBONES, recipe.backbone, "backbone")
+    choose(OPTIMIZERS, recipe.optimizer, "optimizer")
+    counts = ("height", "width", "epochs", "ids_per_batch", "images_per_id")
+    at_least(1, {f"{where}: {name}": getattr(recipe, name) for name in counts})
+    at_least(0, {f"{where}: {name}": getattr(recipe, name) for name in ("pad", "weight_decay", "warmup_epochs")})
+    for name in ("flip", "erase"):
+        if not 0 <= getattr(recipe, name) <= 1:
+            raise UserError(f"params.yaml: {where}: {name} is a probability, found {getattr(recipe, name)}")
+
+
+def at_least(least: int, numbers: Mapping[str, float]) -> None:
+    """Raise a UserError for the first number below `least`."""
+    for name, number in numbers.items():
+        if number < least:
+            raise UserError(f"params.yaml: {name} must be {least} or more, found {number}")
 
 
 def options(

@@ -1,5 +1,6 @@
 """The one exception a user's mistake raises, and how a program shows it."""
 
+import argparse
 import sys
 from collections.abc import Callable, Mapping
 from typing import NoReturn, TypeVar
@@ -12,16 +13,24 @@ class UserError(Exception):
 
 
 def run(main: Callable[[], None]) -> NoReturn:
-    """Run a program's main function: a UserError becomes a message on stderr and exit status 1, Ctrl-C 130."""
+    """Run a program's main function; a UserError or OSError is a message on stderr and exit status 1, Ctrl-C 130."""
     try:
         main()
-    except UserError as error:
+    except (UserError, OSError) as error:  # OSError: a full disk, a folder without permission; its text names the file
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("interrupted; run the same command again to go on from here", file=sys.stderr)
         sys.exit(130)
     sys.exit(0)
+
+
+def arguments(doc: str | None, *names: str) -> list[str]:
+    """The values of a program's positional arguments; a wrong number prints the program's usage and ends it."""
+    parser = argparse.ArgumentParser(description=doc)
+    for name in names:
+        parser.add_argument(name)
+    return list(vars(parser.parse_args()).values())
 
 
 def choose(table: Mapping[str, T], name: str, kind: str) -> T:

@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and their hashes."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -7,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from partreid.errors import UserError
 
 
 @contextmanager
@@ -42,6 +45,28 @@ def fingerprint(*parts: Any) -> str:
     """16 hex digits that change when any JSON-able part changes; names the scratch folder of resumable work."""
     text = json.dumps(parts, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def code(*packages: str) -> str:
+    """16 hex digits that change when a source file of these packages or modules of partreid changes."""
+    here = Path(__file__).parent
+    files = sorted(file for name in packages for file in [here / name, *(here / name).rglob("*.py")] if file.is_file())
+    return fingerprint([(str(file.relative_to(here)), sha256(file)) for file in files])
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Make and lock a folder of unfinished work; the system frees it when the process ends, however it ends.
+
+    UserError when another process is at work in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(f"another run is at work in {folder}; wait for it to end") from error
+        yield
 
 
 def scratch_root() -> Path:

@@ -6,6 +6,7 @@ label's function. Those are checked against the signatures by `stages/check.py`,
 """
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,15 @@ from partreid.errors import UserError, choose
 
 T = TypeVar("T")
 PARAMS = Path("params.yaml")
+
+
+class Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, with YAML 1.2's numbers: `1e-05`, as DVC writes a small `-S` value, is one."""
+
+
+Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
 
 
 @dataclass(frozen=True)
@@ -112,6 +122,8 @@ class Params:
         block = choose(self.methods, method, "model")
         over = choose(self.recipes, self.recipe, "recipe")
         common = {key: value for key, value in over.items() if key not in self.methods}
+        if not isinstance(over.get(method, {}), Mapping):
+            raise UserError(f"params.yaml: recipes.{self.recipe}.{method} must be a mapping, found {over[method]!r}")
         merged = {**block, **common, **over.get(method, {})}
         names = [field.name for field in dataclasses.fields(Recipe)]
         recipe = _build(Recipe, {key: merged[key] for key in names if key in merged}, f"methods.{method}")
@@ -123,7 +135,7 @@ def load(path: Path = PARAMS) -> Params:
     if not path.is_file():
         raise UserError(f"no {path} here; run from the project's root folder")
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = yaml.load(path.read_text(encoding="utf-8"), Loader)
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not valid YAML: {error}") from error
     return parse(values)
@@ -131,6 +143,8 @@ def load(path: Path = PARAMS) -> Params:
 
 def parse(values: Mapping[str, Any]) -> Params:
     """Build Params from the mapping that params.yaml holds."""
+    if not isinstance(values, Mapping):
+        raise UserError(f"params.yaml must be a mapping, found {type(values).__name__}")
     values = dict(values)
     if isinstance(values.get("labels"), dict):
         values["labels"] = {name: _label(name, block) for name, block in values["labels"].items()}
@@ -151,7 +165,9 @@ def parse(values: Mapping[str, Any]) -> Params:
     return params
 
 
-def _label(name: str, block: Mapping[str, Any]) -> Label:
+def _label(name: str, block: Any) -> Label:
+    if not isinstance(block, Mapping):
+        raise UserError(f"params.yaml: labels.{name} must be a mapping, found {block!r}")
     options = {key: value for key, value in block.items() if key not in ("tool", "version")}
     given = {key: value for key, value in block.items() if key in ("tool", "version")}
     return _build(Label, {**given, "options": options}, f"labels.{name}")

@@ -76,7 +76,7 @@ def check(table: pa.Table, name: str) -> None:
 def write(table: pa.Table, path: Path) -> None:
     """Write the table as Parquet, whole or not at all."""
     with whole(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+        pq.write_table(table, temporary, compression="zstd", write_page_checksum=True)
 
 
 def read(path: Path) -> pa.Table:
@@ -84,8 +84,8 @@ def read(path: Path) -> pa.Table:
     if not path.is_file():
         raise UserError(f"no image table {path}; `dvc repro` makes it")
     try:
-        table = pq.read_table(path)
-    except pa.ArrowException as error:
+        table = pq.read_table(path, page_checksum_verification=True)
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
     check(table, str(path))
     return table

@@ -11,8 +11,8 @@ from partreid.files import whole
 
 def save(path: Path, content: dict[str, Any]) -> None:
     """Write a dictionary of tensors, numbers and strings."""
-    with whole(path) as temporary:
-        torch.save(content, temporary)
+    with whole(path) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)  # to a path it would write the temporary name into the file
 
 
 def load(path: Path, remedy: str) -> dict[str, Any]:

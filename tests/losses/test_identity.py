@@ -15,7 +15,7 @@ def test_smoothing_by_hand():
 def test_neck_classifies_the_normalised_feature_without_biases():
     neck = BNNeck(8, 5).train()
     raw = 3 + 2 * torch.randn(64, 8)
-    feature, logits = neck.norm(raw), neck.logits(raw)
+    feature, logits = neck.norm(raw), neck(raw)
     assert feature.mean(0).abs().max() < 1e-5
     assert torch.allclose(logits, feature @ neck.classifier.weight.T)
     assert not neck.norm.bias.requires_grad

@@ -129,6 +129,9 @@ def test_metrics_and_plots_are_shown(built):
     [
         ({"model": "bott"}, "error: unknown model 'bott'; known: bot, bpbreid"),
         ({"train__sed": 2}, "error: params.yaml: unknown key train.sed"),
+        ({"dataset": "foo"}, "error: unknown data set 'foo'; known: folder, market1501, synthetic"),
+        ({"recipe": "foo"}, "error: unknown recipe 'foo'; known: laptop, paper"),
+        ({"labels__pifpaf__tool": "foo"}, "error: unknown tool (labels.pifpaf.tool) 'foo'; known: blazepose, truth"),
     ],
 )
 def test_a_wrong_name_is_one_line_before_any_work(built, change, message):

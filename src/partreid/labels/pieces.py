@@ -6,7 +6,6 @@ killed and resumed gives the same file as an undisturbed one. The fingerprint co
 parameters, image table), so pieces of other settings are never mixed in.
 """
 
-import fcntl
 import multiprocessing
 import os
 import shutil
@@ -15,7 +14,6 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +22,7 @@ from tqdm import tqdm
 
 from partreid import chunks
 from partreid.errors import UserError
-from partreid.files import fingerprint, scratch_root, whole
+from partreid.files import alone, fingerprint, scratch_root, whole
 from partreid.labels.cache import counted
 
 PIECE = 64  # images per piece; divides chunks.CHUNK
@@ -44,24 +42,12 @@ def write(
     if not images:
         raise UserError(f"nothing to do for {path}: the image table has no rows")
     folder = scratch_root() / "pieces" / fingerprint(dict(header), images, PIECE)
-    with _alone(folder):
+    with alone(folder):
         _do(folder, work, images, processes or os.cpu_count() or 1, title)
         finished = counted(header, np.concatenate([_read(piece)["status"] for piece in _paths(folder, images)]))
         chunks.write(path, finished, _joined(folder, images))
         shutil.rmtree(folder)
     return finished
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock; the system frees it when the process ends, however it ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise UserError(f"another run is at work in {folder}; wait for it to end") from error
-        yield
 
 
 def _paths(folder: Path, images: int) -> list[Path]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 
 class BNNeck(nn.Module):
-    """Batch norm without learned shift (`norm`), then a bias-free classifier."""
+    """Batch norm without learned shift (`norm`), then a bias-free classifier on it."""
 
     def __init__(self, channels: int, identities: int):
         super().__init__()
@@ -18,8 +18,8 @@ class BNNeck(nn.Module):
         self.classifier = nn.Linear(channels, identities, bias=False)
         nn.init.normal_(self.classifier.weight, std=0.001)
 
-    def logits(self, feature: Tensor) -> Tensor:
-        """What the identity loss takes: (B, D) -> (B, identities)."""
+    def forward(self, feature: Tensor) -> Tensor:
+        """Logits for the identity loss: (B, D) -> (B, identities)."""
         return self.classifier(self.norm(feature))
 
 

@@ -34,13 +34,23 @@ class Batch:
 class Method(nn.Module):
     """A part-aligned (or global) re-identification method.
 
+    backbone: the sub-module that ImageNet weights are loaded into. mixed: whether it runs in bfloat16.
     labels: the label kinds that training reads. distance: a name of partreid.evaluation.distances.
-    backbone: the sub-module that ImageNet weights are loaded into.
     """
 
     labels: tuple[str, ...] = ()
     distance: str
     backbone: Backbone
+    mixed: bool = False
+
+    def feature_map(self, images: Tensor) -> Tensor:
+        """The backbone's features in float32, (B, C, h, w).
+
+        Only the backbone ever runs in bfloat16: pooling, distances and losses would lose what they compare.
+        """
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.mixed):
+            features = self.backbone(images)
+        return features.float()
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """The weighted terms of the loss, by name; their sum is minimised."""

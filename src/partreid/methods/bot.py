@@ -33,17 +33,17 @@ class BagOfTricks(Method):
 
     def pooled(self, images: Tensor) -> Tensor:
         """f_t: (B, 3, H, W) -> (B, C)."""
-        return self.backbone(images).mean((2, 3))
+        return self.feature_map(images).mean((2, 3))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        f_t = self.pooled(batch.images).float()
+        f_t = self.pooled(batch.images)
         return {
-            "identity": smoothed_cross_entropy(self.neck.logits(f_t), batch.pid, self.smoothing),
+            "identity": smoothed_cross_entropy(self.neck(f_t), batch.pid, self.smoothing),
             "triplet": batch_hard(euclidean(f_t), batch.pid, self.margin),
         }
 
     def embed(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        f_i = self.neck.norm(self.pooled(images).float())
+        f_i = self.neck.norm(self.pooled(images))
         return f_i[:, None], torch.ones(len(f_i), 1, device=f_i.device)  # (B, 1, C), (B, 1)
 
     def part_names(self) -> tuple[str, ...]:

@@ -64,6 +64,8 @@ class BPBreID(Method):
         triplet_on: Sequence[str],
     ):
         super().__init__()
+        if isinstance(identity_on, str) or isinstance(triplet_on, str):
+            raise UserError("identity_on and triplet_on are lists of embeddings")
         for name in [*identity_on, *triplet_on]:
             if name not in (*HOLISTIC, "parts"):
                 raise UserError(f"unknown embedding {name!r}; known: {', '.join(HOLISTIC)}, parts")
@@ -93,7 +95,7 @@ class BPBreID(Method):
 
     def attention(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Appearance map G (B, C, h, w) and the scores that the softmax of Eq. 1 takes (B, K+1, h, w)."""
-        G = self.backbone(images).float()
+        G = self.feature_map(images)
         return G, self.pixel_classifier(G)
 
     def part_labels(self, fields: Tensor, size: tuple[int, int]) -> Tensor:
@@ -102,8 +104,9 @@ class BPBreID(Method):
         Returns int64 (B, *size), 0 = background, 1..K = parts.
         """
         E = grouping.group(fields, self.variant)  # (B, K, h, w)
-        E = F.interpolate(E, size, mode="bilinear", antialias=True)
-        return torch.where(E.amax(1) < self.background_threshold, 0, 1 + E.argmax(1))
+        Y = torch.where(E.amax(1) < self.background_threshold, 0, 1 + E.argmax(1))
+        # labels, not fields, are resized: averaging fields first would sink thin parts below the threshold
+        return F.interpolate(Y[:, None].float(), size, mode="nearest-exact")[:, 0].long()
 
     # 3.2 embeddings and visibility
 
@@ -141,9 +144,9 @@ class BPBreID(Method):
     def identity_loss(self, name: str, feature: Tensor, pid: Tensor) -> Tensor:
         """L_CE of Eq. 6 on one holistic embedding, or summed over the parts."""
         if name == "parts":
-            logits = [neck.logits(feature[:, k]) for k, neck in enumerate(self.part_necks)]
+            logits = [neck(feature[:, k]) for k, neck in enumerate(self.part_necks)]
         else:
-            logits = [self.necks[name].logits(feature)]
+            logits = [self.necks[name](feature)]
         return torch.stack([smoothed_cross_entropy(each, pid, self.smoothing) for each in logits]).sum()
 
     def triplet_loss(self, feature: Tensor, pid: Tensor) -> Tensor:

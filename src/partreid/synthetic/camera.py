@@ -21,7 +21,7 @@ class Camera:
     spread: float  # people stand within +-spread of the axis, as a share of the distance
     pixels: float  # height in sensor pixels of a 1.7 m person at 6 m: the sharpness of the crops
     light: Light
-    exposure: float  # brightness a picture's middle is brought to, sRGB-like 0..1
+    exposure: float  # brightness that a grey surface is brought to, sRGB-like 0..1
     gains: np.ndarray  # (3,) white balance
     gamma: float
     saturation: float
@@ -44,8 +44,8 @@ _SETTINGS = (  # exposure, gains (r, g, b), gamma, saturation, noise, quality: s
 def sites(number: int, rng: np.random.Generator) -> list[Camera]:
     """Camera `number` (0-based) of a data set at the places it looks at, one after another.
 
-    The make (colour response) follows the number. Each camera looks at SITES places, each place belongs to several cameras:
-    a background says little about the camera, and nothing about the person.
+    The make (colour response) follows the number. Each camera looks at SITES places and each kind of place is seen by
+    several cameras: a background says little about the camera, and nothing about the person.
     """
     exposure, gains, gamma, saturation, noise, quality = _SETTINGS[number % len(_SETTINGS)]
     high = float([2.6, 4.5, 3.2, 5.2, 1.7, 2.9][number % 6])
@@ -85,11 +85,11 @@ def _light(outdoors: bool, rng: np.random.Generator) -> Light:
     if outdoors:
         warm = rng.uniform(0, 1)
         strength = rng.choice([0.35, 1.6, 2.4])  # overcast or sunny
-        sun = strength * np.array([1.0, 0.96 - 0.10 * warm, 0.90 - 0.28 * warm])
+        sun = strength * np.array([1.0, 0.97 - 0.06 * warm, 0.92 - 0.18 * warm])
         sky, bounce = np.array([0.72, 0.82, 1.0]) * rng.uniform(0.7, 1.0), np.array([0.34, 0.31, 0.27])
         horizon, zenith = np.array([0.80, 0.86, 0.93]) * 1.1, np.array([0.36, 0.55, 0.86])
         return Light(toward, sun, sky, bounce, horizon, zenith, 0.004)
-    lamp = np.array([1.0, rng.uniform(0.86, 1.0), rng.uniform(0.62, 1.0)])
+    lamp = np.array([1.0, rng.uniform(0.92, 1.0), rng.uniform(0.78, 1.0)])
     return Light(toward, 0.8 * lamp, 0.85 * lamp, 0.38 * lamp, 0.5 * lamp, 0.5 * lamp, 0.0)
 
 
@@ -111,9 +111,9 @@ def develop(
     sensor = max(24, min(height, round(person_pixels)))
     small = (max(12, round(sensor * width / height)), sensor)
     picture = cv2.resize(light, small, interpolation=cv2.INTER_AREA)
-    level = float(np.median(picture.mean(2)[sensor // 5 : -sensor // 5]))
-    target = camera.exposure**2.2 * float(np.exp(rng.normal(0, 0.18)))
-    picture = picture * np.clip(target / max(level, 1e-3), 0.4, 2.5)
+    # exposure suits the place, not the crop: what grey half in the sun reflects becomes camera.exposure
+    grey = 0.25 * float((0.5 * camera.light.sun + 0.75 * camera.light.sky).mean())
+    picture = picture * np.float32(camera.exposure**2.2 / grey * np.exp(rng.normal(0, 0.12)))
     picture = picture * (camera.gains * np.exp(rng.normal(0, 0.03, 3))).astype(np.float32)
     picture = picture / (1.0 + 0.28 * picture * np.sqrt(picture))  # a soft shoulder instead of hard clipping
     y, x = np.linspace(-1, 1, sensor, dtype=np.float32)[:, None], np.linspace(-1, 1, small[0], dtype=np.float32)[None]

@@ -1,4 +1,4 @@
-"""Measures of one person's rest body that clothes and hair are cut by: landmarks, axes of limbs, coordinates on the skin."""
+"""Measures of one person's rest body that clothes and hair are cut by: landmarks, limbs, coordinates on the skin."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,8 @@ import numpy as np
 import scipy.sparse as sparse
 
 from partreid.synthetic.body import HEAD, LOWER_ARM, LOWER_LEG, TORSO, UPPER_ARM, UPPER_LEG, Body, vertex_normals
+
+AROUND = 0.15  # metres per radian: u of the trunk is its azimuth (0 = front) times this
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def measure(body: Body, points: np.ndarray, heads: np.ndarray) -> Figure:
     trunk = np.isin(body.part, (HEAD, TORSO))
     centre = np.array([0.0, float(heads[body.names["spine02"]][1]) - 0.01])
     radial[trunk, :2] = points[trunk, :2] - centre
-    uv[trunk, 0] = np.arctan2(radial[trunk, 0], -radial[trunk, 1]) * 0.15
+    uv[trunk, 0] = np.arctan2(radial[trunk, 0], -radial[trunk, 1]) * AROUND
     uv[trunk, 1] = points[trunk, 2]
     for letter, sign in (("L", 1), ("R", -1)):
         mine = points[:, 0] * sign > 0
@@ -70,7 +72,7 @@ def measure(body: Body, points: np.ndarray, heads: np.ndarray) -> Figure:
 
 
 def _along(points: np.ndarray, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Nearest place on the two-segment axis (3, 3): position 0..2 and beyond, its point, and minus its length in metres."""
+    """Nearest place on the two-segment axis (3, 3): position 0..2 and beyond, its point, minus its length in metres."""
     best = np.full(len(points), np.inf)
     place, where, length = np.zeros(len(points)), np.zeros_like(points), np.zeros(len(points))
     passed = 0.0
@@ -91,7 +93,7 @@ def _along(points: np.ndarray, axis: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def smooth(points: np.ndarray, faces: np.ndarray, rounds: int) -> np.ndarray:
     """Laplacian smoothing of the vertices that `faces` use (others stay); takes out what cloth does not follow.
 
-    A vertex on the border moves towards its neighbours on the border only, so hems become straight and stay where they are.
+    A vertex on the border moves towards its neighbours on the border only: hems become straight and stay in place.
     """
     count = len(points)
     edges = np.sort(faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)

@@ -1,4 +1,4 @@
-"""Clothes with volume, cut for one person: shells around the body and lofted skirts, with the body's skinning weights."""
+"""Clothes with volume, cut for one person: shells around the body and lofted skirts, with skinning weights."""
 
 from collections.abc import Sequence
 
@@ -36,7 +36,7 @@ def shell(
     rounds: int = 6,
     widths: dict[int, Sequence[float]] | None = None,
 ) -> Mesh:
-    """Cloth over the faces whose three corners are `inside` (V,) bool: smoothed, then `ease` metres (or (V,)) off the skin.
+    """Cloth over the faces with all corners `inside` (V,) bool: smoothed, then `ease` metres (or (V,)) off the skin.
 
     `widths` {part: (radius at 0, 1, 2 along the limb)} makes straight or flared tubes of legs or sleeves.
     """
@@ -66,7 +66,7 @@ def skirt(
     opening: float = 0.0,
     pleats: int = 0,
 ) -> Mesh:
-    """Cloth hanging from height `top` to `bottom` (metres in the rest body), `flare` metres wider per metre below the hips.
+    """Cloth hanging from height `top` to `bottom` (metres, rest body), `flare` metres wider per metre below the hips.
 
     `opening` leaves a gap of that many degrees in front (coats). Left and right halves follow the legs.
     """
@@ -118,7 +118,7 @@ def skirt(
 
 
 def follow(figure: Figure, part: Mesh, surface: Mesh | None = None) -> Mesh:
-    """Hang a thing on the trunk: each vertex takes the weights of the nearest vertex of the body's (or `surface`'s) trunk."""
+    """Hang a thing on the trunk: a vertex takes the weights of the nearest one of the body's (or `surface`'s) trunk."""
     if surface is None:
         trunk = figure.body.part == TORSO
         points, bones, weights = figure.points[trunk], figure.body.bones[trunk], figure.body.weights[trunk]

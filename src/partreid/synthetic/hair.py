@@ -6,7 +6,7 @@ from partreid.synthetic.body import HEAD
 from partreid.synthetic.figure import Figure
 from partreid.synthetic.garments import shell
 from partreid.synthetic.materials import linear
-from partreid.synthetic.mesh import Mesh, ellipsoid, join, loft, mesh, tube
+from partreid.synthetic.mesh import Mesh, ellipsoid, loft, mesh, tube
 
 
 def _hairline(figure: Figure, lift: float = 0.0) -> np.ndarray:
@@ -149,6 +149,3 @@ def hat(figure: Figure, kind: str, material: int) -> list[Mesh]:
         rim = base + np.stack([0.012 * np.sin(angle), -0.075 * np.cos(angle), -0.022 * np.ones_like(angle)], 1)
         parts.append(_with_head(figure, loft(np.stack([base, rim]), material, closed=False)))
     return parts
-
-
-__all__ = ["hair", "hat", "join", "scalp", "skin_tint"]

@@ -80,23 +80,29 @@ def compact(m: Mesh) -> Mesh:
     )
 
 
-def move(m: Mesh, place: Sequence[float], turn: float = 0.0) -> Mesh:
+def move(m: Mesh, place: Sequence[float] | np.ndarray, turn: float = 0.0) -> Mesh:
     """Turn about z by `turn` degrees (counter-clockwise seen from above), then shift."""
     c, s = np.cos(np.radians(turn)), np.sin(np.radians(turn))
     matrix = np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]], np.float32)
     return replace(m, points=(m.points @ matrix.T + np.asarray(place, np.float32)).astype(np.float32))
 
 
-def quad(corner: Sequence[float], u: Sequence[float], v: Sequence[float], material: int, cell: float = 4.0) -> Mesh:
+def quad(
+    corner: Sequence[float] | np.ndarray,
+    u: Sequence[float] | np.ndarray,
+    v: Sequence[float] | np.ndarray,
+    material: int,
+    cell: float = 4.0,
+) -> Mesh:
     """Flat patch corner + s u + t v, cut into cells of about `cell` metres; uv are metres from the corner.
 
     Cells matter: triangles that reach behind the camera are dropped whole, so large grounds must be cut.
     """
-    corner, u, v = (np.asarray(x, np.float32) for x in (corner, u, v))
-    length = float(np.linalg.norm(u)), float(np.linalg.norm(v))
+    start, across, up = (np.asarray(x, np.float32) for x in (corner, u, v))
+    length = float(np.linalg.norm(across)), float(np.linalg.norm(up))
     n, m = (max(1, int(np.ceil(x / cell))) for x in length)
     s, t = (x.ravel() for x in np.meshgrid(np.linspace(0, 1, n + 1), np.linspace(0, 1, m + 1)))
-    points = corner + s[:, None] * u + t[:, None] * v
+    points = start + s[:, None] * across + t[:, None] * up
     return mesh(points, _grid(m + 1, n + 1, False), material, uv=np.stack([s * length[0], t * length[1]], 1))
 
 
@@ -109,7 +115,11 @@ def _grid(rows: int, columns: int, closed: bool) -> np.ndarray:
 
 
 def box(
-    size: Sequence[float], material: int, centre: Sequence[float] = (0, 0, 0), part: int = 0, bone: int = 0
+    size: Sequence[float] | np.ndarray,
+    material: int,
+    centre: Sequence[float] | np.ndarray = (0, 0, 0),
+    part: int = 0,
+    bone: int = 0,
 ) -> Mesh:
     """Axis-aligned box with flat sides; uv are metres on each side. `centre` is the middle of the box."""
     half = np.asarray(size, np.float32) / 2
@@ -148,8 +158,14 @@ def loft(rings: np.ndarray, material: int, closed: bool = True, part: int | np.n
     return mesh(points, faces, material, uv=uv, part=part)
 
 
-def ellipsoid(centre: Sequence[float], radii: Sequence[float], material: int, rings: int = 7, around: int = 10) -> Mesh:
-    """Closed ellipsoid."""
+def ellipsoid(
+    centre: Sequence[float] | np.ndarray,
+    radii: Sequence[float] | np.ndarray,
+    material: int,
+    rings: int = 7,
+    around: int = 10,
+) -> Mesh:
+    """Closed ellipsoid; centre and radii (3,) in metres."""
     t = np.linspace(0.02, np.pi - 0.02, rings)[:, None]
     p = np.linspace(0, 2 * np.pi, around, endpoint=False)[None]
     unit = np.stack([np.sin(t) * np.cos(p), np.sin(t) * np.sin(p), np.cos(t) + 0 * p], 2)

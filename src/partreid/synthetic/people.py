@@ -1,19 +1,20 @@
 """Who somebody is and what hangs in the wardrobe: random choices only, no geometry.
 
-Colours come from one short list that everybody shares, so a person is told by the combination of garment kinds, lengths,
-patterns, hair, shoes, bag and build, and seldom by a colour alone.
+Colours come from one short list that everybody shares, so a person is told by the combination of garment kinds,
+lengths, patterns, hair, shoes, bag and build, and seldom by a colour alone.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 CLOTH = {  # name: (sRGB, weight)
-    "black": ((0.07, 0.07, 0.08), 13), "charcoal": ((0.20, 0.20, 0.22), 10), "grey": ((0.48, 0.48, 0.49), 9),
-    "white": ((0.88, 0.87, 0.85), 10), "navy": ((0.10, 0.13, 0.26), 11), "blue": ((0.22, 0.33, 0.55), 8),
+    "black": ((0.07, 0.07, 0.08), 10), "charcoal": ((0.20, 0.20, 0.22), 7), "grey": ((0.48, 0.48, 0.49), 8),
+    "white": ((0.88, 0.87, 0.85), 10), "navy": ((0.10, 0.13, 0.26), 9), "blue": ((0.22, 0.33, 0.55), 8),
     "sky": ((0.55, 0.68, 0.82), 4), "beige": ((0.74, 0.66, 0.53), 7), "brown": ((0.33, 0.23, 0.16), 6),
-    "olive": ((0.33, 0.34, 0.20), 6), "burgundy": ((0.40, 0.10, 0.15), 5), "red": ((0.70, 0.13, 0.12), 5),
-    "green": ((0.13, 0.37, 0.25), 4), "mustard": ((0.76, 0.56, 0.15), 3), "pink": ((0.83, 0.58, 0.62), 4),
+    "olive": ((0.33, 0.34, 0.20), 6), "burgundy": ((0.40, 0.10, 0.15), 5), "red": ((0.70, 0.13, 0.12), 7),
+    "green": ((0.13, 0.37, 0.25), 6), "mustard": ((0.76, 0.56, 0.15), 5), "pink": ((0.83, 0.58, 0.62), 5),
 }  # fmt: skip
 DENIM_COLOURS = ((0.16, 0.22, 0.36), (0.30, 0.40, 0.55), (0.13, 0.14, 0.18), (0.50, 0.58, 0.68))
 SKIN = (
@@ -24,8 +25,8 @@ SKIN = (
     (0.56, 0.39, 0.28),
     (0.39, 0.26, 0.18),
 )
-HAIR = ((0.06, 0.05, 0.05), (0.13, 0.09, 0.07), (0.26, 0.16, 0.10), (0.42, 0.28, 0.16), (0.68, 0.53, 0.31), (0.45, 0.18, 0.09),
-        (0.55, 0.54, 0.53), (0.82, 0.80, 0.78))  # fmt: skip
+HAIR = ((0.06, 0.05, 0.05), (0.13, 0.09, 0.07), (0.26, 0.16, 0.10), (0.42, 0.28, 0.16), (0.68, 0.53, 0.31),
+        (0.45, 0.18, 0.09), (0.55, 0.54, 0.53), (0.82, 0.80, 0.78))  # fmt: skip
 
 # kind of top: (sleeve in limb units, hem in metres above the crotch, ease in metres, sleeve radius in metres)
 TOPS = {
@@ -88,7 +89,7 @@ class Person:
     outfits: tuple[Outfit, ...]
 
 
-def _pick(rng: np.random.Generator, options: dict[str, float]) -> str:
+def _pick(rng: np.random.Generator, options: Mapping[str, float]) -> str:
     weights = np.array(list(options.values()), float)
     return str(rng.choice(list(options), p=weights / weights.sum()))
 
@@ -99,7 +100,7 @@ def _colour(rng: np.random.Generator, *avoid: tuple[float, float, float]) -> tup
     return CLOTH[str(rng.choice(names, p=weights / weights.sum()))][0]
 
 
-def _cloth(rng: np.random.Generator, patterns: dict[str, float], *avoid: tuple[float, float, float]) -> Cloth:
+def _cloth(rng: np.random.Generator, patterns: Mapping[str, float], *avoid: tuple[float, float, float]) -> Cloth:
     pattern = _pick(rng, patterns)
     colour = DENIM_COLOURS[int(rng.integers(len(DENIM_COLOURS)))] if pattern == "denim" else _colour(rng, *avoid)
     second = tuple(min(1.0, 1.35 * c + 0.06) for c in colour) if pattern == "denim" else _colour(rng, colour)
@@ -110,8 +111,8 @@ def _cloth(rng: np.random.Generator, patterns: dict[str, float], *avoid: tuple[f
 
 
 def _outfit(rng: np.random.Generator, woman: bool, own_bag: tuple[str, Cloth], own_shoes: tuple[str, tuple]) -> Outfit:
-    tops = {"tank": 3.0, "tee": 16, "polo": 6, "shirt": 13, "sweater": 12, "hoodie": 13, "jacket": 13, "puffer": 9, "blazer": 7,
-            "coat": 11}  # fmt: skip
+    tops = {"tank": 3.0, "tee": 16, "polo": 6, "shirt": 13, "sweater": 12, "hoodie": 13, "jacket": 13, "puffer": 9,
+            "blazer": 7, "coat": 11}  # fmt: skip
     if woman:
         tops |= {"dress": 14, "polo": 2, "tank": 7}
     top = _pick(rng, tops)
@@ -142,10 +143,10 @@ def _outfit(rng: np.random.Generator, woman: bool, own_bag: tuple[str, Cloth], o
     if (skirt or bottom == "none") and rng.random() < 0.45:
         legs = Cloth((0.10, 0.10, 0.11), (0, 0, 0), "plain", 0.1, 1)
     shoes, shoe_colour = own_shoes
-    if rng.random() < 0.45:
+    if rng.random() < 0.3:
         shoes, shoe_colour = _shoes(rng, woman)
     bag, bag_cloth = own_bag
-    if rng.random() < 0.35:
+    if rng.random() < 0.25:
         bag, bag_cloth = _bag(rng, woman)
     hat = _pick(rng, {"none": 84, "cap": 10, "beanie": 0 if bare else 6})
     return Outfit(
@@ -181,7 +182,7 @@ def person(rng: np.random.Generator) -> Person:
         "bald": 9, "buzz": 16, "short": 38, "swept": 20, "curly": 12, "long": 3, "bun": 2}  # fmt: skip
     grey = age > 0.86 and rng.random() < 0.7
     hair_colour = (
-        HAIR[int(rng.integers(6, 8))] if grey else HAIR[int(rng.choice(6, p=[0.28, 0.24, 0.18, 0.12, 0.12, 0.06]))]
+        HAIR[int(rng.integers(6, 8))] if grey else HAIR[int(rng.choice(6, p=[0.24, 0.16, 0.18, 0.14, 0.16, 0.12]))]
     )
     hair = _pick(rng, styles)
     own_bag, own_shoes = _bag(rng, woman), _shoes(rng, woman)

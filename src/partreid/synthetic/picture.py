@@ -278,7 +278,7 @@ def _draw(
 
 
 def _shadow_frame(toward: np.ndarray, middle: np.ndarray, side: int) -> np.ndarray:
-    """(3, 4) float32: a scene point to the light's picture of 3.6 m around `middle`: x, y in pixels, third larger = nearer."""
+    """(3, 4) float32: a point to the light's view of 3.6 m around `middle`: x, y in pixels, third larger = nearer."""
     z = toward / np.linalg.norm(toward)
     x = np.cross([0.0, 1.0, 0.0] if abs(z[1]) < 0.9 else [1.0, 0.0, 0.0], z)
     x /= np.linalg.norm(x)

@@ -1,7 +1,7 @@
 """Which pictures a data set has: persons, outfits, cameras, splits, names. Everything follows from the seed.
 
 Every random choice hangs on (seed, what, number), never on the order of work, so any number of processes gives the
-same pictures and a larger set begins with the persons of a smaller one.
+same pictures.
 """
 
 from dataclasses import dataclass

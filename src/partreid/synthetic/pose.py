@@ -37,7 +37,7 @@ def _direction(forward: float, aside: float, side: int) -> np.ndarray:
 
 
 def walking(rng: np.random.Generator) -> dict[str, float]:
-    """Random joint angles in degrees: mostly a phase of a walk, sometimes standing; arms swing, hold or rest in pockets."""
+    """Random joint angles in degrees: mostly a phase of a walk, or standing; arms swing, hold or rest in pockets."""
     standing = rng.random() < 0.22
     phase = rng.uniform(0, 2 * np.pi)
     stride = rng.uniform(2, 6) if standing else rng.uniform(17, 29)

@@ -4,14 +4,16 @@ Every kernel is launched with one thread and loops itself, so the order of addit
 every byte of the picture, is fixed.
 """
 
+# mypy: disable-error-code="valid-type,no-untyped-def"
+# (warp reads the annotations of kernels, which are values and no types)
+
 from typing import Any
 
 import numpy as np
 import warp as wp
 
-wp.config.quiet = True
-wp.config.verify_fp = False
-wp.set_module_options({"enable_backward": False, "fast_math": False})
+wp.config.log_level = wp.LOG_ERROR
+wp.set_module_options({"enable_backward": False, "fast_math": False, "fuse_fp": False})
 
 
 @wp.kernel
@@ -112,21 +114,23 @@ def _raster(
                         bary[y, x] = wp.vec2(wb * b[2] / z, wc * c[2] / z)
 
 
-def _vec3(a: np.ndarray) -> Any:
+def vectors(a: np.ndarray) -> Any:
+    """An array (n, 3) as warp sees vectors; float32 arrays are shared, not copied."""
     return wp.array(np.ascontiguousarray(a, np.float32), dtype=wp.vec3, device="cpu", copy=False)
 
 
-def _wrap(a: np.ndarray) -> Any:
+def shared(a: np.ndarray) -> Any:
+    """An array as warp sees it, sharing its memory."""
     return wp.array(a, device="cpu", copy=False)
 
 
 def skin(points: np.ndarray, bones: np.ndarray, weights: np.ndarray, transforms: np.ndarray) -> np.ndarray:
-    """Linear blend skinning: points (V, 3), bones (V, 4) int32, weights (V, 4), transforms (B, 3, 4) -> (V, 3) float32."""
+    """Linear blend skinning: points (V, 3), bones (V, 4) int32, weights (V, 4), transforms (B, 3, 4) -> (V, 3)."""
     out = np.zeros((len(points), 3), np.float32)
     wp.launch(
         _skin,
         1,
-        [_vec3(points), _wrap(bones), _wrap(weights), _wrap(np.ascontiguousarray(transforms)), _vec3(out)],
+        [vectors(points), shared(bones), shared(weights), shared(np.ascontiguousarray(transforms)), vectors(out)],
         device="cpu",
     )
     return out
@@ -135,12 +139,12 @@ def skin(points: np.ndarray, bones: np.ndarray, weights: np.ndarray, transforms:
 def normals(points: np.ndarray, faces: np.ndarray) -> np.ndarray:
     """Area-weighted unit vertex normals (V, 3) float32."""
     out = np.zeros((len(points), 3), np.float32)
-    wp.launch(_normals, 1, [_vec3(points), _wrap(faces), _vec3(out)], device="cpu")
+    wp.launch(_normals, 1, [vectors(points), shared(faces), vectors(out)], device="cpu")
     return out
 
 
 class Buffer:
-    """A z-buffer of height x width pixels: per pixel 1/distance, the number of the nearest face (-1 none) and where on it.
+    """A z-buffer of height x width pixels: per pixel 1/distance, the nearest face's number (-1 none) and where on it.
 
     Triangles with a corner behind the camera are dropped, not clipped: cut large surfaces into cells (mesh.quad).
     """
@@ -154,5 +158,5 @@ class Buffer:
         """Draw triangles; screen (V, 3) = x, y in pixels and 1/distance (0 = behind), faces (F, 3) int32.
         Face f is noted as f + first."""
         bary = wp.array(self.bary, dtype=wp.vec2, device="cpu", copy=False)
-        arguments = [_vec3(screen), _wrap(faces), first, _wrap(self.depth), _wrap(self.face), bary]
+        arguments = [vectors(screen), shared(faces), first, shared(self.depth), shared(self.face), bary]
         wp.launch(_raster, 1, arguments, device="cpu")

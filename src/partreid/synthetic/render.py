@@ -1,8 +1,8 @@
 """Renders a whole data set into a folder, in parallel, one person after another.
 
 Work happens in `tmp/synthetic/<fingerprint>/`: a person is finished when its truth piece is there, so a killed render
-goes on where it was. The folder is moved to its place at the end and `truth.npz`, without which no reader accepts the
-set, last. Memory holds one person per process and one chunk of truth, whatever the size of the set.
+goes on where it was. All is moved to its place at the end, `truth.npz`, without which no reader accepts the set, last.
+Memory holds one person per process and one chunk of truth, whatever the size of the set.
 """
 
 import multiprocessing
@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import cv2
@@ -23,7 +23,7 @@ from partreid.files import fingerprint, scratch_root, whole
 from partreid.synthetic import people, plan
 from partreid.synthetic.truth import FIELDS
 
-VERSION = 1  # raise when the same parameters give other pictures
+VERSION = 2  # raise it, and synthetic.version in params.yaml, when the same parameters give other pictures
 CROWD = 24  # people who only walk by
 SMALL = 200  # images: below, starting another process costs more than it gains
 SPLITS = ("gallery", "query", "train")  # the folders, in sorted order
@@ -71,16 +71,15 @@ def render(
                 bar.update(images)
         else:
             _parallel(todo, processes, bar)
-    for name in (*SPLITS, "truth.npz"):
-        old = root / name
-        shutil.rmtree(old) if old.is_dir() else old.unlink(missing_ok=True)
+    chunks.write(folder / "truth.npz", {**header, "occluded_below": plan.OCCLUDED_BELOW}, _chunks(folder, total))
+    shutil.rmtree(folder / "truth")  # from here on a kill means to start again: the images begin to leave
     root.mkdir(parents=True, exist_ok=True)
-    for name in SPLITS:
-        (folder / name).mkdir(exist_ok=True)
-        shutil.copytree(folder / name, root / name) if folder.stat().st_dev != root.stat().st_dev else (
-            folder / name
-        ).rename(root / name)
-    chunks.write(root / "truth.npz", {**header, "occluded_below": plan.OCCLUDED_BELOW}, _chunks(folder, total))
+    (root / "truth.npz").unlink(missing_ok=True)
+    for name in (*SPLITS, "truth.npz"):
+        if (root / name).is_dir():
+            shutil.rmtree(root / name)
+        if (folder / name).exists():
+            shutil.move(folder / name, root / name)
     shutil.rmtree(folder)
 
 
@@ -123,7 +122,7 @@ def _state(seed: int) -> tuple:
     """What a process needs for all persons: body, cameras with their scenes, and the passers-by dressed so far."""
     from partreid.synthetic import body, camera, picture, scene
 
-    views = []
+    views: list[list[tuple]] = []
     for number in range(plan.CAMERAS):
         rng = plan.random(seed, "camera", number)
         views.append([])
@@ -160,7 +159,7 @@ def _person(
         rng = plan.random(seed, "picture", pid, shot.frame)
         eye, scenery = views[shot.camera][int(rng.integers(len(views[shot.camera])))]
         image, truth = picture.picture(
-            body, dressed[shot.outfit], lambda rng=rng: passer(rng), eye, scenery, shot.occlude, (height, width), rng
+            body, dressed[shot.outfit], partial(passer, rng), eye, scenery, shot.occlude, (height, width), rng
         )
         path = shot.path(digits)
         coded = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, eye.quality])[1]
@@ -169,7 +168,8 @@ def _person(
         found[path] = {name: getattr(truth, name) for name in FIELDS}
     rows = [{"path": np.array(path), **found[path]} for path in sorted(found)]
     with whole(_piece(folder, pid)) as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **{name: np.stack([row[name] for row in rows]) for name in rows[0]})
+        arrays = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+        np.savez_compressed(file, allow_pickle=False, **arrays)
     return len(found)
 
 

@@ -282,8 +282,8 @@ def station(rng: np.random.Generator, palette: mat.Palette) -> list[Mesh]:
 
 
 SCENES: dict[str, tuple[Callable[[np.random.Generator, mat.Palette], list[Mesh]], bool]] = {
-    "street": (street, True), "park": (park, True), "mall": (mall, False), "parking": (parking, True), "plaza": (plaza, True),
-    "station": (station, False),
+    "street": (street, True), "park": (park, True), "mall": (mall, False), "parking": (parking, True),
+    "plaza": (plaza, True), "station": (station, False),
 }  # fmt: skip
 
 

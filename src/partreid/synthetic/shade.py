@@ -1,18 +1,21 @@
 """The compiled shading loop (warp, CPU): patterns, light and shadow of every pixel of a z-buffer.
 
 Patterns are evaluated in metres on the surface (uv), so a stripe keeps its width on every body and at every distance.
-Light is linear; cameras.py turns it into a picture.
+Light is linear; camera.py turns it into a picture.
 """
+
+# mypy: disable-error-code="valid-type,no-untyped-def"
+# (warp reads the annotations of kernels, which are values and no types)
 
 from dataclasses import dataclass
 
 import numpy as np
 import warp as wp
 
-from partreid.synthetic.raster import Buffer, _vec3, _wrap
+from partreid.synthetic.raster import Buffer, shared, vectors
 
-wp.config.quiet = True
-wp.set_module_options({"enable_backward": False, "fast_math": False})
+wp.config.log_level = wp.LOG_ERROR
+wp.set_module_options({"enable_backward": False, "fast_math": False, "fuse_fp": False})
 
 
 @dataclass(frozen=True)
@@ -223,8 +226,8 @@ def shade(
 ) -> np.ndarray:
     """Linear RGB (H, W, 3) float32 of every pixel of the z-buffer.
 
-    faces (F, 3), material (F,), table (M, 16), points, normals, tint (V, 3), uv (V, 2). `rays` = camera position and the
-    ray of pixel (x, y) as corner + x right + y down. `shadow` (S, S) is the depth map seen from the light (larger =
+    faces (F, 3), material (F,), table (M, 16), points, normals, tint (V, 3), uv (V, 2). `rays` = camera position and
+    the ray of pixel (x, y) as corner + x right + y down. `shadow` (S, S) is the depth map seen from the light (larger =
     nearer) and `to_shadow` (3, 4) carries a point to its pixel x, y and depth.
     """
     height, width = buffer.face.shape
@@ -238,23 +241,23 @@ def shade(
         _shade,
         1,
         [
-            _wrap(buffer.face),
+            shared(buffer.face),
             wp.array(buffer.bary, dtype=wp.vec2, device="cpu", copy=False),
-            _wrap(faces),
-            _wrap(material),
-            _wrap(table),
-            _vec3(points),
-            _vec3(normals),
+            shared(faces),
+            shared(material),
+            shared(table),
+            vectors(points),
+            vectors(normals),
             wp.array(uv, dtype=wp.vec2, device="cpu", copy=False),
-            _vec3(tint),
+            vectors(tint),
             eye,
             corner,
             right,
             down,
             *lights,
             float(light.haze),
-            _wrap(shadow),
-            _wrap(to_shadow),
+            shared(shadow),
+            shared(to_shadow),
             wp.array(out, dtype=wp.vec3, device="cpu", copy=False),
         ],
         device="cpu",

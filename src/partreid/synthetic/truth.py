@@ -1,8 +1,7 @@
 """What the renderer knows about a picture, and the file it is kept in.
 
 `truth.npz` is a chunked npz (partreid.chunks): a header with the parameters, then per chunk of 1,024 images in sorted
-order of their paths: path (n,) str, keypoints (n, 17, 3) float32, parsing (n, 128, 64) uint8, person (n, 128, 64) uint8,
-head (n, 4) float32, visible (n,) float32, view (n,) float32.
+order of their paths: path (n,) str and the fields of Truth, each with a first axis n.
 """
 
 from dataclasses import dataclass, fields
@@ -40,10 +39,10 @@ def read_truth(
 ) -> Truth:
     """Turn the z-buffer into labels.
 
-    part (H, W) uint8: class of the target's visible samples, 0 elsewhere; depth (H, W): 1/distance; keypoints (17, 3): x, y
-    in image pixels and distance in metres; skull (n, >=2): image pixels of the head's vertices; head: the class of heads.
-    A joint is seen if some sample around it shows the person no more than 0.30 m in front of it (a joint lies inside the
-    limb; 0.10 m for nose, eyes and ears): hidden behind the own body counts as hidden only beyond that.
+    part (H, W) uint8: class of the target's visible samples, 0 elsewhere; depth (H, W): 1/distance; keypoints (17, 3):
+    x, y in image pixels and distance in metres; skull (n, >= 2): image pixels of the skull's vertices; head: the class
+    of heads; visible and azimuth are passed on. A joint is seen if some sample around it shows the person at most
+    0.30 m in front of it (joints lie inside limbs; 0.10 m for nose, eyes and ears); behind more body it is hidden.
     """
     height, width = size
     samples = part.shape[0] / height

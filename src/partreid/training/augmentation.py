@@ -65,7 +65,7 @@ def change_image(image: np.ndarray, change: Change) -> np.ndarray:
     move = np.array([[1, 0, round(change.dx * width)], [0, 1, round(change.dy * height)]], np.float32)
     image = cv2.warpAffine(np.ascontiguousarray(image), move, (width, height), flags=cv2.INTER_NEAREST)
     y0, x0, y1, x1 = np.round(np.array(change.hole) * [height, width, height, width]).astype(int)
-    image[y0:y1, x0:x1] = np.round(MEAN * 255).astype(np.uint8)
+    image[y0:y1, x0:x1] = np.round(np.array(MEAN) * 255).astype(np.uint8)
     return image
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from partreid.errors import UserError
 from partreid.methods.base import Batch
 from partreid.training.augmentation import Change, change_fields, change_image, draw
 from partreid.training.images import normalise, read_image
@@ -54,7 +55,7 @@ class Augmentation:
     erase: float
 
 
-class _Batches(Dataset[dict[str, Any]]):
+class _Batches(Dataset[dict[str, Any] | UserError]):
     """Item b is the b-th batch of an epoch, as NumPy arrays."""
 
     def __init__(self, data: TrainingSet, augmentation: Augmentation, order: list[np.ndarray], seed: tuple[int, int]):
@@ -63,7 +64,14 @@ class _Batches(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self.order)
 
-    def __getitem__(self, number: int) -> dict[str, Any]:
+    def __getitem__(self, number: int) -> dict[str, Any] | UserError:
+        # a worker process cannot raise without a traceback, so a user's mistake travels as an item
+        try:
+            return self._batch(number)
+        except UserError as error:
+            return error
+
+    def _batch(self, number: int) -> dict[str, Any]:
         rows = self.order[number]
         images, changes = [], []
         for place, row in enumerate(rows):
@@ -83,7 +91,7 @@ class _Batches(Dataset[dict[str, Any]]):
         a = self.augmentation
         change = draw(rng, a.height, a.width, a.flip, a.pad, a.erase)
         image = read_image(self.data.root / self.data.paths[row], a.height, a.width)
-        return normalise(change_image(image, change)), change
+        return change_image(image, change), change
 
 
 def epoch_batches(
@@ -99,14 +107,17 @@ def epoch_batches(
     """The number of batches of an epoch and the batches, images and labels changed together, on the CPU."""
     order = batches(data.pid, ids_per_batch, images_per_id, np.random.default_rng([seed, epoch]))
     source = _Batches(data, augmentation, order, (seed, epoch))
-    loader: DataLoader[dict[str, Any]] = DataLoader(source, batch_size=None, num_workers=workers)
+    loader: DataLoader[dict[str, Any] | UserError] = DataLoader(source, batch_size=None, num_workers=workers)
     mirrors = {name: label.mirror for name, label in data.labels.items()}
     return len(order), (_collate(item, mirrors) for item in loader)
 
 
-def _collate(item: dict[str, Any], mirrors: Mapping[str, tuple[int, ...]]) -> Batch:
+def _collate(item: dict[str, Any] | UserError, mirrors: Mapping[str, tuple[int, ...]]) -> Batch:
+    if isinstance(item, UserError):
+        raise item
     labels: dict[str, Tensor] = {
         name: change_fields(values.float() / 255, item["changes"], mirrors[name])
         for name, values in item["labels"].items()
     }
-    return Batch(item["images"], item["pid"], labels, item["labelled"])
+    images = normalise(item["images"])
+    return Batch(images, item["pid"], labels, item["labelled"])

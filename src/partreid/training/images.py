@@ -11,8 +11,8 @@ from torch import Tensor
 from partreid.errors import UserError
 
 # ImageNet statistics, RGB in 0..1; every ImageNet weight file we load was trained with them
-MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-STD = np.array([0.229, 0.224, 0.225], np.float32)
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
 
 
 def read_image(path: Path, height: int, width: int) -> np.ndarray:
@@ -27,11 +27,12 @@ def read_image(path: Path, height: int, width: int) -> np.ndarray:
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
 
 
-def normalise(image: np.ndarray) -> np.ndarray:
-    """uint8 RGB (H, W, 3) -> float32 (3, H, W) with ImageNet mean 0 and standard deviation 1."""
-    return np.ascontiguousarray(((image.astype(np.float32) / 255 - MEAN) / STD).transpose(2, 0, 1))
+def normalise(images: Tensor) -> Tensor:
+    """uint8 RGB (B, H, W, 3) -> float32 (B, 3, H, W) with ImageNet mean 0 and standard deviation 1."""
+    mean, std = torch.tensor(MEAN, device=images.device), torch.tensor(STD, device=images.device)
+    return ((images.float() / 255 - mean) / std).permute(0, 3, 1, 2)
 
 
 def load_images(root: Path, paths: Sequence[str], height: int, width: int) -> Tensor:
     """Images as the networks take them in a test: float32 (B, 3, height, width)."""
-    return torch.from_numpy(np.stack([normalise(read_image(root / path, height, width)) for path in paths]))
+    return normalise(torch.from_numpy(np.stack([read_image(root / path, height, width) for path in paths])))

@@ -12,7 +12,8 @@ def batches(pid: np.ndarray, ids_per_batch: int, images_per_id: int, rng: np.ran
 
     Corner cases: an identity with fewer than K images, or whose last group is short, fills it up with its own images
     again (all of them once more before any a third time). Groups left over when fewer than P identities remain are
-    dropped for this epoch; other epochs draw others. With fewer than P identities in all, every batch holds them all.
+    dropped for this epoch; other epochs draw others (a set where few persons have most images uses little of them).
+    With fewer than P identities in all, every batch holds them all.
     """
     identities = np.unique(pid)
     ids_per_batch = min(ids_per_batch, len(identities))
