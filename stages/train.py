@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import torch
 from dvclive import Live
 
-from partreid import backbones, files, methods, params
+from partreid import files, methods, params
 from partreid.errors import arguments, choose, run
 from partreid.revision import revision
 from partreid.training.inputs import training_set
@@ -45,11 +44,9 @@ def main() -> None:
     }
     # the code is part of the name: a run that was killed is not taken up by other code
     code = files.code("methods", "losses", "backbones", "training", "labels/grouping.py")
-    scratch = files.scratch_root() / "training" / files.fingerprint(header, code, torch.__version__)
+    scratch = files.scratch_root() / "training" / files.fingerprint(header, code)
 
-    torch.manual_seed(p.train.seed)  # for new layers; data order and augmentation have their own generators
-    method = methods.build(name, backbone=recipe.backbone, identities=identities, **options)
-    backbones.load_imagenet(method.backbone, recipe.backbone)
+    method = methods.initial(name, p.train.seed, backbone=recipe.backbone, identities=identities, **options)
     print(f"{name} on {dataset}: {len(data.paths)} images of {identities} persons, {recipe.epochs} epochs on {device}")
 
     run_folder = Path(f"runs/{name}-{dataset}")

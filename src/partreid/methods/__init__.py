@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from partreid import torchfile
+import torch
+
+from partreid import backbones, torchfile
 from partreid.errors import UserError, choose
 from partreid.methods.base import Method
 from partreid.methods.bot import BagOfTricks
@@ -17,6 +19,14 @@ METHODS: dict[str, type[Method]] = {"bot": BagOfTricks, "bpbreid": BPBreID}
 def build(name: str, *, backbone: str, identities: int, **options: Any) -> Method:
     """A method by its key, with random weights."""
     return choose(METHODS, name, "model")(backbone=backbone, identities=identities, **options)
+
+
+def initial(name: str, seed: int, *, backbone: str, identities: int, **options: Any) -> Method:
+    """A method as training starts it: new layers random by the seed, the backbone with its ImageNet weights."""
+    torch.manual_seed(seed)
+    method = build(name, backbone=backbone, identities=identities, **options)
+    backbones.load_imagenet(method.backbone, backbone)
+    return method
 
 
 @dataclass(frozen=True)
