@@ -1,16 +1,13 @@
-"""Shared by all tests: one thread per process, so that tests beside each other do not fight over the cores."""
+"""Shared by all tests."""
 
 from pathlib import Path
 
 import pytest
-import torch
 
-ROOT = Path(__file__).parents[1]
-
-torch.set_num_threads(2)
+import partreid  # noqa: F401  before any test imports torch: sets how its threads wait
 
 
 @pytest.fixture
 def project() -> Path:
     """The project's root folder."""
-    return ROOT
+    return Path(__file__).parents[1]

@@ -2,6 +2,6 @@
 
 import os
 
-# Before torch loads OpenMP: let waiting threads sleep. By default they spin, and beside another busy process on the same
-# cores every step of a network then waits for time slices: seven times slower on two cores with one of them busy.
+# Before torch loads OpenMP: let waiting threads sleep. By default they spin, and beside another busy process on the
+# same cores a network then waits for time slices: seven times slower on two cores with one of them busy.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
