@@ -1,4 +1,4 @@
-"""Embed all query and gallery images of a data set with a trained method. Usage: python stages/embed.py METHOD DATASET"""
+"""Embed all query and gallery images with a trained method. Usage: python stages/embed.py METHOD DATASET"""
 
 from pathlib import Path
 
