@@ -23,7 +23,7 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
 
 demo: setup ## rendered people, labels, training, evaluation, report: the default model on two CPU cores
 	@echo "== dvc repro: render, index, label, train, evaluate, report (about seven minutes on two cores)"
-	@start=$$(date +%s); dvc repro && echo "== done in $$(( $$(date +%s) - start )) s" && dvc metrics show
+	@start=$$(date +%s); dvc repro && echo "== done in $$(( $$(date +%s) - start )) s"
 	@python -c "from partreid import params; p = params.load(); print(f'== open results/{p.dataset}/{p.model}/report.html')"
 
 test: setup lint ## lint and all tests
