@@ -73,7 +73,7 @@ def cmc(curves: Mapping[str, np.ndarray]) -> Figure:
         axes.set_ylim(top=1.02)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %", decimals=0))
         axes.set_xticks(ticks)
-        axes.legend(loc="lower right")
+        figure.legend(loc="outside lower center", ncols=2)  # below, where no curve runs
         return figure
 
 
