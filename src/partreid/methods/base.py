@@ -1,5 +1,6 @@
 """What the training loop, the embedding stage and the report ask of a method."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 import torch
@@ -31,7 +32,7 @@ class Batch:
         return Batch(images, self.pid.to(device), moved(self.labels), moved(self.labelled))
 
 
-class Method(nn.Module):
+class Method(nn.Module, ABC):
     """A part-aligned (or global) re-identification method.
 
     backbone: the sub-module that ImageNet weights are loaded into. mixed: whether it runs in bfloat16.
@@ -52,17 +53,17 @@ class Method(nn.Module):
             features = self.backbone(images)
         return features.float()
 
+    @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """The weighted terms of the loss, by name; their sum is minimised."""
-        raise NotImplementedError
 
+    @abstractmethod
     def embed(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """images (B, 3, H, W) -> features (B, P, D), visibility (B, P) of 0 and 1."""
-        raise NotImplementedError
 
+    @abstractmethod
     def part_names(self) -> tuple[str, ...]:
         """The names of the P embedded parts."""
-        raise NotImplementedError
 
     def maps(self, images: Tensor) -> Tensor:
         """Attention of each embedded part: images (B, 3, H, W) -> (B, P, h, w) in 0..1; P = 0 if there is none."""
