@@ -27,7 +27,7 @@ demo: setup ## rendered people, labels, training, evaluation, report: the defaul
 	@python -c "from partreid import params; p = params.load(); print(f'== open results/{p.dataset}/{p.model}/report.html')"
 
 test: setup lint ## lint and all tests
-	@echo "== pytest (about five minutes on two cores)"
+	@echo "== pytest (about three minutes on two cores)"
 	@start=$$(date +%s); pytest -m "not network" && echo "== passed in $$(( $$(date +%s) - start )) s"
 
 lint: setup ## ruff and mypy
