@@ -6,7 +6,7 @@ from pathlib import Path
 from partreid import params, records
 from partreid.errors import choose, run
 from partreid.labels import LABELS, pieces
-from partreid.labels.cache import Cache
+from partreid.labels.native import build
 
 
 def main() -> None:
@@ -15,16 +15,15 @@ def main() -> None:
     parser.add_argument("dataset")
     parser.add_argument("--processes", type=int, help="default: one per core")
     arguments = parser.parse_args()
-    label, dataset = arguments.label, arguments.dataset
-    build = choose(LABELS, label, "label")
-    block = choose(params.load().labels, label, "label in params.yaml")
+    name, dataset = arguments.label, arguments.dataset
+    label = choose(LABELS, name, "label")
+    block = choose(params.load().labels, name, "label in params.yaml")
     table_file = Path(f"data/index/{dataset}.parquet")
     table = records.read(table_file)
-    native = Cache(Path(f"data/tools/{block.tool}/{dataset}.npz"), f"tool/{block.tool}", table_file)
-    header, work = build(native, table, **block.options)
-    out = Path(f"data/labels/{label}/{dataset}.npz")
+    header, work = build(name, block.tool, dataset, table, table_file, block.options)
     header["version"] = block.version
-    done = pieces.write(out, header, work, len(table), arguments.processes, f"{label} {dataset}")
+    out = label.file(name, dataset)
+    done = pieces.write(out, header, work, len(table), arguments.processes, f"{name} {dataset}")
     print(f"{out}: {done['images']} images, {done['ok']} ok, {done['missing']} missing, {done['failed']} failed")
 
 

@@ -8,21 +8,25 @@ from partreid.errors import choose, run
 from partreid.files import sha256
 from partreid.labels import pieces
 from partreid.tools import TOOLS
+from partreid.tools.base import Images
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tool", help=", ".join(sorted(TOOLS)))
     parser.add_argument("dataset")
-    parser.add_argument("--processes", type=int, help="default: one per core")
+    parser.add_argument("--processes", type=int, help="default: one per core, one for tools that use all cores")
     arguments = parser.parse_args()
-    tool, dataset = arguments.tool, arguments.dataset
-    build = choose(TOOLS, tool, "tool")
-    table_file = Path(f"data/index/{dataset}.parquet")
-    table = records.read(table_file)
-    header, work = build(table, sha256(table_file), params.load().root(dataset))
-    out = Path(f"data/tools/{tool}/{dataset}.npz")
-    done = pieces.write(out, header, work, len(table), arguments.processes, f"{tool} {dataset}")
+    name, dataset = arguments.tool, arguments.dataset
+    tool = choose(TOOLS, name, "tool")
+    p = params.load()
+    file = Path(f"data/index/{dataset}.parquet")
+    images = Images(dataset, records.read(file), sha256(file), p.root(dataset), file)
+    header, work = tool.build(images, **choose(p.tools, name, "tool in params.yaml"))
+    header["gives"] = list(tool.gives)
+    out = Path(f"data/tools/{name}/{dataset}.npz")
+    processes = arguments.processes or tool.processes
+    done = pieces.write(out, header, work, len(images.table), processes, f"{name} {dataset}")
     print(f"{out}: {done['images']} images, {done['ok']} ok, {done['missing']} missing, {done['failed']} failed")
 
 

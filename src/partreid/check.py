@@ -11,7 +11,9 @@ from partreid.datasets import READERS
 from partreid.errors import UserError, choose
 from partreid.evaluation.metrics import AVERAGE_PRECISION
 from partreid.labels import LABELS
+from partreid.labels.base import Label
 from partreid.methods import METHODS
+from partreid.params import Label as LabelBlock
 from partreid.params import Params, Recipe
 from partreid.tools import TOOLS
 from partreid.training.loop import DEVICES, OPTIMIZERS, PRECISIONS
@@ -22,10 +24,12 @@ def names(params: Params) -> None:
     choose(METHODS, params.model, "model")
     for dataset in params.raw:
         choose(READERS, dataset, "data set reader")
-    for name, label in params.labels.items():
-        build = choose(LABELS, name, "label")
-        choose(TOOLS, label.tool, f"tool (labels.{name}.tool)")
-        options(build, label.options, f"labels.{name}")
+    for name, given in params.tools.items():
+        options(choose(TOOLS, name, "tool").build, given, f"tools.{name}")
+    for name, block in params.labels.items():
+        label = choose(LABELS, name, "label")
+        options(label.build, block.options, f"labels.{name}")
+        fed(label, block, name)
     choose(DEVICES, params.train.device, "device (train.device)")
     choose(PRECISIONS, params.train.precision, "precision (train.precision)")
     choose(AVERAGE_PRECISION, params.evaluate.average_precision, "formula (evaluate.average_precision)")
@@ -41,6 +45,17 @@ def names(params: Params) -> None:
                 method(backbone=recipe.backbone, identities=2, **own)
         except (TypeError, ValueError, RuntimeError) as error:
             raise UserError(f"params.yaml: methods.{name} cannot be built: {error}") from error
+
+
+def fed(label: Label, block: LabelBlock, name: str) -> None:
+    """Raise a UserError when a tool that the label's block names is unknown or cannot feed the label."""
+    tool = choose(TOOLS, block.tool, f"tool (labels.{name}.tool)")
+    if not label.fed_by(tool.gives):
+        able = ", ".join(sorted(other for other in TOOLS if label.fed_by(TOOLS[other].gives)))
+        raise UserError(f"params.yaml: labels.{name}.tool is {block.tool}, which cannot feed it; these can: {able}")
+    for member in label.beside:
+        known = {other: tool for other, tool in TOOLS.items() if member in tool.gives}
+        choose(known, block.options[member], f"tool that gives `{member}` (labels.{name}.{member})")
 
 
 def values(recipe: Recipe, where: str) -> None:

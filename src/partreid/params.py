@@ -2,7 +2,7 @@
 
 Only stages read parameters; functions take plain arguments. A method's block holds the keys of `Recipe` plus the
 keyword arguments of the method's class; a label's block holds `version`, `tool` and the keyword arguments of the
-label's function. Those are checked against the signatures by `stages/check.py`, before any work starts.
+label's function; a tool's block holds the keyword arguments of the tool's function. Those are checked against the signatures by `stages/check.py`, before any work starts.
 """
 
 import dataclasses
@@ -101,6 +101,7 @@ class Params:
     raw: dict[str, str]
     datasets: list[str]
     synthetic: Synthetic
+    tools: dict[str, dict[str, Any]]
     labels: dict[str, Label]
     methods: dict[str, dict[str, Any]]
     recipes: dict[str, dict[str, Any]]

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partreid import chunks
+from partreid import chunks, columns
 from partreid.errors import UserError
 from partreid.labels import pieces
 
@@ -150,3 +150,61 @@ def test_killed_at_any_point_it_resumes_to_the_same_bytes(tmp_path):
     assert not list((rough / "tmp" / "pieces").iterdir())
     made = (rough / "made.txt").read_text().split()
     assert len(made) < PIECES + 3 * 3, "finished pieces were made again"
+
+
+# an isolated program that follows the protocol: makes the pieces that the folder lacks
+ISOLATED = """
+import os, sys
+from pathlib import Path
+import numpy as np
+
+images, fails_at = int(sys.argv[1]), int(sys.argv[2])
+folder, size = Path(sys.argv[sys.argv.index("--pieces") + 1]), int(sys.argv[sys.argv.index("--size") + 1])
+for start in range(0, images, size):
+    piece = folder / f"{start:09d}.npz"
+    if start == fails_at:
+        sys.exit("the network ran out of memory")
+    if not piece.exists():
+        rows = np.arange(start, min(start + size, images))
+        with open(f"{piece}.part", "wb") as file:
+            np.savez(file, status=(rows % 3).astype(np.uint8), value=rows**2)
+        os.rename(f"{piece}.part", piece)
+        with open("made.txt", "a") as log:
+            log.write(f"{start}\\n")
+"""
+
+
+def isolated(images: int, fails_at: int = -1) -> pieces.Program:
+    Path("isolated.py").write_text(ISOLATED)
+    return pieces.Program((sys.executable, "isolated.py", str(images), str(fails_at)))
+
+
+def test_a_program_makes_the_pieces():
+    header = pieces.write(Path("out.npz"), {"tool": "t"}, isolated(150), 150)
+    assert header == {"tool": "t", "images": 150, "ok": 50, "missing": 50, "failed": 50}
+    np.testing.assert_array_equal(chunks.Reader(Path("out.npz")).all("value"), np.arange(150) ** 2)
+
+
+def test_a_program_that_fails_is_quoted_and_goes_on_later():
+    with pytest.raises(UserError, match=r"ended with status 1.*\n.*out of memory"):
+        pieces.write(Path("out.npz"), {"tool": "t"}, isolated(150, fails_at=128), 150)
+    assert not Path("out.npz").exists()
+    damaged = next(Path("tmp/pieces").rglob("000000064.npz"))
+    damaged.write_bytes(b"torn")  # is made again
+    pieces.write(Path("out.npz"), {"tool": "t"}, isolated(150), 150)
+    assert Path("made.txt").read_text().split() == ["0", "64", "64", "128"]
+    np.testing.assert_array_equal(chunks.Reader(Path("out.npz")).all("value"), np.arange(150) ** 2)
+
+
+def test_a_program_that_is_not_there_or_makes_nothing_is_named():
+    with pytest.raises(UserError, match="cannot start uvv"):
+        pieces.write(Path("out.npz"), {"tool": "t"}, pieces.Program(("uvv",)), 10)
+    with pytest.raises(UserError, match=r"without the pieces .*000000000\.npz"):
+        pieces.write(Path("out.npz"), {"tool": "t"}, pieces.Program((sys.executable, "-c", "print('hm')")), 10)
+
+
+def test_parquet_is_written_where_the_name_says_so():
+    pieces.write(Path("out.parquet"), {"tool": "t"}, squares, 100, processes=1)
+    reader = columns.Reader(Path("out.parquet"))
+    assert reader.header["ok"] == 90
+    np.testing.assert_array_equal(reader.all("value"), np.arange(100) ** 2)

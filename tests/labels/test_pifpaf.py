@@ -49,6 +49,7 @@ def project(tmp_path, monkeypatch):
         return {"status": STATUS, "score": score, "keypoints": keypoints, "person": person}
 
     head = cache.header("tool/blazepose", "blazepose", "1", "w", {}, sha256(index))
+    head["gives"] = ["keypoints", "person"]
     pieces.write(tmp_path / "data/tools/blazepose/synthetic.npz", head, work, 3, processes=1)
     return tmp_path
 
@@ -62,7 +63,7 @@ def stage(name: str, *arguments: str) -> subprocess.CompletedProcess:
 def test_fields_of_ok_rows_are_the_geometry_and_others_are_zero(project):
     index = project / "data/index/synthetic.parquet"
     native = Cache(project / "data/tools/blazepose/synthetic.npz", "tool/blazepose", index)
-    header, work = LABELS["pifpaf"](native, records.read(index), **OPTIONS)
+    header, work = LABELS["pifpaf"].build(native, records.read(index), **OPTIONS)
     assert (header["kind"], header["tool"], header["weights"]) == ("label/pifpaf", "blazepose", "w")
     assert header["parameters"] == OPTIONS
     found = work(0, 3)
@@ -100,7 +101,7 @@ def test_a_missing_tool_output_is_named(project):
     (project / "data/tools/blazepose/synthetic.npz").unlink()
     made = stage("label.py", "pifpaf", "synthetic")
     assert made.returncode == 1
-    assert made.stderr.startswith("error: no file data/tools/blazepose/synthetic.npz")
+    assert made.stderr.startswith("error: no data/tools/blazepose/synthetic.npz")
 
 
 @pytest.mark.usefixtures("project")

@@ -10,6 +10,7 @@ from partreid.labels import pieces
 from partreid.labels.cache import Cache
 from partreid.skeleton import KEYPOINT_MIRROR, KEYPOINTS
 from partreid.tools import TOOLS, blazepose
+from partreid.tools.base import Images
 from partreid.tools.reading import read_original
 
 
@@ -119,7 +120,8 @@ def test_the_network_runs_on_any_image_and_one_image_costs_one_row(tmp_path, mon
     row = {"split": "train", "pid": 1, "width": 30, "height": 50, "sha1": "0"}
     table = records.build([{**row, "path": f"{number}.png"} for number in range(3)], {})
     records.write(table, tmp_path / "t.parquet")
-    header, work = TOOLS["blazepose"](table, sha256(tmp_path / "t.parquet"), tmp_path)
+    file = tmp_path / "t.parquet"
+    header, work = TOOLS["blazepose"].build(Images("some", table, sha256(file), tmp_path, file))
     pieces.write(tmp_path / "out.npz", header, work, 3, processes=1)
     opened = Cache(tmp_path / "out.npz", "tool/blazepose", tmp_path / "t.parquet")
     assert opened.header["weights"] == weights.WEIGHTS["blazepose_full"].sha256

@@ -4,13 +4,15 @@ import pytest
 from partreid import chunks, records
 from partreid.errors import UserError
 from partreid.tools import truth
+from partreid.tools.base import Images
 
 PATHS = np.array(["a.jpg", "b.jpg", "c.jpg"])
 
 
-def table(paths):
+def images(paths, root):
     row = {"split": "train", "pid": 1, "width": 8, "height": 16, "sha1": "0"}
-    return records.build([{**row, "path": path} for path in paths], {})
+    table = records.build([{**row, "path": path} for path in paths], {})
+    return Images("synthetic", table, "hash", root, root / "index.parquet")
 
 
 @pytest.fixture
@@ -22,13 +24,15 @@ def root(tmp_path):
         "person": np.broadcast_to(number[:, None, None], (3, 128, 64)).astype(np.uint8),
         "parsing": np.zeros((3, 128, 64), np.uint8),
         "head": np.broadcast_to(number[:, None], (3, 4)).astype(np.float32),
+        "visible": np.ones(3, np.float32),
+        "view": number.astype(np.float32),
     }
     chunks.write(tmp_path / "truth.npz", {"seed": 1}, [arrays])
     return tmp_path
 
 
 def test_rows_follow_the_image_table_by_path(root):
-    header, work = truth.build(table(["c.jpg", "a.jpg"]), "hash", root)
+    header, work = truth.build(images(["c.jpg", "a.jpg"], root))
     assert (header["kind"], header["tool"], header["table"]) == ("tool/truth", "truth", "hash")
     found = work(0, 2)
     np.testing.assert_array_equal(found["keypoints"][:, 0, 0], [2, 0])
@@ -40,9 +44,9 @@ def test_rows_follow_the_image_table_by_path(root):
 
 def test_an_image_without_truth_is_named(root):
     with pytest.raises(UserError, match=r"lacks 1 images.*d\.jpg"):
-        truth.build(table(["a.jpg", "d.jpg"]), "hash", root)
+        truth.build(images(["a.jpg", "d.jpg"], root))
 
 
 def test_other_data_sets_have_no_truth(tmp_path):
     with pytest.raises(UserError, match="only the synthetic data set"):
-        truth.build(table(["a.jpg"]), "hash", tmp_path)
+        truth.build(images(["a.jpg"], tmp_path))

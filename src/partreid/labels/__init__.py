@@ -1,4 +1,4 @@
-"""Label stages turn a tool's output (partreid.tools) into what a method learns from: data/labels/<label>/<dataset>.npz.
+"""Label stages turn a tool's output (partreid.tools) into what a method learns from: data/labels/<label>/<dataset>.*.
 
 A label is one file with `build(native, table, *, options) -> (header, work)`: the opened tool output, the image table,
 and, as keyword-only arguments, the keys of its block in params.yaml; the header of labels.cache and the work of
@@ -6,12 +6,9 @@ labels.pieces, whose arrays hold the tool's `status` and `score` beside the labe
 Its picture for the contact sheet is one function in labels.pictures.
 """
 
-from collections.abc import Callable
-from typing import Any
-
 from partreid.labels import pifpaf
-from partreid.labels.pieces import Work
+from partreid.labels.base import Label
 
-LABELS: dict[str, Callable[..., tuple[dict[str, Any], Work]]] = {
-    "pifpaf": pifpaf.build,
+LABELS: dict[str, Label] = {
+    "pifpaf": Label(pifpaf.build, ".npz", needs=(("fields",), ("keypoints", "person"))),
 }

@@ -1,7 +1,7 @@
 """The contract of every tool output and label cache: a header, one status per image, alignment with the image table.
 
-Files are chunked npz (partreid.chunks) with a member `status` uint8 (n,) beside the arrays. A reader cannot tell which
-tool filled a cache except from the header:
+Files are chunked npz (partreid.chunks) or Parquet (partreid.columns), with a member `status` uint8 (n,) beside the
+arrays. A reader cannot tell which tool filled a cache except from the header:
 
     schema           version of this contract
     kind             "tool" or "label", and its name: "tool/blazepose", "label/pifpaf"
@@ -10,6 +10,7 @@ tool filled a cache except from the header:
     weights          sha256 of the network's weights, null where the tool has none
     parameters       of this step; a label's header has the tool's under `tool_parameters`
     table            sha256 of the image table file it was made for
+    gives            a tool's output: its members beside status and score
     images           N, and how many are `ok`, `missing` (nobody found) and `failed` (unreadable)
 """
 
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from partreid import chunks
+from partreid import chunks, columns
 from partreid.errors import UserError
 from partreid.files import sha256
 
@@ -66,7 +67,8 @@ class Cache:
 
     def __init__(self, path: Path, kind: str, table: Path):
         self.path = path
-        self._reader = chunks.Reader(path)
+        kind_of_file = columns if path.suffix == ".parquet" else chunks
+        self._reader: chunks.Reader | columns.Reader = kind_of_file.Reader(path)
         self.header = self._reader.header
         self._expect("schema", SCHEMA, "delete it and run `dvc repro`")
         self._expect("kind", kind, "delete it and run `dvc repro`")

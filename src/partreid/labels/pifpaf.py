@@ -2,7 +2,8 @@
 
 Members: `fields` uint8 (n, 36, height, width), 255 times the confidence, in the order of partreid.skeleton.FIELDS;
 `status` uint8 (n,) and `score` float32 (n,) as the tool gave them. Fields of rows that are not ok are all zeros.
-Geometry: partreid.labels.fields.
+From a tool that gives `fields` they are resized to the asked height and width; from keypoints and a person mask they
+are drawn by the geometry of partreid.labels.fields, to which `thickness`, `min_score` and `mask` belong.
 """
 
 from functools import lru_cache, partial
@@ -32,12 +33,24 @@ def build(
     mask: fill the person mask with the nearest limbs' fields and keep nothing outside it (fields.fill).
     """
     options = {"height": height, "width": width, "thickness": thickness, "min_score": min_score, "mask": mask}
+    header = cache.label_header("pifpaf", native.header, options)
+    if "fields" in native.header["gives"]:
+        return header, partial(resize, native.path, height, width)
     sizes = np.stack([table["height"].to_numpy(), table["width"].to_numpy()], 1)
-    return cache.label_header("pifpaf", native.header, options), partial(look, native.path, sizes, options)
+    return header, partial(look, native.path, sizes, options)
+
+
+def resize(native: Path, height: int, width: int, start: int, stop: int) -> dict[str, np.ndarray]:
+    """Fields of images start..stop-1 from a tool's own fields."""
+    rows = np.arange(start, stop)
+    status, score, values = (_reader(native).rows(name, rows) for name in ("status", "score", "fields"))
+    small = fields.resample(values.reshape(-1, *values.shape[2:]), height, width)
+    small = small.reshape(*values.shape[:2], height, width)
+    return {"status": status, "score": score, "fields": np.rint(small).astype(np.uint8)}
 
 
 def look(native: Path, sizes: np.ndarray, options: dict[str, Any], start: int, stop: int) -> dict[str, np.ndarray]:
-    """Fields of images start..stop-1. sizes: (N, 2), image height and width in pixels; options as in build."""
+    """Fields of images start..stop-1 from keypoints. sizes: (N, 2), height and width in pixels; options as in build."""
     rows = np.arange(start, stop)
     names = ("status", "score", "keypoints", "person")
     status, score, keypoints, person = (_reader(native).rows(name, rows) for name in names)

@@ -19,12 +19,12 @@ from typing import Any
 
 import cv2
 import numpy as np
-import pyarrow as pa
 
 from partreid import weights
 from partreid.files import sha256
 from partreid.labels import cache
 from partreid.labels.pieces import Work
+from partreid.tools.base import Images
 from partreid.tools.reading import read_original
 
 VERSION = "1"  # raise when the output changes
@@ -36,12 +36,12 @@ MASK = (128, 64)  # rows, columns of the person mask, whatever the image's size
 COCO = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)  # BlazePose landmark of each COCO keypoint
 
 
-def build(table: pa.Table, table_sha256: str, root: Path) -> tuple[dict[str, Any], Work]:
+def build(images: Images) -> tuple[dict[str, Any], Work]:
     """See partreid.tools."""
     model = weights.path("blazepose_full")
     parameters = {"attempts": ATTEMPTS, "sure": SURE, "min_person": MIN_PERSON, "mask": MASK}
-    head = cache.header("tool/blazepose", "blazepose", VERSION, sha256(model), parameters, table_sha256)
-    return head, partial(look, table["path"].to_pylist(), root, model)
+    head = cache.header("tool/blazepose", "blazepose", VERSION, sha256(model), parameters, images.sha256)
+    return head, partial(look, images.paths(), images.root, model)
 
 
 def look(paths: list[str], root: Path, model: Path, start: int, stop: int) -> dict[str, np.ndarray]:

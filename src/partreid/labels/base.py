@@ -1,0 +1,26 @@
+"""What a label is."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from partreid.labels.pieces import Work
+
+
+@dataclass(frozen=True)
+class Label:
+    """An entry of partreid.labels.LABELS."""
+
+    build: Callable[..., tuple[dict[str, Any], Work]]
+    suffix: str  # of the cache file: .npz for maps, .parquet for a few numbers per image
+    needs: tuple[tuple[str, ...], ...]  # which members of a tool's output it is made from: alternatives, best first
+    beside: tuple[str, ...] = ()  # members that may come from a second tool, named by the option of the same name
+
+    def file(self, name: str, dataset: str) -> Path:
+        """Where the cache of the label called `name` lies."""
+        return Path(f"data/labels/{name}/{dataset}{self.suffix}")
+
+    def fed_by(self, gives: Collection[str]) -> bool:
+        """Whether a tool that gives these members can feed it."""
+        return any(set(members) <= set(gives) for members in self.needs)

@@ -1,0 +1,42 @@
+"""From a tool's output on disk to a label's work."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from partreid.errors import UserError, choose
+from partreid.labels import LABELS
+from partreid.labels.cache import Cache
+from partreid.labels.pieces import Work
+
+
+def output(tool: str, dataset: str, table_file: Path) -> Cache:
+    """What a tool said of a data set. UserError when it is missing, damaged or made for another image table."""
+    path = Path(f"data/tools/{tool}/{dataset}.npz")
+    if not path.is_file():
+        raise UserError(f"no {path}; `dvc repro data/dvc.yaml:tool@{tool}-{dataset}` makes it")
+    return Cache(path, f"tool/{tool}", table_file)
+
+
+def build(
+    name: str, tool: str, dataset: str, table: pa.Table, table_file: Path, options: Mapping[str, Any]
+) -> tuple[dict[str, Any], Work]:
+    """Header and work of label `name` from a tool's output. options: the label's block in params.yaml.
+
+    Options named in the label's `beside` hold a tool's name; that tool's opened output takes its place.
+    UserError when a tool's output is missing, stale, or lacks what the label needs.
+    """
+    label = choose(LABELS, name, "label")
+    native = output(tool, dataset, table_file)
+    if not label.fed_by(native.header["gives"]):
+        wanted = " or ".join("+".join(members) for members in label.needs)
+        raise UserError(f"label {name} needs {wanted}; tool {tool} gives {', '.join(native.header['gives'])}")
+    options = dict(options)
+    for member in label.beside:
+        other = options[member]
+        options[member] = output(other, dataset, table_file)
+        if member not in options[member].header["gives"]:
+            raise UserError(f"labels.{name}.{member} is {other}, a tool that gives no {member}")
+    return label.build(native, table, **options)
