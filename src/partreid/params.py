@@ -2,7 +2,8 @@
 
 Only stages read parameters; functions take plain arguments. A method's block holds the keys of `Recipe` plus the
 keyword arguments of the method's class; a label's block holds `version`, `tool` and the keyword arguments of the
-label's function; a tool's block holds the keyword arguments of the tool's function. Those are checked against the signatures by `stages/check.py`, before any work starts.
+label's function; a tool's block those of the tool's function. They are checked against the signatures by
+`stages/check.py`, before any work starts.
 """
 
 import dataclasses

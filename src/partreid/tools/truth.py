@@ -1,8 +1,8 @@
 """Truth of the synthetic data set: what the renderer knows, in the form of a tool's output.
 
 Reads `truth.npz` in the data set's folder (partreid.synthetic) and puts its rows in the image table's order. Beside the
-common members (partreid.tools): `visible` float32 (n,), the share of the person that is in the image and not hidden, and
-`view` float32 (n,), degrees: 0 faces the camera, 90 walks to the image's right, 180 shows the back.
+common members (partreid.tools): `visible` float32 (n,), the share of the person that is in the image and not hidden,
+and `view` float32 (n,), degrees: 0 faces the camera, 90 walks to the image's right, 180 shows the back.
 """
 
 from functools import lru_cache, partial
