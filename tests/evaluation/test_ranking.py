@@ -118,6 +118,21 @@ def test_memory_changes_nothing_bit_for_bit():
     assert len(little.rank) > 5_000
 
 
+def test_blocks_without_right_answers_are_not_held_and_change_nothing(monkeypatch):
+    monkeypatch.setattr(ranking, "QUERIES", 4)
+    monkeypatch.setattr(ranking, "GALLERY", 16)
+    query, gallery = _world()
+    distractors, columns = _images(400, 9, 2000)  # same small integers: ties with the right answers are many
+    columns["pid"][:] = 0
+    for at in (0, 50, 150):  # before, among and after the right answers
+        features = np.insert(gallery[0], [at] * 400, distractors, axis=0)
+        ids = {name: np.insert(column, [at] * 400, columns[name]) for name, column in gallery[1].items()}
+        held = [left for left in range(0, 550, 16) if ranking._has_answer(left, _ids(query[1]), _ids(ids), market_rule)]
+        assert 0 < len(held) < 15  # of 35
+        every, few = (_rank(query, (features, ids), top=9, memory=memory) for memory in (2**30, 1))
+        _same(every, few)
+
+
 def test_the_block_grid_does_not_change_the_ranks(monkeypatch):
     query, gallery = _world()
     whole = _rank(query, gallery)

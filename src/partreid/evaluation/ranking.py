@@ -1,8 +1,9 @@
 """Where the right answers stand: exact ranks in bounded memory, without sorting the gallery.
 
-The distances of one strip, a few hundred queries against the whole gallery, are held at a time. The rank of a right
-answer is one more than the number of kept gallery entries before it, found by counting; only the first few entries
-are ever sorted.
+The rank of a right answer is one more than the number of kept gallery entries before it, found by counting; only the
+first few entries are ever sorted. The gallery goes by in blocks of GALLERY entries. Distances to blocks that hold a
+right answer are kept, for a strip of queries at a time; those to the others (most of a gallery of distractors) are
+counted against the right answers and forgotten, so a gallery may be far larger than memory and is read once per strip.
 
 Ties: entries at equal (float32) distance stand in gallery row order, which is the image table's order.
 
@@ -13,6 +14,7 @@ exchange two entries that are that close; and so can another order of the galler
 """
 
 from dataclasses import dataclass
+from typing import Protocol as Interface
 
 import torch
 from torch import Tensor
@@ -22,7 +24,7 @@ from partreid.evaluation.protocols import Ids, Relation
 
 QUERIES = 256  # rows of a distance block
 GALLERY = 1024  # its columns
-MEMORY = 64 * 2**20  # bytes a strip may take
+MEMORY = 512 * 2**20  # bytes that the distances kept for a strip may take
 LINES = 2**20  # entries of a strip that are compared together: few enough to stay in the cache
 
 FARTHEST = torch.finfo(torch.float32).max  # stands for "at distance +inf, but in the ranking"
@@ -46,9 +48,19 @@ class Ranking:
     match: Tensor
 
 
+class Source(Interface):
+    """Embedded images in blocks: distances.Vectors, or a file that is read block by block (embeddings.Stored)."""
+
+    def __len__(self) -> int:
+        """How many images."""
+
+    def rows(self, start: int, count: int) -> Vectors:
+        """Images start .. start + count - 1, past the end zeros."""
+
+
 def rank(
     query: Vectors,
-    gallery: Vectors,
+    gallery: Source,
     query_ids: Ids,
     gallery_ids: Ids,
     distance: Distance,
@@ -61,56 +73,115 @@ def rank(
     A strip has at least QUERIES rows even if these take more memory. Time: that of the distances, plus a small
     share of (number of right answers) x (gallery).
     """
-    blocks = max(1, memory // (4 * QUERIES * max(1, len(gallery))))  # of QUERIES rows
+    lefts = list(range(0, len(gallery), GALLERY))
+    held = lefts
+    if 4 * len(query) * len(gallery) > memory:
+        held = [left for left in lefts if _has_answer(left, query_ids, gallery_ids, relation)]
+    blocks = max(1, memory // (4 * QUERIES * GALLERY * max(1, len(held))))  # of QUERIES rows
     pieces = []
     for start in range(0, len(query), QUERIES * blocks):
-        rows = range(start, min(start + QUERIES * blocks, len(query)), QUERIES)
-        pieces.append(_strip(rows, query, gallery, query_ids, gallery_ids, distance, relation, top))
+        strip = _Strip(range(start, min(start + QUERIES * blocks, len(query)), QUERIES), query, query_ids, top)
+        pieces.append(strip.rank(gallery, gallery_ids, held, distance, relation))
     if not pieces:
         empty = torch.zeros(0, dtype=torch.int64)
         pieces = [Ranking(empty, empty, empty, empty.view(0, 1), empty.view(0, 1).float(), empty.view(0, 1).bool())]
     return Ranking(*(torch.cat([getattr(piece, name) for piece in pieces]) for name in Ranking.__dataclass_fields__))
 
 
-def _strip(
-    starts: range,
-    query: Vectors,
-    gallery: Vectors,
-    query_ids: Ids,
-    gallery_ids: Ids,
-    distance: Distance,
-    relation: Relation,
-    top: int,
-) -> Ranking:
-    """Rank the queries of the blocks that begin at `starts`."""
-    first = starts[0]
-    count = min(starts[-1] + QUERIES, len(query)) - first
-    asking = query_ids.at(slice(first, first + count))
-    strip = query.norms.new_empty(count, len(gallery))  # (q, G)
-    rows = [torch.zeros(0, dtype=torch.int64, device=strip.device)]  # of the right answers
-    columns = [rows[0]]
-    kept = torch.full((count,), len(gallery), device=strip.device)
-    for left in range(0, len(gallery), GALLERY):
-        tile = strip[:, left : left + GALLERY]
-        block = gallery.rows(left, GALLERY)
-        for upper in starts:
-            target = tile[upper - first : upper - first + QUERIES]
-            target.copy_(distance(query.rows(upper, QUERIES), block)[: target.shape[0], : target.shape[1]])
-        match, ignored = relation(asking.at((slice(None), None)), gallery_ids.at((None, slice(left, left + GALLERY))))
+def _has_answer(left: int, query_ids: Ids, gallery_ids: Ids, relation: Relation) -> bool:
+    """Whether some entry of the gallery's block at `left` is a right answer for some query."""
+    block = gallery_ids.at((None, slice(left, left + GALLERY)))
+    starts = range(0, len(query_ids), LINES // GALLERY)
+    parts = (query_ids.at((slice(start, start + LINES // GALLERY), None)) for start in starts)
+    return any(bool(relation(part, block)[0].any()) for part in parts)
+
+
+class _Strip:
+    """The queries of the blocks that begin at `starts`, ranked together."""
+
+    def __init__(self, starts: range, query: Vectors, query_ids: Ids, top: int):
+        self.starts, self.query, self.top = starts, query, top
+        self.first = starts[0]
+        self.count = min(starts[-1] + QUERIES, len(query)) - self.first
+        self.asking = query_ids.at(slice(self.first, self.first + self.count)).at((slice(None), None))  # (q, 1)
+
+    def rank(
+        self, gallery: Source, gallery_ids: Ids, held: list[int], distance: Distance, relation: Relation
+    ) -> Ranking:
+        """Rank the gallery. held: beginnings of the blocks whose distances are kept; no other has a right answer."""
+        device = self.query.norms.device
+        total = len(gallery)
+        width = sum(min(GALLERY, total - left) for left in held)
+        strip = torch.empty(self.count, width, device=device)  # (q, h)
+        kept = torch.full((self.count,), total, device=device)
+        rows = [torch.zeros(0, dtype=torch.int64, device=device)]  # of the right answers
+        columns = [rows[0]]  # in the strip
+        for number, left in enumerate(held):
+            tile = strip[:, number * GALLERY : (number + 1) * GALLERY]
+            match, ignored = relation(self.asking, gallery_ids.at((None, slice(left, left + GALLERY))))
+            self._measure(tile, gallery.rows(left, GALLERY), distance, ignored)
+            kept -= ignored.sum(1)
+            found = match.nonzero()
+            rows.append(found[:, 0])
+            columns.append(found[:, 1] + number * GALLERY)
+        row, column = torch.cat(rows), torch.cat(columns)
+        beginnings = torch.tensor(held, dtype=torch.int64, device=device)
+        place = _places(strip, row, column)
+        own, at = strip[row, column], _unfold(column, beginnings)
+        best, near = _first(strip, self.top)
+        best = torch.where(best >= 0, _unfold(best, beginnings), best)
+
+        for left in sorted(set(range(0, total, GALLERY)) - set(held)):
+            tile = torch.empty(self.count, min(GALLERY, total - left), device=device)
+            _, ignored = relation(self.asking, gallery_ids.at((None, slice(left, left + GALLERY))))
+            self._measure(tile, gallery.rows(left, GALLERY), distance, ignored)
+            kept -= ignored.sum(1)
+            place += _ahead(tile, row, own, left < at)
+            best, near = _merge(best, near, tile, left, self.top)
+
+        order = torch.argsort(row * (total + 1) + place)  # by query, then rank; no two are equal
+        right, _ = relation(self.asking, gallery_ids.at(best.clamp(min=0)))
+        right &= best >= 0
+        near = near.masked_fill(near == FARTHEST, torch.inf).masked_fill(best < 0, torch.nan)
+        result = (row[order] + self.first, place[order], kept, best, near, right)
+        return Ranking(*(value.cpu() for value in result))
+
+    def _measure(self, tile: Tensor, block: Vectors, distance: Distance, ignored: Tensor) -> None:
+        """Fill a tile (q, <= GALLERY) with the distances to a block; +inf where the entry is ignored."""
+        for upper in self.starts:
+            target = tile[upper - self.first : upper - self.first + QUERIES]
+            target.copy_(distance(self.query.rows(upper, QUERIES), block)[: target.shape[0], : target.shape[1]])
         tile.clamp_(max=FARTHEST).masked_fill_(ignored, torch.inf)
-        kept -= ignored.sum(1)
-        found = match.nonzero()
-        rows.append(found[:, 0])
-        columns.append(found[:, 1] + left)
-    row, column = torch.cat(rows), torch.cat(columns)
-    place = _places(strip, row, column)
-    order = torch.argsort(row * (strip.shape[1] + 1) + place)  # by query, then rank; no two are equal
-    best, near = _first(strip, top)
-    right, _ = relation(asking.at((slice(None), None)), gallery_ids.at(best.clamp(min=0)))
-    right &= best >= 0
-    near = near.masked_fill(near == FARTHEST, torch.inf).masked_fill(best < 0, torch.nan)
-    result = (row[order] + first, place[order], kept, best, near, right)
-    return Ranking(*(value.cpu() for value in result))
+
+
+def _unfold(column: Tensor, beginnings: Tensor) -> Tensor:
+    """Gallery rows of columns of a strip that holds the blocks with these beginnings, (b,)."""
+    if not len(beginnings):
+        return column
+    return beginnings[column.div(GALLERY, rounding_mode="floor")] + column % GALLERY
+
+
+def _ahead(tile: Tensor, row: Tensor, own: Tensor, tile_is_earlier: Tensor) -> Tensor:
+    """How many entries of a tile (q, g) stand before right answers elsewhere: row, distance own, all (n,) -> (n,).
+
+    An equally near entry counts where the tile is earlier in the gallery than the right answer.
+    """
+    limit = torch.where(tile_is_earlier, own, own.nextafter(own.new_tensor(-torch.inf)))
+    size = max(1, LINES // max(1, tile.shape[1]))
+    pairs = zip(row.split(size), limit.split(size), strict=True)
+    counts = [(tile[rows] <= limits[:, None]).sum(1) for rows, limits in pairs]
+    return torch.cat(counts) if counts else row
+
+
+def _merge(best: Tensor, near: Tensor, tile: Tensor, left: int, top: int) -> tuple[Tensor, Tensor]:
+    """The first entries of a ranking, gallery rows and distances (q, k), after a tile that begins at `left` came by."""
+    more, nearer = _first(tile, top)
+    best = torch.cat([best, torch.where(more >= 0, more + left, more)], 1)
+    near = torch.cat([near, nearer], 1)
+    order = torch.where(best >= 0, best, torch.iinfo(best.dtype).max).argsort(1)  # by gallery row, empty places last
+    best, near = best.gather(1, order), near.gather(1, order)
+    near, order = near.sort(stable=True)
+    return best.gather(1, order)[:, :top], near[:, :top]
 
 
 def _places(strip: Tensor, row: Tensor, column: Tensor) -> Tensor:
