@@ -24,7 +24,7 @@ def main() -> None:
     out = Path("results") / p.dataset / p.model
 
     table = records.read(index)
-    embedded = embeddings.read(source)
+    embedded = embeddings.Stored(source)
     found = sha256(index)
     if embedded.header.get("table") != found:
         raise UserError(

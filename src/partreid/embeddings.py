@@ -33,13 +33,39 @@ class Embeddings:
 
     def of(self, image_ids: np.ndarray) -> "Embeddings":
         """The rows of the given image ids, in their order. UserError when one was not embedded."""
-        order = np.argsort(self.image_id)
-        places = np.searchsorted(self.image_id, image_ids, sorter=order).clip(max=len(order) - 1)
-        rows = order[places]
-        absent = np.flatnonzero(self.image_id[rows] != image_ids)
-        if len(absent):
-            raise UserError(f"{len(absent)} images have no embedding (the first is image_id {image_ids[absent[0]]})")
-        return self.take(rows)
+        return self.take(_rows(self.image_id, image_ids))
+
+
+class Stored:
+    """An embeddings file of which only what is asked for is read; see Embeddings for image_id and header.
+
+    Raises UserError when the file is missing or damaged.
+    """
+
+    def __init__(self, path: Path):
+        self._reader = chunks.Reader(path)
+        self.header: Mapping[str, Any] = self._reader.header
+        self.image_id = self._reader.all("image_id")
+
+    def of(self, image_ids: np.ndarray) -> Embeddings:
+        """The rows of the given image ids, in their order. UserError when one was not embedded."""
+        rows = _rows(self.image_id, image_ids)
+        features, visibility = (self._reader.rows(name, rows) for name in ("features", "visibility"))
+        return Embeddings(image_ids, features, visibility, self.header)
+
+    def size(self, images: int) -> int:
+        """Bytes that the features of so many images take in memory."""
+        return images * self._reader.chunk("features", 0)[:1].nbytes
+
+
+def _rows(image_id: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """Where the wanted image ids stand in image_id (N,). UserError when one does not."""
+    order = np.argsort(image_id)
+    rows = order[np.searchsorted(image_id, wanted, sorter=order).clip(max=len(order) - 1)]
+    absent = np.flatnonzero(image_id[rows] != wanted)
+    if len(absent):
+        raise UserError(f"{len(absent)} images have no embedding (the first is image_id {wanted[absent[0]]})")
+    return rows
 
 
 def write(path: Path, header: Mapping[str, Any], batches: Iterable[Embeddings]) -> None:

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from partreid import records
-from partreid.embeddings import Embeddings
+from partreid.embeddings import Embeddings, Stored, write
 from partreid.errors import UserError
+from partreid.evaluation import results
 from partreid.evaluation.protocols import PROTOCOLS
 from partreid.evaluation.record import record
-from partreid.evaluation.results import cmc_csv, evaluate, ranks_table, summary, text
+from partreid.evaluation.results import Result, cmc_csv, evaluate, ranks_table, summary, text
 
 
 def _table(cameras=True, n=240):
@@ -158,3 +159,16 @@ def test_the_record_says_what_was_done():
     assert "(i - 1)" in about["average_precision_formula"]
     assert about["protocols"]["general"] == PROTOCOLS["synthetic"]["general"].text
     json.dumps(about, allow_nan=False)
+
+
+def test_a_gallery_larger_than_memory_is_streamed_with_the_same_result(tmp_path, monkeypatch):
+    table = _table()
+    embeddings = _embeddings(table)
+    file = tmp_path / "embeddings.npz"
+    write(file, embeddings.header, [embeddings])
+    protocol = PROTOCOLS["synthetic"]["general"]
+    loaded = evaluate(embeddings, table, protocol)
+    monkeypatch.setattr(results, "IN_MEMORY", 0)
+    streamed = evaluate(Stored(file), table, protocol)
+    for name in Result.__dataclass_fields__:
+        np.testing.assert_array_equal(getattr(loaded, name), getattr(streamed, name))

@@ -8,14 +8,15 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from partreid.embeddings import Embeddings
+from partreid.embeddings import Embeddings, Stored
 from partreid.errors import UserError, choose
 from partreid.evaluation import metrics, ranking
-from partreid.evaluation.distances import DISTANCES, vectors
+from partreid.evaluation.distances import DISTANCES, Vectors, vectors
 from partreid.evaluation.protocols import Protocol, ids
 
 RANK_MARKS = (1, 5, 10, 20)  # rank1, rank5, ... of the metrics
 CMC_LENGTH = 50
+IN_MEMORY = 2**30  # bytes of gallery features that are read at once; a larger gallery is streamed from its file
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Result:
 
 
 def evaluate(
-    embeddings: Embeddings,
+    embeddings: Embeddings | Stored,
     table: pa.Table,
     protocol: Protocol,
     average_precision: str = "rectangle",
@@ -57,8 +58,8 @@ def evaluate(
     distance = choose(DISTANCES, embeddings.header["distance"], "distance")
     asking, answering = (table.filter(pa.array(pick(table))) for pick in (protocol.query, protocol.gallery))
     ranked = ranking.rank(
-        _vectors(embeddings, asking),
-        _vectors(embeddings, answering),
+        _vectors(embeddings, _image_ids(asking)),
+        _gallery(embeddings, _image_ids(answering)),
         ids(asking),
         ids(answering),
         distance,
@@ -87,8 +88,32 @@ def evaluate(
     )
 
 
-def _vectors(embeddings: Embeddings, table: pa.Table) -> ranking.Vectors:
-    found = embeddings.of(table["image_id"].to_numpy().astype(np.int64))
+def _image_ids(table: pa.Table) -> np.ndarray:
+    return table["image_id"].to_numpy().astype(np.int64)
+
+
+def _gallery(embeddings: Embeddings | Stored, image_ids: np.ndarray) -> ranking.Source:
+    if isinstance(embeddings, Stored) and embeddings.size(len(image_ids)) > IN_MEMORY:
+        return Streamed(embeddings, image_ids)
+    return _vectors(embeddings, image_ids)
+
+
+class Streamed:
+    """A gallery that stays in its file and is read block by block: a ranking.Source."""
+
+    def __init__(self, stored: Stored, image_ids: np.ndarray):
+        self.stored, self.image_ids = stored, image_ids
+
+    def __len__(self) -> int:
+        return len(self.image_ids)
+
+    def rows(self, start: int, count: int) -> Vectors:
+        """See ranking.Source."""
+        return _vectors(self.stored, self.image_ids[start : start + count]).rows(0, count)
+
+
+def _vectors(embeddings: Embeddings | Stored, image_ids: np.ndarray) -> Vectors:
+    found = embeddings.of(image_ids)
     bad = np.flatnonzero(~np.isfinite(found.features).all(axis=(1, 2)))
     if len(bad):
         raise UserError(

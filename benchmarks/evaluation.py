@@ -1,0 +1,159 @@
+"""Time and memory of the exact evaluator, each against a stated reference in the same run.
+
+    python benchmarks/evaluation.py market    Market-1501's size against the bare matrix product, and against sorting in NumPy
+    python benchmarks/evaluation.py stream    galleries up to Market+500k, streamed from disk: memory, and growth with the gallery
+    python benchmarks/evaluation.py parts     BPBreID's distance (9 parts x 512) against the cosine distance of the same width
+
+Features are random around one centre per person, so that rankings are neither perfect nor random. Figures: the best of
+`--rounds` runs, the alternatives taking turns.
+"""
+
+import argparse
+import resource
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from partreid import embeddings
+from partreid.embeddings import Embeddings, Stored
+from partreid.errors import run
+from partreid.evaluation import metrics, ranking
+from partreid.evaluation.distances import DISTANCES, vectors
+from partreid.evaluation.protocols import Ids, market_rule
+from partreid.evaluation.results import Streamed
+
+QUERIES, PERSONS, WIDTH = 3_368, 750, 2_048
+MARKET = 15_913  # gallery without junk
+GALLERIES = (19_732, 119_732, 219_732, 519_732)  # with 0, 100k, 200k, 500k distractors more
+ANSWERS = 13_115  # gallery images of query persons in Market-1501; the rest are distractors
+
+
+def people(seed: int, first: int, persons: int, count: int) -> Ids:
+    """Ids of `count` images of pids 1..persons by six cameras; pid 0, a distractor, where persons is 0."""
+    random = np.random.default_rng(seed)
+    pid = 1 + np.arange(count) % persons if persons else np.zeros(count, int)
+    columns = (np.arange(first, first + count), pid, random.integers(0, 6, count), np.zeros(count, int))
+    return Ids(*(torch.from_numpy(column.astype(np.int32)) for column in columns))
+
+
+def features(ids: Ids, seed: int, width: int = WIDTH) -> torch.Tensor:
+    """float32 (N, width): noise around a centre per person; a distractor's centre is its own."""
+    centre = torch.randn(PERSONS + 1, width, generator=torch.Generator().manual_seed(0)) * 0.25
+    centre[0] = 0
+    return centre[ids.pid.long()] + torch.randn(len(ids), width, generator=torch.Generator().manual_seed(seed))
+
+
+def join(*parts: Ids) -> Ids:
+    """One after another."""
+    return Ids(*(torch.cat([getattr(part, name) for part in parts]) for name in Ids.__dataclass_fields__))
+
+
+def exact(query: torch.Tensor, gallery: ranking.Source, asking: Ids, answering: Ids, distance: str) -> float:
+    """mAP by partreid. query: float32 (Q, P, D)."""
+    own = vectors(query, torch.ones(query.shape[:2]))
+    ranked = ranking.rank(own, gallery, asking, answering, DISTANCES[distance], market_rule)
+    return float(np.nanmean(metrics.rectangle(ranked.query.numpy(), ranked.rank.numpy(), len(asking))))
+
+
+def sorting(query: np.ndarray, gallery: np.ndarray, asking: Ids, answering: Ids) -> float:
+    """mAP by sorting every row of the whole distance matrix, query by query: what toolboxes do in Python."""
+    query, gallery = (side / np.linalg.norm(side, axis=1, keepdims=True) for side in (query, gallery))
+    order = np.argsort(1 - query @ gallery.T, axis=1)
+    pid, camera = answering.pid.numpy(), answering.camera.numpy()
+    precisions = []
+    for row, own, seen_by in zip(order, asking.pid.numpy(), asking.camera.numpy(), strict=True):
+        keep = ~((pid[row] == own) & (camera[row] == seen_by))
+        right = (pid[row] == own)[keep]
+        if right.any():
+            precision = right.cumsum() / np.arange(1, len(right) + 1)
+            precisions.append((precision * right).sum() / right.sum())
+    return float(np.mean(precisions))
+
+
+def best(rounds: int, **alternatives: Callable[[], object]) -> dict[str, float]:
+    """Seconds of the fastest of `rounds` runs of each, taking turns."""
+    seconds = dict.fromkeys(alternatives, np.inf)
+    for _ in range(rounds):
+        for name, alternative in alternatives.items():
+            start = time.perf_counter()
+            alternative()
+            seconds[name] = min(seconds[name], time.perf_counter() - start)
+    return seconds
+
+
+def market(rounds: int) -> None:
+    """Market-1501's size."""
+    asking = people(1, 0, PERSONS, QUERIES)
+    answering = join(people(2, QUERIES, PERSONS, ANSWERS), people(3, 20_000, 0, MARKET - ANSWERS))
+    query, gallery = features(asking, 1), features(answering, 2)
+    held = vectors(gallery[:, None], torch.ones(MARKET, 1))
+    print(f"{QUERIES} queries, {MARKET} gallery images, {WIDTH} numbers each, {torch.get_num_threads()} threads")
+    ours = exact(query[:, None], held, asking, answering, "cosine")
+    theirs = sorting(query.numpy(), gallery.numpy(), asking, answering)
+    print(f"mAP {ours:.6f}; by sorting {theirs:.6f}")
+    seconds = best(
+        rounds,
+        product=lambda: query @ gallery.T,
+        partreid=lambda: exact(query[:, None], held, asking, answering, "cosine"),
+    )
+    slow = best(1, sorting=lambda: sorting(query.numpy(), gallery.numpy(), asking, answering))["sorting"]
+    print(f"partreid / bare matrix product: {seconds['partreid'] / seconds['product']:.2f}  (goal: at most 1.5)")
+    print(f"sorting in NumPy / partreid:    {slow / seconds['partreid']:.2f}  (goal: at least 5)")
+
+
+def stream(_rounds: int) -> None:
+    """Galleries on disk, the largest of them larger than the memory allowed."""
+    asking = people(1, 0, PERSONS, QUERIES)
+    query = features(asking, 1)[:, None]
+    answering = join(people(2, QUERIES, PERSONS, ANSWERS), people(3, 20_000, 0, GALLERIES[-1] - ANSWERS))
+    with tempfile.TemporaryDirectory(dir=Path.cwd(), prefix="benchmark-") as folder:
+        file = Path(folder) / "embeddings.npz"
+        embeddings.write(file, {}, _batches(answering))
+        print(f"gallery on disk: {file.stat().st_size / 2**30:.2f} GiB")
+        stored = Stored(file)
+        for size in GALLERIES:
+            ids = answering.at(slice(0, size))
+            start = time.perf_counter()
+            found = exact(query, Streamed(stored, ids.image.numpy().astype(np.int64)), asking, ids, "cosine")
+            seconds = time.perf_counter() - start
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+            each = 1e6 * seconds / size
+            print(f"{size:>8} images: mAP {found:.4f}, {each:6.1f} us per image, peak memory so far {peak:.2f} GiB")
+
+
+def _batches(ids: Ids) -> Iterator[Embeddings]:
+    for start in range(0, len(ids), 1024):
+        here = ids.at(slice(start, start + 1024))
+        values = features(here, 10 + start)[:, None].numpy()
+        yield Embeddings(here.image.numpy(), values, np.ones((len(here), 1), np.float32), {})
+
+
+def parts(rounds: int) -> None:
+    """Visibility-weighted distance of parts."""
+    asking = people(1, 0, PERSONS, QUERIES)
+    answering = join(people(2, QUERIES, PERSONS, ANSWERS), people(3, 20_000, 0, MARKET - ANSWERS))
+    query, gallery = (features(ids, seed, 9 * 512).view(-1, 9, 512) for ids, seed in ((asking, 1), (answering, 2)))
+    random = torch.Generator().manual_seed(5)
+    half = vectors(gallery, (torch.rand(MARKET, 9, generator=random) < 0.7).float())
+    seconds = best(
+        rounds,
+        cosine=lambda: exact(query, half, asking, answering, "cosine"),
+        parts=lambda: exact(query, half, asking, answering, "parts"),
+    )
+    print(f"parts / cosine of the same width: {seconds['parts'] / seconds['cosine']:.2f}  (goal: at most 2)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["market", "stream", "parts"])
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    {"market": market, "stream": stream, "parts": parts}[arguments.what](arguments.rounds)
+
+
+if __name__ == "__main__":
+    run(main)
