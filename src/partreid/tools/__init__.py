@@ -17,10 +17,34 @@ and whatever else the tool knows. Coordinates: x right, y down, origin at the to
 Rows that are not ok are all zeros, except `score`.
 """
 
-from partreid.tools import blazepose, truth
+from partreid.tools import (
+    alphapose,
+    blazepose,
+    densepose,
+    densepose_files,
+    openpifpaf,
+    openpifpaf_files,
+    openpose,
+    openpose_files,
+    schp,
+    schp_files,
+    truth,
+)
 from partreid.tools.base import Tool
 
 TOOLS: dict[str, Tool] = {
-    "blazepose": Tool(blazepose.build, gives=("keypoints", "landmarks", "person")),
-    "truth": Tool(truth.build, gives=truth.GIVES),
+    # the embedded default, and what the renderer knows
+    "blazepose": Tool(blazepose.build, blazepose.GIVES),
+    "truth": Tool(truth.build, truth.GIVES),
+    # the papers' own tools: our modules with published weights, and isolated programs
+    "schp": Tool(schp.build, schp.GIVES, processes=1),
+    "openpose": Tool(openpose.build, openpose.GIVES, processes=1),
+    "openpifpaf": Tool(openpifpaf.build, openpifpaf.GIVES),
+    "densepose": Tool(densepose.build, densepose.GIVES),
+    "alphapose": Tool(alphapose.build, alphapose.GIVES, processes=1),
+    # what these tools wrote elsewhere
+    "openpifpaf_files": Tool(openpifpaf_files.build, openpifpaf_files.GIVES),
+    "densepose_files": Tool(densepose_files.build, densepose_files.GIVES),
+    "schp_files": Tool(schp_files.build, schp_files.GIVES),
+    "openpose_files": Tool(openpose_files.build, openpose_files.GIVES),
 }

@@ -28,6 +28,7 @@ from partreid.tools.base import Images
 from partreid.tools.reading import read_original
 
 VERSION = "1"  # raise when the output changes
+GIVES = ("keypoints", "landmarks", "person")
 SIDE = 256  # pixels of the network's square input
 ATTEMPTS = ((0.7, 0.5), (0.6, 0.15))  # share of the square that the image's longer side fills; place, 0 top to 1 bottom
 SURE = 0.9  # a person score that needs no further attempt

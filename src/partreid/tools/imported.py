@@ -1,0 +1,172 @@
+"""What the tools share that read a folder of files which the tool wrote elsewhere, one file per image.
+
+An image is `failed` when its file is damaged (named on stderr) or several files could be its own, and `missing` when
+it has no file or the file shows nobody: tools that find nobody often write nothing. What matched is told by
+partreid.tools.matching, printed before the work starts and kept in the header under `source`.
+"""
+
+import os
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from partreid.errors import UserError
+from partreid.files import fingerprint
+from partreid.labels import cache
+from partreid.labels.pieces import Work
+from partreid.tools.base import Images
+from partreid.tools.matching import EXAMPLES, match, text, without
+
+PROBES = 16  # files that are read before the work starts, to find out whether the folder holds the right kind
+# what reading a damaged file may raise; MemoryError: a damaged size
+DAMAGE = (
+    OSError, ValueError, KeyError, EOFError, SyntaxError, MemoryError, zipfile.BadZipFile, zlib.error, cv2.error
+)  # fmt: skip
+
+Read = Callable[[Path, int, int], Mapping[str, Any] | None]
+"""(file, image height, image width) -> score and members of one image, None when it shows nobody. One of DAMAGE when
+the file is not what it should be, a ValueError with the reason. Must pickle."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files of a data set's images."""
+
+    files: tuple[Path | None, ...]  # of each image
+    ambiguous: frozenset[int]  # images with several candidates
+    about: dict[str, Any]  # for the header
+
+
+def entry(tool: str, option: str, entries: Mapping[str, str], dataset: str) -> Path:
+    """The path that an option names for a data set. UserError when it names none, or nothing lies there."""
+    key = f"tools.{tool}.{option}.{dataset}"
+    if dataset not in entries:
+        raise UserError(
+            f"tool {tool} does not know where the files of data set {dataset} are; set {key} in params.yaml"
+        )
+    path = Path(entries[dataset])
+    if not path.exists():
+        raise UserError(f"no {path.absolute()}, which {key} in params.yaml names")
+    return path
+
+
+def find(images: Images, tool: str, folders: Mapping[str, str], endings: tuple[str, ...], hint: str = "") -> Source:
+    """Match the files in a data set's folder, at any depth, to its images, and print what matched.
+
+    endings: what the tool adds to an image's name, the more special first; other files are not looked at. hint: what
+    else to say when no file fits. UserError when nothing matches.
+    """
+    folder = entry(tool, "folders", folders, images.dataset)
+    key = f"tools.{tool}.folders.{images.dataset}"
+    if not folder.is_dir():
+        raise UserError(f"{folder} is a file; {key} in params.yaml must name a folder{hint}")
+    every = files(folder)
+    names = [name for name in every if without(name, endings) != name]
+    if not names:
+        found = f"it holds {', '.join(every[:EXAMPLES])}, ..." if every else "it is empty"
+        raise UserError(f"{folder} ({key}) has no file that ends in {' or '.join(endings)}: {found}{hint}")
+    matches = match(images.paths(), names, [without(name, endings) for name in names])
+    about = {"files": len(names), "other_files": len(every) - len(names), **matches.about()}
+    print(f"{folder}: {len(names)} files\n{text(about)}")
+    if not any(matches.keys):
+        raise UserError(
+            f"no file in {folder} ({key}) belongs to an image of {images.dataset}. "
+            f"Images: {', '.join(images.paths()[:EXAMPLES])}, ... Files: {', '.join(names[:EXAMPLES])}, ... "
+            "They are matched by path: by the whole of it, the last folders, or the file name alone"
+        )
+    paths = tuple(None if name is None else folder / name for name in matches.keys)
+    # a run that was killed must not go on with other files: their names, sizes and times are part of the header
+    stats = [(str(name), (folder / name).stat()) for name in matches.keys if name is not None]
+    about["listing"] = fingerprint([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
+    return Source(paths, frozenset(matches.ambiguous), about)
+
+
+def files(folder: Path) -> list[str]:
+    """Paths of all files below a folder, relative to it, with /, in byte order; hidden ones left out."""
+    found: list[str] = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        relative = Path(place).relative_to(folder)
+        found.extend((relative / name).as_posix() for name in names if not name.startswith("."))
+    return sorted(found, key=os.fsencode)
+
+
+def first(source: Source, images: Images, read: Read, tool: str) -> Mapping[str, Any]:
+    """What the first file says that shows somebody. UserError when none of PROBES files, evenly spread, can be read."""
+    there = [row for row, file in enumerate(source.files) if file is not None]
+    reasons = []
+    sizes = images.sizes().tolist()
+    for place in np.unique(np.linspace(0, len(there) - 1, PROBES).round().astype(int)):
+        row = there[place]
+        file = source.files[row]
+        try:
+            if file is not None and (found := read(file, *sizes[row])) is not None:
+                return found
+        except DAMAGE as error:
+            reasons.append(f"{file}: {error}")
+    if reasons:
+        raise UserError(f"tool {tool} cannot use these files. {reasons[0]}")
+    return {}
+
+
+def build(
+    head: dict[str, Any], source: Source, images: Images, read: Read, blank: Mapping[str, np.ndarray]
+) -> tuple[dict[str, Any], Work]:
+    """Header and work of a tool. blank: each member's values for an image that is not ok."""
+    first(source, images, read, head["tool"])
+    return {**head, "source": source.about}, partial(look, source, images.sizes(), read, dict(blank))
+
+
+def look(
+    source: Source, sizes: np.ndarray, read: Read, blank: dict[str, np.ndarray], start: int, stop: int
+) -> dict[str, np.ndarray]:
+    """Read the files of images start..stop-1. sizes: (N, 2), height and width in pixels."""
+    n = stop - start
+    result: dict[str, np.ndarray] = {
+        "status": np.full(n, cache.MISSING, np.uint8),
+        "score": np.zeros(n, np.float32),
+        **{name: np.repeat(array[None], n, axis=0) for name, array in blank.items()},
+    }
+    for row in range(n):
+        file = source.files[start + row]
+        if start + row in source.ambiguous:
+            result["status"][row] = cache.FAILED
+        if file is None:
+            continue
+        try:
+            found = read(file, *sizes[start + row].tolist())
+        except DAMAGE as error:
+            print(f"{file}: {error}; its image {start + row} is `failed`", file=sys.stderr)
+            result["status"][row] = cache.FAILED
+            continue
+        if found is not None:
+            result["status"][row] = cache.OK
+            for name, value in found.items():
+                result[name][row] = value
+    return result
+
+
+def numbers(file: Path, member: str = "") -> np.ndarray:
+    """The array in an .npy file, or the member of that name, or else the only one, in an .npz file: never pickled.
+
+    ValueError when there is none or it holds anything but finite numbers.
+    """
+    loaded = np.load(file, allow_pickle=False)
+    if isinstance(loaded, np.lib.npyio.NpzFile):
+        with loaded:
+            names = loaded.files
+            if member not in names and len(names) != 1:
+                raise ValueError(f"it has the members {', '.join(names)}, expected {member!r} or a single one")
+            loaded = loaded[member if member in names else names[0]]
+    array = np.asarray(loaded)
+    if array.dtype.kind not in "fiub" or not np.isfinite(array).all():
+        raise ValueError(f"it holds {array.dtype} values that are not all numbers")
+    return array
