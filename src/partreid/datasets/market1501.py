@@ -5,21 +5,23 @@ sha256 416bb77b5a2449b32e936f623cbee58becf1a9e7e936f36380cb8f9ab928fe96. Researc
 
 A name like `0002_c1s1_000451_03.jpg` is person, camera 1-6, sequence, frame, box number (00 = drawn by hand). Person
 0000 is a distractor (ranked, always wrong), -1 is junk (never ranked). Some files really end in `.jpg.jpg`, and every
-folder holds a `Thumbs.db`.
+folder holds a `Thumbs.db`. Hand-drawn boxes and the 500,000 distractors: see market1501_extra.py.
 """
 
 import re
-from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import pyarrow as pa
 
-from partreid import records
-from partreid.datasets import counts, images
+from partreid.datasets import counts
+from partreid.datasets.images import Row
+from partreid.datasets.survey import Survey
 
 ARCHIVE = "Market-1501-v15.09.15"  # the folder that the archive unpacks to
 FOLDERS = {"train": "bounding_box_train", "query": "query", "gallery": "bounding_box_test"}
 NAME = re.compile(r"(-1|\d{4})_c([1-6])s(\d)_(\d{6})_(\d{2})\.jpg(\.jpg)?", re.ASCII)
+EXAMPLE = "0002_c1s1_000451_03.jpg"
 TREE = """
 Market-1501-v15.09.15/         this folder, or the one that holds it
   bounding_box_train/          12,936 images like 0002_c1s1_000451_03.jpg
@@ -51,29 +53,14 @@ def read(root: Path) -> pa.Table:
     Raises UserError when one of the three folders is missing or all are empty; a copy that lacks images only gets
     warnings.
     """
-    prefix = images.locate(root, tuple(FOLDERS.values()), ARCHIVE, TREE)
-    rows: list[images.Row] = []
-    misnamed: images.Skipped = []
-    ignored: Counter[str] = Counter()
-    for split, folder in FOLDERS.items():
-        for path in images.list_files(root, prefix + folder, ignored):
-            match = NAME.fullmatch(Path(path).name)
-            if match is None:
-                misnamed.append([images.ascii_if_odd(path), "the name is not like 0002_c1s1_000451_03.jpg"])
-                continue
-            pid, camera, _, frame, *_ = match.groups()
-            rows.append({"path": path, "split": split, "pid": int(pid), "camid": int(camera) - 1, "frame": int(frame)})
-    if not rows:
-        raise images.bad_layout(root / prefix, "the three folders hold no image of Market-1501", TREE)
-    rows, skipped = images.measure(root, rows)
-    found = counts.count(rows)
-    wrong = counts.differences(found, PUBLISHED)
-    about = {
-        "dataset": "market1501",
-        "found": found,
-        "published": PUBLISHED,
-        "skipped": misnamed + skipped,
-        "ignored": dict(sorted(ignored.items())),
-        "warnings": [f"this copy is incomplete or altered: {line}" for line in wrong],
-    }
-    return records.build(rows, about)
+    survey = Survey(root, tuple(FOLDERS.values()), ARCHIVE, TREE)
+    return survey.table("market1501", rows(survey, FOLDERS), PUBLISHED)
+
+
+def rows(survey: Survey, folders: Mapping[str, str]) -> list[Row]:
+    """Rows of the images in `folders` (split -> folder)."""
+    return [
+        {"path": path, "split": split, "pid": int(match[1]), "camid": int(match[2]) - 1, "frame": int(match[4])}
+        for split, folder in folders.items()
+        for path, match in survey.named(folder, NAME, EXAMPLE)
+    ]
