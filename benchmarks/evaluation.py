@@ -1,8 +1,8 @@
 """Time and memory of the exact evaluator, each against a stated reference in the same run.
 
-    python benchmarks/evaluation.py market    Market-1501's size against the bare matrix product, and against sorting in NumPy
-    python benchmarks/evaluation.py stream    galleries up to Market+500k, streamed from disk: memory, and growth with the gallery
-    python benchmarks/evaluation.py parts     BPBreID's distance (9 parts x 512) against the cosine distance of the same width
+    python benchmarks/evaluation.py market    Market-1501's size, against the bare matrix product and sorting in NumPy
+    python benchmarks/evaluation.py stream    galleries up to Market+500k, streamed from disk: memory, and growth
+    python benchmarks/evaluation.py parts     BPBreID's distance (9 x 512), against cosine of the same width
 
 Features are random around one centre per person, so that rankings are neither perfect nor random. Figures: the best of
 `--rounds` runs, the alternatives taking turns.
@@ -23,8 +23,8 @@ from partreid.embeddings import Embeddings, Stored
 from partreid.errors import run
 from partreid.evaluation import metrics, ranking
 from partreid.evaluation.distances import DISTANCES, vectors
-from partreid.evaluation.protocols import Ids, market_rule
 from partreid.evaluation.results import Streamed
+from partreid.evaluation.rules import Ids, market_rule
 
 QUERIES, PERSONS, WIDTH = 3_368, 750, 2_048
 MARKET = 15_913  # gallery without junk
@@ -56,7 +56,8 @@ def exact(query: torch.Tensor, gallery: ranking.Source, asking: Ids, answering: 
     """mAP by partreid. query: float32 (Q, P, D)."""
     own = vectors(query, torch.ones(query.shape[:2]))
     ranked = ranking.rank(own, gallery, asking, answering, DISTANCES[distance], market_rule)
-    return float(np.nanmean(metrics.rectangle(ranked.query.numpy(), ranked.rank.numpy(), len(asking))))
+    query_of, place, last = (tensor.numpy() for tensor in (ranked.query, ranked.rank, ranked.last))
+    return float(np.nanmean(metrics.rectangle(query_of, place, len(asking), last)))
 
 
 def sorting(query: np.ndarray, gallery: np.ndarray, asking: Ids, answering: Ids) -> float:

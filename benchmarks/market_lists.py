@@ -21,7 +21,7 @@ from scipy.io import loadmat
 from partreid import records
 from partreid.datasets import market1501
 from partreid.errors import UserError, run
-from partreid.evaluation.protocols import ids, market_rule
+from partreid.evaluation.rules import ids, market_rule
 
 
 def listed(query: Path, kind: str) -> np.ndarray:

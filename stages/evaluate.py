@@ -32,9 +32,9 @@ def main() -> None:
             f"({found}); run `dvc repro` to embed the images again"
         )
 
-    results = {}
+    results, how = {}, p.evaluate
     for name, protocol in choose(PROTOCOLS, p.dataset, "data set with protocols").items():
-        result = evaluate(embedded, table, protocol, p.evaluate.average_precision, p.evaluate.ranks)
+        result = evaluate(embedded, table, protocol, how.average_precision, how.unmatched, how.ranks)
         if len(result.query):
             results[name] = result
         else:
@@ -47,7 +47,7 @@ def main() -> None:
 
     summaries = {name: summary(result) for name, result in results.items()}
     protocols = {name: PROTOCOLS[p.dataset][name] for name in results}
-    about = record(p.model, p.dataset, embedded.header, protocols, p.evaluate.average_precision)
+    about = record(p.model, p.dataset, embedded.header, protocols, p.evaluate.average_precision, p.evaluate.unmatched)
     write_json(out / "metrics.json", summaries)
     write_text(out / "cmc.csv", cmc_csv(results))
     write_json(out / "record.json", about)

@@ -9,7 +9,7 @@ import torch
 from partreid.backbones import BACKBONES
 from partreid.datasets import READERS
 from partreid.errors import UserError, choose
-from partreid.evaluation.metrics import AVERAGE_PRECISION
+from partreid.evaluation.metrics import AVERAGE_PRECISION, UNMATCHED
 from partreid.labels import LABELS
 from partreid.labels.base import Label
 from partreid.methods import METHODS
@@ -33,6 +33,7 @@ def names(params: Params) -> None:
     choose(DEVICES, params.train.device, "device (train.device)")
     choose(PRECISIONS, params.train.precision, "precision (train.precision)")
     choose(AVERAGE_PRECISION, params.evaluate.average_precision, "formula (evaluate.average_precision)")
+    choose(dict.fromkeys(UNMATCHED), params.evaluate.unmatched, "treatment (evaluate.unmatched)")
     at_least(0, {"train.seed": params.train.seed, "train.workers": params.train.workers})
     at_least(1, {"evaluate.ranks": params.evaluate.ranks})
     for name in params.methods:

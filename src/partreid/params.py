@@ -80,6 +80,7 @@ class Evaluate:
     """How results are counted and how much of a ranking is kept for the report."""
 
     average_precision: str
+    unmatched: str
     ranks: int
 
 

@@ -6,7 +6,7 @@ import torch
 
 from partreid.evaluation import metrics, ranking
 from partreid.evaluation.distances import euclidean, vectors
-from partreid.evaluation.protocols import Ids, market_rule
+from partreid.evaluation.rules import Ids, market_rule
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 
@@ -34,9 +34,9 @@ def test_reference_average_precision(reference):
     expected, good = _read("eval_ap_trapezoid_and_ngood.csv").T
     per_query, _ = metrics.hits(reference[0], 12)
     np.testing.assert_array_equal(per_query, good)
-    np.testing.assert_allclose(metrics.trapezoid(*reference), expected, atol=1e-6)
-    assert metrics.trapezoid(*reference).mean() == pytest.approx(0.337770, abs=1e-6)
-    assert metrics.rectangle(*reference).mean() == pytest.approx(0.381404, abs=1e-6)
+    np.testing.assert_allclose(metrics.trapezoid(*reference, reference[1]), expected, atol=1e-6)
+    assert metrics.trapezoid(*reference, reference[1]).mean() == pytest.approx(0.337770, abs=1e-6)
+    assert metrics.rectangle(*reference, reference[1]).mean() == pytest.approx(0.381404, abs=1e-6)
 
 
 def test_reference_cmc(reference):
@@ -50,19 +50,20 @@ def test_reference_cmc(reference):
 
 def test_hand_counted_numbers():
     query, rank = np.array([0, 0, 2]), np.array([1, 4, 2])  # query 1 has no right answer
-    np.testing.assert_allclose(metrics.rectangle(query, rank, 3), [(1 + 2 / 4) / 2, np.nan, 1 / 2])
+    np.testing.assert_allclose(metrics.rectangle(query, rank, 3, rank), [(1 + 2 / 4) / 2, np.nan, 1 / 2])
     np.testing.assert_allclose(
-        metrics.trapezoid(query, rank, 3), [(1 + (1 / 3 + 2 / 4) / 2) / 2, np.nan, (0 + 1 / 2) / 2]
+        metrics.trapezoid(query, rank, 3, rank), [(1 + (1 / 3 + 2 / 4) / 2) / 2, np.nan, (0 + 1 / 2) / 2]
     )
     np.testing.assert_allclose(metrics.inverse_negative_penalty(query, rank, 3), [2 / 4, np.nan, 1 / 2])
     assert metrics.first_rank(query, rank, 3).tolist() == [1, 0, 2]
-    assert metrics.cmc(np.array([1, 0, 2]), 3).tolist() == [0.5, 1.0, 1.0]
+    assert metrics.cmc(np.array([1, 0, 2, 2]), 3).tolist() == [0.25, 0.75, 0.75]  # one is never right
 
 
 def test_perfect_rankings_score_one():
     query, rank = np.repeat(np.arange(3), 4), np.tile(np.arange(1, 5), 3)
-    for score in (*metrics.AVERAGE_PRECISION.values(), metrics.inverse_negative_penalty):
-        assert score(query, rank, 3).tolist() == [1.0, 1.0, 1.0]
+    for precision in metrics.AVERAGE_PRECISION.values():
+        assert precision(query, rank, 3, rank).tolist() == [1.0, 1.0, 1.0]
+    assert metrics.inverse_negative_penalty(query, rank, 3).tolist() == [1.0, 1.0, 1.0]
 
 
 def test_every_formula_is_described():
@@ -77,5 +78,5 @@ def test_chance_is_the_mean_over_all_orders():
         query = np.repeat(np.arange(len(placed)), right)
         flat = query, np.array(placed).ravel(), len(placed)
         precision, first = metrics.chance(np.array([right]), np.array([kept]))
-        assert precision[0] == pytest.approx(metrics.rectangle(*flat).mean(), abs=1e-12)
+        assert precision[0] == pytest.approx(metrics.rectangle(*flat, flat[1]).mean(), abs=1e-12)
         assert first[0] == pytest.approx((metrics.first_rank(*flat) == 1).mean(), abs=1e-12)

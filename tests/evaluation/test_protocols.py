@@ -3,12 +3,14 @@ import pytest
 import torch
 
 from partreid import records
-from partreid.evaluation.protocols import (
-    PROTOCOLS,
+from partreid.evaluation.picks import first_of_gallery, several_per_query
+from partreid.evaluation.protocols import PROTOCOLS
+from partreid.evaluation.rules import (
     Ids,
     cross_clothes_rule,
     ids,
     market_rule,
+    other_cameras_rule,
     same_clothes_rule,
 )
 
@@ -46,6 +48,7 @@ GALLERY = _ids(
         (market_rule, "mmiimm.i"),
         (same_clothes_rule, "miiimi.i"),
         (cross_clothes_rule, "imiiii.i"),
+        (other_cameras_rule, "mmiimmii"),
     ],
 )
 def test_rules_case_by_case(rule, expected):
@@ -100,3 +103,65 @@ def test_null_is_minus_one_in_ids():
     assert found.clothes.tolist() == [-1, 2]
     assert found.pid.tolist() == [3, 4]
     assert found.image.tolist() == [0, 1]
+
+
+def test_cut_galleries_keep_table_order_and_count_junk():
+    pick = first_of_gallery(2)
+    table = _table([("query", 1, 0, 0, None), *(("gallery", pid, 0, 0, None) for pid in (-1, 4, 5))])
+    assert np.flatnonzero(pick(table)).tolist() == [2]
+
+
+def test_several_images_per_query_share_its_person_and_camera():
+    table = _table(
+        [
+            ("query", 1, 0, 0, None),
+            ("query", 2, 3, 0, None),
+            ("multi_query", 1, 0, 0, None),
+            ("multi_query", 1, 3, 0, None),  # a camera by which this person does not ask
+            ("multi_query", 2, 3, 0, None),
+            ("multi_query", 3, 0, 0, None),
+        ]
+    )
+    assert np.flatnonzero(several_per_query(table)).tolist() == [2, 4]
+
+
+def test_ltcc_can_be_cut_to_those_who_change_clothes():
+    rows = [("query", pid, 0, 0, None) for pid in (1, 2, 3)] + [("gallery", pid, 1, 0, None) for pid in (1, 2, 3)]
+    table = _table(rows)
+    table = table.replace_schema_metadata({"about": '{"cloth_change": {"train": [2], "test": [1, 3]}}'})
+    protocol = PROTOCOLS["ltcc"]["cloth-changing-cut"]
+    assert np.flatnonzero(protocol.query(table)).tolist() == [0, 2]
+    assert np.flatnonzero(protocol.gallery(table)).tolist() == [3, 5]
+    assert np.flatnonzero(PROTOCOLS["ltcc"]["cloth-changing"].gallery(table)).tolist() == [3, 4, 5]
+
+
+def test_cameras_choose_the_clothes():
+    table = _table(
+        [("query", 1, camera, 0, None) for camera in range(4)]
+        + [("gallery", 1, camera, 0, None) for camera in range(4)]
+    )
+
+    def chosen(dataset, name, side):
+        return np.flatnonzero(getattr(PROTOCOLS[dataset][name], side)(table)).tolist()
+
+    assert chosen("vc_clothes", "same-clothes", "query") == [1, 2]
+    assert chosen("vc_clothes", "same-clothes", "gallery") == [5, 6]
+    assert chosen("vc_clothes", "cross-clothes", "gallery") == [6, 7]
+    assert chosen("prcc", "cross-clothes-single-shot", "query") == [2]
+    assert chosen("prcc", "same-clothes-multi-shot", "query") == [1]
+
+
+def test_the_official_gallery_of_mars_holds_the_queries():
+    table = _table([("query", 1, 0, 0, None), ("gallery", 1, 1, 0, None), ("gallery", -1, 1, 0, None)])
+    assert np.flatnonzero(PROTOCOLS["mars"]["official-max"].gallery(table)).tolist() == [0, 1]
+    assert np.flatnonzero(PROTOCOLS["mars"]["common-average"].gallery(table)).tolist() == [1]
+
+
+def test_every_protocol_says_in_full_what_it_is():
+    texts = [protocol.text for protocols in PROTOCOLS.values() for protocol in protocols.values()]
+    assert all(len(text) > 60 for text in texts)
+    by_text: dict[str, set[int]] = {}
+    for protocols in PROTOCOLS.values():
+        for protocol in protocols.values():
+            by_text.setdefault(protocol.text, set()).add(id(protocol))
+    assert all(len(same) == 1 for same in by_text.values())  # two protocols never have the same words

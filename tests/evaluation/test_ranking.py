@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import average_precision_score
 
 from partreid.evaluation import metrics, ranking
 from partreid.evaluation.distances import DISTANCES, vectors
-from partreid.evaluation.protocols import Ids, cross_clothes_rule, market_rule, same_clothes_rule
+from partreid.evaluation.rules import Ids, cross_clothes_rule, market_rule, same_clothes_rule
 
 _spec = importlib.util.spec_from_file_location("slow", Path(__file__).with_name("slow.py"))
 slow = importlib.util.module_from_spec(_spec)
@@ -72,8 +73,7 @@ def test_ranks_and_metrics_equal_the_slow_implementation(rule):
     entries = _listed(gallery[1])
     flat = found.query.numpy(), found.rank.numpy(), len(query[0])
     results = {
-        "rectangle": metrics.rectangle(*flat),
-        "trapezoid": metrics.trapezoid(*flat),
+        **{name: formula(*flat, found.last.numpy()) for name, formula in metrics.AVERAGE_PRECISION.items()},
         "inp": metrics.inverse_negative_penalty(*flat),
         "first": metrics.first_rank(*flat),
     }
@@ -94,6 +94,8 @@ def test_ranks_and_metrics_equal_the_slow_implementation(rule):
             continue
         for formula in ("rectangle", "trapezoid"):
             assert results[formula][i] == pytest.approx(slow.average_precision(good, formula), abs=1e-12)
+        scores = [-row[j] for j in order]
+        assert results["scikit_learn"][i] == pytest.approx(average_precision_score(good, scores), abs=1e-12)
         assert results["inp"][i] == pytest.approx(len(places) / places[-1], abs=1e-12)
         assert results["first"][i] == places[0]
     assert seen == {True, False}

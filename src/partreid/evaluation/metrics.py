@@ -1,8 +1,8 @@
 """Numbers from ranks. The right answers of all queries are one flat list, as ranking.Ranking has it:
 
 query: int64 (n,), ascending, the query a right answer belongs to; rank: int64 (n,), its place in that query's ranking,
-from 1, ascending within a query; count: the number of queries Q. Results are float64; a query without a right answer
-has NaN.
+from 1, ascending within a query; count: the number of queries Q; last: int64 (n,), the place of the last entry at the
+same distance. Results are float64; a query without a right answer has NaN.
 """
 
 from collections.abc import Callable
@@ -17,13 +17,13 @@ def hits(query: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     return per_query, np.arange(len(query)) - start[query] + 1
 
 
-def rectangle(query: np.ndarray, rank: np.ndarray, count: int) -> np.ndarray:
+def rectangle(query: np.ndarray, rank: np.ndarray, count: int, _last: np.ndarray) -> np.ndarray:
     """Average precision (Q,): the mean over the right answers of i / rank_i."""
     per_query, number = hits(query, count)
     return _mean(number / rank, query, per_query)
 
 
-def trapezoid(query: np.ndarray, rank: np.ndarray, count: int) -> np.ndarray:
+def trapezoid(query: np.ndarray, rank: np.ndarray, count: int, _last: np.ndarray) -> np.ndarray:
     """Average precision (Q,): the mean of the precisions at a right answer and one rank before it.
 
     The precision before rank 1 counts as 1. compute_AP of the MATLAB evaluators (Market-1501, MARS, Duke, CUHK03-NP).
@@ -33,15 +33,30 @@ def trapezoid(query: np.ndarray, rank: np.ndarray, count: int) -> np.ndarray:
     return _mean((before + number / rank) / 2, query, per_query)
 
 
-AVERAGE_PRECISION: dict[str, Callable[[np.ndarray, np.ndarray, int], np.ndarray]] = {
+def scikit_learn(query: np.ndarray, _rank: np.ndarray, count: int, last: np.ndarray) -> np.ndarray:
+    """Average precision (Q,): as rectangle, but entries at one distance are one step (average_precision_score).
+
+    The order inside a tie, which no distance decides, does not matter. open-reid's formula.
+    """
+    per_query, number = hits(query, count)
+    ends = np.flatnonzero(np.diff(query, append=-1) | np.diff(last, append=-1))  # last right answer of every step
+    found = number[ends[np.searchsorted(ends, np.arange(len(query)))]] if len(query) else number
+    return _mean(found / last, query, per_query)
+
+
+AVERAGE_PRECISION: dict[str, Callable[[np.ndarray, np.ndarray, int, np.ndarray], np.ndarray]] = {
     "rectangle": rectangle,
     "trapezoid": trapezoid,
+    "scikit_learn": scikit_learn,
 }
 
 FORMULAS = {
     "rectangle": "mean over the right answers of i / rank_i",
     "trapezoid": "mean over the right answers of ((i - 1) / (rank_i - 1) + i / rank_i) / 2, first term 1 at rank 1",
+    "scikit_learn": "mean over the right answers of (right answers up to) / (entries up to) the end of its tie",
 }
+
+UNMATCHED = ("skip", "count")  # a query without a right answer: left out, or counted as never right (the MATLAB code)
 
 
 def inverse_negative_penalty(query: np.ndarray, rank: np.ndarray, count: int) -> np.ndarray:
@@ -62,11 +77,10 @@ def first_rank(query: np.ndarray, rank: np.ndarray, count: int) -> np.ndarray:
 def cmc(first: np.ndarray, length: int) -> np.ndarray:
     """Share of queries with a right answer among the first 1 .. length entries: float64 (length,).
 
-    `first` as `first_rank` gives it. Queries without a right answer (0) are left out.
+    `first` as `first_rank` gives it. Queries without a right answer (0) count as never right.
     """
-    known = first[first > 0]
-    found = np.bincount(known[known <= length], minlength=length + 1)[1:]
-    return np.cumsum(found) / len(known)
+    found = np.bincount(first[(first > 0) & (first <= length)], minlength=length + 1)[1:]
+    return np.cumsum(found) / len(first)
 
 
 def chance(right: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

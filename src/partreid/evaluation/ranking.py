@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from partreid.evaluation.distances import Distance, Vectors
-from partreid.evaluation.protocols import Ids, Relation
+from partreid.evaluation.rules import Ids, Relation
 
 QUERIES = 256  # rows of a distance block
 GALLERY = 1024  # its columns
@@ -35,6 +35,7 @@ class Ranking:
     """Where the right answers of Q queries stand. All tensors on the CPU.
 
     query: int64 (n,), ascending: whose right answer. rank: int64 (n,), its place, from 1, ascending per query.
+    last: int64 (n,), the place of the last entry that is equally near (its own when there is no tie).
     kept: int64 (Q,), entries in each query's ranking (the gallery without what is ignored).
     top: int64 (Q, k), gallery rows of the first k entries; -1 past the end of a ranking that is shorter.
     distance: float32 (Q, k), theirs (NaN past the end). match: bool (Q, k).
@@ -42,6 +43,7 @@ class Ranking:
 
     query: Tensor
     rank: Tensor
+    last: Tensor
     kept: Tensor
     top: Tensor
     distance: Tensor
@@ -83,8 +85,9 @@ def rank(
         strip = _Strip(range(start, min(start + QUERIES * blocks, len(query)), QUERIES), query, query_ids, top)
         pieces.append(strip.rank(gallery, gallery_ids, held, distance, relation))
     if not pieces:
-        empty = torch.zeros(0, dtype=torch.int64)
-        pieces = [Ranking(empty, empty, empty, empty.view(0, 1), empty.view(0, 1).float(), empty.view(0, 1).bool())]
+        none = torch.zeros(0, dtype=torch.int64)
+        table = none.view(0, 1)
+        pieces = [Ranking(none, none, none, none, table, table.float(), table.bool())]
     return Ranking(*(torch.cat([getattr(piece, name) for piece in pieces]) for name in Ranking.__dataclass_fields__))
 
 
@@ -126,7 +129,7 @@ class _Strip:
             columns.append(found[:, 1] + number * GALLERY)
         row, column = torch.cat(rows), torch.cat(columns)
         beginnings = torch.tensor(held, dtype=torch.int64, device=device)
-        place = _places(strip, row, column)
+        place, last = _places(strip, row, column)
         own, at = strip[row, column], _unfold(column, beginnings)
         best, near = _first(strip, self.top)
         best = torch.where(best >= 0, _unfold(best, beginnings), best)
@@ -136,14 +139,16 @@ class _Strip:
             _, ignored = relation(self.asking, gallery_ids.at((None, slice(left, left + GALLERY))))
             self._measure(tile, gallery.rows(left, GALLERY), distance, ignored)
             kept -= ignored.sum(1)
-            place += _ahead(tile, row, own, left < at)
+            nearer, upto = _ahead(tile, row, own)
+            place += torch.where(left < at, upto, nearer)  # equally near entries count where they are earlier
+            last += upto
             best, near = _merge(best, near, tile, left, self.top)
 
         order = torch.argsort(row * (total + 1) + place)  # by query, then rank; no two are equal
         right, _ = relation(self.asking, gallery_ids.at(best.clamp(min=0)))
         right &= best >= 0
         near = near.masked_fill(near == FARTHEST, torch.inf).masked_fill(best < 0, torch.nan)
-        result = (row[order] + self.first, place[order], kept, best, near, right)
+        result = (row[order] + self.first, place[order], last[order], kept, best, near, right)
         return Ranking(*(value.cpu() for value in result))
 
     def _measure(self, tile: Tensor, block: Vectors, distance: Distance, ignored: Tensor) -> None:
@@ -161,16 +166,15 @@ def _unfold(column: Tensor, beginnings: Tensor) -> Tensor:
     return beginnings[column.div(GALLERY, rounding_mode="floor")] + column % GALLERY
 
 
-def _ahead(tile: Tensor, row: Tensor, own: Tensor, tile_is_earlier: Tensor) -> Tensor:
-    """How many entries of a tile (q, g) stand before right answers elsewhere: row, distance own, all (n,) -> (n,).
-
-    An equally near entry counts where the tile is earlier in the gallery than the right answer.
-    """
-    limit = torch.where(tile_is_earlier, own, own.nextafter(own.new_tensor(-torch.inf)))
+def _ahead(tile: Tensor, row: Tensor, own: Tensor) -> tuple[Tensor, Tensor]:
+    """How many entries of a tile (q, g) are nearer, and nearer or equal: row, distance own (n,) -> two int64 (n,)."""
     size = max(1, LINES // max(1, tile.shape[1]))
-    pairs = zip(row.split(size), limit.split(size), strict=True)
-    counts = [(tile[rows] <= limits[:, None]).sum(1) for rows, limits in pairs]
-    return torch.cat(counts) if counts else row
+    nearer, upto = [row[:0]], [row[:0]]
+    for rows, limits in zip(row.split(size), own.split(size), strict=True):
+        lines = tile[rows]  # (n, g)
+        nearer.append((lines < limits[:, None]).sum(1))
+        upto.append((lines <= limits[:, None]).sum(1))
+    return torch.cat(nearer), torch.cat(upto)
 
 
 def _merge(best: Tensor, near: Tensor, tile: Tensor, left: int, top: int) -> tuple[Tensor, Tensor]:
@@ -184,25 +188,35 @@ def _merge(best: Tensor, near: Tensor, tile: Tensor, left: int, top: int) -> tup
     return best.gather(1, order)[:, :top], near[:, :top]
 
 
-def _places(strip: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """Rank of the entries (row, column), (n,) each, in a strip of distances (q, G): int64 (n,), from 1."""
+def _places(strip: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor]:
+    """Places of the entries (row, column), (n,) each, in a strip (q, G), and of the last that ties with each.
+
+    Two int64 (n,), from 1.
+    """
     size = max(1, LINES // max(1, strip.shape[1]))  # right answers looked at together
-    places = [_before(strip, *pair) for pair in zip(row.split(size), column.split(size), strict=True)]
-    return torch.cat(places) + 1
+    before, tied = [row[:0]], [row[:0]]
+    for rows, columns in zip(row.split(size), column.split(size), strict=True):
+        nearer, equal, earlier = _before(strip, rows, columns)
+        before.append(nearer + earlier)
+        tied.append(equal - earlier)
+    place = torch.cat(before) + 1
+    return place, place + torch.cat(tied) - 1
 
 
-def _before(strip: Tensor, row: Tensor, column: Tensor) -> Tensor:
-    """How many entries stand before (row, column), (n,) each: nearer ones, and equally near ones of earlier columns."""
+def _before(strip: Tensor, row: Tensor, column: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Around entries (row, column), (n,) each: how many are nearer, equally near (itself too), and of these earlier."""
     lines = strip[row]  # (n, G)
     own = strip[row, column][:, None]  # (n, 1)
     # comparing into floats and adding these up is several times faster than counting booleans, and exact up to 2**24
     space = torch.empty_like(lines)
     nearer = torch.lt(lines, own, out=space).sum(1).long()
-    tied = torch.eq(lines, own, out=space).sum(1) > 1
+    equal = torch.eq(lines, own, out=space).sum(1).long()
+    earlier = torch.zeros_like(equal)
+    tied = equal > 1
     if tied.any():
-        earlier = torch.arange(strip.shape[1], device=strip.device) < column[tied, None]
-        nearer[tied] += ((lines[tied] == own[tied]) & earlier).sum(1)
-    return nearer
+        left = torch.arange(strip.shape[1], device=strip.device) < column[tied, None]
+        earlier[tied] = ((lines[tied] == own[tied]) & left).sum(1)
+    return nearer, equal, earlier
 
 
 def _first(strip: Tensor, top: int) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ def record(
     header: Mapping[str, Any],
     protocols: Mapping[str, Protocol],
     average_precision: str,
+    unmatched: str,
 ) -> dict[str, Any]:
     """The content of record.json. `header` is the embeddings'; what it does not say is null here.
 
@@ -32,6 +33,7 @@ def record(
         "distance": header.get("distance"),
         "average_precision": average_precision,
         "average_precision_formula": FORMULAS[average_precision],
+        "unmatched": f"queries without a right answer: {unmatched}",
         "ties": "entries at equal float32 distance rank in the order of the image table",
         "protocols": {name: protocol.text for name, protocol in protocols.items()},
         "embeddings": dict(header),

@@ -1,6 +1,6 @@
 """One protocol evaluated, and its results in the shapes that are written: metrics, CMC rows, ranks table."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,10 @@ from partreid.embeddings import Embeddings, Stored
 from partreid.errors import UserError, choose
 from partreid.evaluation import metrics, ranking
 from partreid.evaluation.distances import DISTANCES, Vectors, vectors
-from partreid.evaluation.protocols import Protocol, ids
+from partreid.evaluation.picks import Pick
+from partreid.evaluation.pooling import Pool, groups, pool
+from partreid.evaluation.protocols import Protocol
+from partreid.evaluation.rules import ids
 
 RANK_MARKS = (1, 5, 10, 20)  # rank1, rank5, ... of the metrics
 CMC_LENGTH = 50
@@ -21,14 +24,17 @@ IN_MEMORY = 2**30  # bytes of gallery features that are read at once; a larger g
 
 @dataclass(frozen=True)
 class Result:
-    """One protocol's result. Q queries entered it; `skipped` more had no right answer in the gallery.
+    """One protocol's result. Q queries entered it, those of all draws; `skipped` more had no right answer.
 
-    query: int32 (Q,), image_ids. ap, inp: float64 (Q,). first: int64 (Q,), rank of the first right answer.
-    right: int64 (Q,), right answers. kept: int64 (Q,), ranked entries. gallery: images in the protocol's gallery.
+    query: int32 (Q,), image_ids. draw: int32 (Q,), which of the protocol's random galleries, 0 where there is one.
+    ap, inp: float64 (Q,). first: int64 (Q,), rank of the first right answer, 0 = none.
+    right: int64 (Q,), right answers. kept: int64 (Q,), ranked entries.
     top: int32 (Q, k), image_ids of the first entries, -1 past the end; distance: float32, match: bool, alike.
+    skipped: int. gallery: entries of the protocol's gallery. draws: how many galleries were drawn.
     """
 
     query: np.ndarray
+    draw: np.ndarray
     ap: np.ndarray
     inp: np.ndarray
     first: np.ndarray
@@ -39,6 +45,7 @@ class Result:
     match: np.ndarray
     skipped: int
     gallery: int
+    draws: int
 
 
 def evaluate(
@@ -46,46 +53,101 @@ def evaluate(
     table: pa.Table,
     protocol: Protocol,
     average_precision: str = "rectangle",
+    unmatched: str = "skip",
     top: int = 20,
     memory: int = ranking.MEMORY,
 ) -> Result:
     """Evaluate embeddings of the images of `table` by one protocol.
 
-    average_precision: a name of metrics.AVERAGE_PRECISION. top: entries kept per query. memory: bytes of distances.
+    average_precision: a name of metrics.AVERAGE_PRECISION. unmatched: skip queries without a right answer, or count
+    them as never right. top: entries kept per query. memory: bytes of distances.
     UserError: an image of the protocol has no embedding, or one that is not finite; an unknown name.
     """
     precision = choose(metrics.AVERAGE_PRECISION, average_precision, "average precision")
+    count_all = choose({name: name == "count" for name in metrics.UNMATCHED}, unmatched, "treatment")
     distance = choose(DISTANCES, embeddings.header["distance"], "distance")
-    asking, answering = (table.filter(pa.array(pick(table))) for pick in (protocol.query, protocol.gallery))
-    ranked = ranking.rank(
-        _vectors(embeddings, _image_ids(asking)),
-        _gallery(embeddings, _image_ids(answering)),
-        ids(asking),
-        ids(answering),
-        distance,
-        protocol.relation,
-        top,
-        memory,
-    )
-    count = len(asking)
-    flat = ranked.query.numpy(), ranked.rank.numpy(), count
-    right, _ = metrics.hits(ranked.query.numpy(), count)
-    has = right > 0
-    gallery_ids = answering["image_id"].to_numpy()
-    rows = ranked.top.numpy()[has]
+    asked, asking = _side(embeddings, table, protocol.query, protocol.query_pool)
+    query = _vectors(asked, _image_ids(asking))
+    everyone, answering = _side(embeddings, table, protocol.gallery, protocol.gallery_pool)
+    drawn = [_one_each(answering, seed) for seed in range(protocol.draws)] or [answering]
+    results = []
+    for number, entries in enumerate(drawn):
+        ranked = ranking.rank(
+            query,
+            _gallery(everyone, _image_ids(entries)),
+            ids(asking),
+            ids(entries),
+            distance,
+            protocol.relation,
+            top,
+            memory,
+        )
+        results.append(_result(ranked, asking, entries, precision, count_all, number))
+    joined = {
+        name: np.concatenate([getattr(result, name) for result in results])
+        for name in ("query", "draw", "ap", "inp", "first", "right", "kept")
+    }
+    first = results[0]
     return Result(
-        query=asking["image_id"].to_numpy()[has],
-        ap=precision(*flat)[has],
-        inp=metrics.inverse_negative_penalty(*flat)[has],
-        first=metrics.first_rank(*flat)[has],
-        right=right[has],
-        kept=ranked.kept.numpy()[has],
-        top=np.where(rows >= 0, gallery_ids[rows], np.int32(-1)) if rows.size else rows.astype(np.int32),
-        distance=ranked.distance.numpy()[has],
-        match=ranked.match.numpy()[has],
-        skipped=int(count - has.sum()),
-        gallery=len(answering),
+        **joined,
+        top=first.top,
+        distance=first.distance,
+        match=first.match,
+        skipped=first.skipped,
+        gallery=len(drawn[0]),
+        draws=len(drawn),
     )
+
+
+def _result(
+    ranked: ranking.Ranking,
+    asking: pa.Table,
+    answering: pa.Table,
+    precision: Callable[[np.ndarray, np.ndarray, int, np.ndarray], np.ndarray],
+    count_all: bool,
+    draw: int,
+) -> Result:
+    """The result of one gallery."""
+    count = len(asking)
+    query, rank, last = ranked.query.numpy(), ranked.rank.numpy(), ranked.last.numpy()
+    right, _ = metrics.hits(query, count)
+    has = right > 0
+    used = np.ones(count, bool) if count_all else has
+    gallery_ids = answering["image_id"].to_numpy()
+    rows = ranked.top.numpy()[used]
+    return Result(
+        query=asking["image_id"].to_numpy()[used],
+        draw=np.full(used.sum(), draw, np.int32),
+        ap=np.where(has, precision(query, rank, count, last), 0)[used],
+        inp=np.where(has, metrics.inverse_negative_penalty(query, rank, count), 0)[used],
+        first=metrics.first_rank(query, rank, count)[used],
+        right=right[used],
+        kept=ranked.kept.numpy()[used],
+        top=np.where(rows >= 0, gallery_ids[rows], np.int32(-1)) if rows.size else rows.astype(np.int32),
+        distance=ranked.distance.numpy()[used],
+        match=ranked.match.numpy()[used],
+        skipped=int(count - used.sum()),
+        gallery=len(answering),
+        draws=1,
+    )
+
+
+def _side(
+    embeddings: Embeddings | Stored, table: pa.Table, pick: Pick, pooling: Pool | None
+) -> tuple[Embeddings | Stored, pa.Table]:
+    """Embeddings and rows of those who ask or answer; pooled ones carry the image_id of the first of their images."""
+    chosen = table.filter(pa.array(pick(table)))
+    if pooling is None or not len(chosen):
+        return embeddings, chosen
+    group, first = groups(chosen, pooling.by)
+    return pool(embeddings, _image_ids(chosen), group, pooling.how), chosen.take(first)
+
+
+def _one_each(table: pa.Table, seed: int) -> pa.Table:
+    """One random row per person and camera, in table order."""
+    order = np.random.default_rng(seed).permutation(len(table))
+    group, _ = groups(table, ("pid", "camid"))
+    return table.take(np.sort(order[np.unique(group[order], return_index=True)[1]]))
 
 
 def _image_ids(table: pa.Table) -> np.ndarray:
@@ -124,11 +186,17 @@ def _vectors(embeddings: Embeddings | Stored, image_ids: np.ndarray) -> Vectors:
 
 
 def summary(result: Result) -> dict[str, float | int]:
-    """What metrics.json holds of a protocol: fractions rounded to 6 digits, and counts; `queries` went into them."""
+    """What metrics.json holds of a protocol: fractions rounded to 6 digits, and counts; `queries` went into them.
+
+    Where galleries are drawn at random, the fractions are means over the draws, and the counts those of one draw.
+    """
     shares = {"mAP": result.ap.mean(), "mINP": result.inp.mean()}
     curve = metrics.cmc(result.first, max(RANK_MARKS))
     shares.update({f"rank{mark}": curve[mark - 1] for mark in RANK_MARKS})
-    counts = {"queries": len(result.query), "skipped": result.skipped, "gallery": result.gallery}
+    queries = int((result.draw == 0).sum())
+    counts = {"queries": queries, "skipped": result.skipped, "gallery": result.gallery}
+    if result.draws > 1:
+        counts["draws"] = result.draws
     return {**{name: round(float(value), 6) for name, value in shares.items()}, **counts}
 
 
@@ -142,22 +210,25 @@ def cmc_csv(results: Mapping[str, Result]) -> str:
 
 
 def ranks_table(results: Mapping[str, Result]) -> pa.Table:
-    """One row per protocol and query: protocol, query (image_id), ap, inp, first_match_rank, and the first entries:
-    gallery (image_ids), distance, match, lists of equal length, shorter where the ranking is.
+    """One row per protocol and query, of the first draw where galleries are drawn.
+
+    Columns: protocol, query (image_id), ap, inp, first_match_rank, and the first entries: gallery (image_ids),
+    distance, match, lists of equal length, shorter where the ranking is.
     """
     parts = [_ranks(name, result) for name, result in results.items()]
     return pa.concat_tables(parts)
 
 
 def _ranks(name: str, result: Result) -> pa.Table:
-    real = result.top >= 0  # (Q, k)
+    real = result.top >= 0  # (q, k)
+    one = result.draw == 0
     ends = pa.array(np.concatenate([[0], np.cumsum(real.sum(1))]), pa.int32())
     columns: dict[str, Any] = {
-        "protocol": pa.array([name] * len(result.query), pa.string()),
-        "query": pa.array(result.query, pa.int32()),
-        "ap": pa.array(result.ap, pa.float64()),
-        "inp": pa.array(result.inp, pa.float64()),
-        "first_match_rank": pa.array(result.first, pa.int32()),
+        "protocol": pa.array([name] * int(one.sum()), pa.string()),
+        "query": pa.array(result.query[one], pa.int32()),
+        "ap": pa.array(result.ap[one], pa.float64()),
+        "inp": pa.array(result.inp[one], pa.float64()),
+        "first_match_rank": pa.array(result.first[one], pa.int32()),
         "gallery": pa.ListArray.from_arrays(ends, pa.array(result.top[real], pa.int32())),
         "distance": pa.ListArray.from_arrays(ends, pa.array(result.distance[real], pa.float32())),
         "match": pa.ListArray.from_arrays(ends, pa.array(result.match[real], pa.bool_())),
@@ -167,9 +238,11 @@ def _ranks(name: str, result: Result) -> pa.Table:
 
 def text(summaries: Mapping[str, Mapping[str, float | int]]) -> str:
     """The metrics as an aligned table to print: shares in per cent, then counts."""
-    rows = [["protocol", *next(iter(summaries.values()), {})]]
+    columns = list(dict.fromkeys(key for values in summaries.values() for key in values))
+    rows = [["protocol", *columns]]
     for name, values in summaries.items():
-        rows.append([name, *(f"{100 * v:.2f}" if isinstance(v, float) else str(v) for v in values.values())])
+        cells = [values.get(column, "") for column in columns]
+        rows.append([name, *(f"{100 * cell:.2f}" if isinstance(cell, float) else str(cell) for cell in cells)])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join(
         "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
