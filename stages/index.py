@@ -4,18 +4,19 @@ import argparse
 from pathlib import Path
 
 from partreid import params, records
-from partreid.datasets import READERS, summary
+from partreid.datasets import DATASETS, read, summary
 from partreid.errors import UserError, choose, run
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset", help=", ".join(READERS))
+    parser.add_argument("dataset", help=", ".join(DATASETS))
     parser.add_argument("--check", action="store_true", help="only compare found with published counts, write nothing")
     arguments = parser.parse_args()
     dataset: str = arguments.dataset
-    read = choose(READERS, dataset, "data set")
-    table = read(params.load().root(dataset))
+    choose(DATASETS, dataset, "data set")
+    p = params.load()
+    table = read(dataset, p.root(dataset), p.split)
     if arguments.check:
         text, differing = summary.comparison(table)
         print(text)

@@ -1,7 +1,7 @@
 import trees_holistic as trees
 from partreid import records
 from partreid.datasets import occluded_reid as reader
-from partreid.evaluation.protocols import ids, market_rule
+from partreid.evaluation.rules import ids, market_rule
 
 
 def test_occluded_images_ask_and_whole_ones_are_the_gallery(tmp_path):

@@ -2,7 +2,7 @@ import trees_holistic as trees
 from dataset_trees import image
 from partreid import records
 from partreid.datasets import p_dukemtmc as reader
-from partreid.evaluation.protocols import ids, market_rule
+from partreid.evaluation.rules import ids, market_rule
 
 
 def test_camera_is_the_kind_of_image_and_not_the_camera_of_the_name(tmp_path):

@@ -1,0 +1,16 @@
+"""More to say about an image table than every reader does: the `about` metadata, extended."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import pyarrow as pa
+
+from partreid import records
+
+
+def add(table: pa.Table, warnings: Iterable[str] = (), **notes: Any) -> pa.Table:
+    """The table with further warnings and further JSON-able keys in its `about` metadata (see records.about)."""
+    about = records.about(table)
+    about |= notes | {"warnings": [*about.get("warnings", []), *warnings]}
+    return table.replace_schema_metadata({"about": json.dumps(about, sort_keys=True)})

@@ -1,0 +1,147 @@
+"""What every reader of a benchmark promises, on a tiny copy of each set (see test_benchmark_trees.py)."""
+
+import pytest
+
+import trees_clothes_video_cuhk as trees
+from dataset_trees import image
+from partreid import records
+from partreid.datasets import celeb_reid, cuhk01, cuhk03, ltcc, mars, prcc, summary, vc_clothes
+from partreid.errors import UserError
+
+# reader, generator of the tree, a folder that must be there ("" = no other tells the set), a file not of the set
+SETS = {
+    "prcc": (prcc.read, trees.prcc, "rgb/test/B", "rgb/train/001/cropped_rgb001.jpg"),
+    "ltcc": (ltcc.read, trees.ltcc, "info", "query/094_1_c13_013427.png"),
+    "vc_clothes": (vc_clothes.read, trees.vc_clothes, "gallery", "train/0001-05-01-01.jpg"),
+    "celeb_reid": (celeb_reid.read, trees.celeb_reid, "query", "gallery/633_1.jpg"),
+    "celeb_reid_light": (celeb_reid.read_light, trees.celeb_reid_light, "train", "query/a_1_0.jpg"),
+    "mars": (mars.read, trees.mars, "bbox_test", "bbox_train/0001/0001C7T0001F001.jpg"),
+    "cuhk01_486": (cuhk01.read_486, trees.cuhk01, "", "campus/0001005.png"),
+    "cuhk01_100": (cuhk01.read_100, trees.cuhk01, "", "campus/001001.png"),
+    "cuhk03_detected": (cuhk03.read_detected, trees.cuhk03, "", "images_detected/6_001_1_01.png"),
+    "cuhk03_labeled": (cuhk03.read_labeled, trees.cuhk03, "", "images_labeled/1_1_1_01.png"),
+    "cuhk03_classic_detected": (cuhk03.read_classic_detected, trees.cuhk03, "", "images_detected/1_001_3_01.png"),
+    "cuhk03_classic_labeled": (cuhk03.read_classic_labeled, trees.cuhk03, "", "images_labeled/x.png"),
+}
+
+
+@pytest.fixture(params=SETS)
+def benchmark(request):
+    """Name, reader, generator of the tree, and a name that is not of the set."""
+    read, make, _, misnamed = SETS[request.param]
+    return request.param, read, make, misnamed
+
+
+def remove(folder):
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() else path.unlink()
+    folder.rmdir()
+
+
+def test_rows_are_in_order_and_the_name_is_kept(benchmark, tmp_path):
+    name, read, make, _ = benchmark
+    table = read(make(tmp_path))
+    keys = [(records.SPLITS.index(row["split"]), row["path"].encode()) for row in table.to_pylist()]
+    assert keys == sorted(keys)
+    records.check(table, name)
+    about = records.about(table)
+    assert about["dataset"] == name
+    assert about["skipped"] == []
+    assert about["found"] == summary.found(table)
+
+
+def test_the_same_images_give_the_same_bytes(benchmark, tmp_path):
+    _, read, make, _ = benchmark
+    root = make(tmp_path / "set")
+    records.write(read(root), tmp_path / "1")
+    records.write(read(root), tmp_path / "2")
+    assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
+
+
+def test_a_small_copy_is_called_incomplete(benchmark, tmp_path):
+    _, read, make, _ = benchmark
+    about = records.about(read(make(tmp_path)))
+    published, found = about["published"], about["found"]
+    lines = [line for line in about["warnings"] if line.startswith("this copy is incomplete or altered: ")]
+    assert len(lines) == sum(found.get(name, 0) != number for name, number in published.items())
+    assert any(
+        line.endswith(f": found {found['train persons']}, published {published['train persons']}") for line in lines
+    )
+
+
+def test_the_folder_that_holds_the_set_will_do(benchmark, tmp_path):
+    _, read, make, _ = benchmark
+    root = make(tmp_path)
+    inside, outside = read(root), read(tmp_path)
+    assert outside["path"].to_pylist() == [f"{root.name}/{path}" for path in inside["path"].to_pylist()]
+    assert outside.drop(["path"]).equals(inside.drop(["path"]))
+
+
+def test_a_wrong_root_shows_the_expected_tree_and_what_is_there(benchmark, tmp_path):
+    name, read, make, _ = benchmark
+    archive = make(tmp_path / "real").name
+    wrong = tmp_path / "wrong"
+    image(wrong / "holidays" / "a.jpg")
+    with pytest.raises(UserError) as caught:
+        read(wrong)
+    message = str(caught.value)
+    assert message.startswith("there is no cuhk-03.mat\n" if "classic" in name else f"this is not {archive}")
+    assert f"\nexpected:\n  {archive}/ " in message
+    assert f"found in {wrong}:\n  holidays/\n" in message
+
+
+def test_no_root_at_all(benchmark, tmp_path):
+    _, read, _, _ = benchmark
+    with pytest.raises(UserError, match=r"no such folder: .*nowhere"):
+        read(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("name", [name for name in SETS if SETS[name][2]])
+def test_a_missing_folder_is_named(name, tmp_path):
+    read, make, folder, _ = SETS[name]
+    root = make(tmp_path)
+    remove(root / folder)
+    with pytest.raises(UserError, match=rf"incomplete: .* has .*, but {folder} is missing"):
+        read(root)
+
+
+def test_misnamed_images_are_named_and_left_out(benchmark, tmp_path):
+    _, read, make, misnamed = benchmark
+    root = make(tmp_path)
+    before = len(read(root))
+    image(root / misnamed)
+    table = read(root)
+    ((path, reason),) = records.about(table)["skipped"]
+    assert path == misnamed
+    assert reason.startswith("the name is not like ")
+    assert len(table) == before
+
+
+def test_unreadable_images_are_named_and_left_out(benchmark, tmp_path):
+    _, read, make, _ = benchmark
+    root = make(tmp_path)
+    paths = read(root)["path"].to_pylist()
+    (root / paths[0]).write_bytes(b"")
+    (root / paths[-1]).write_bytes(b"not a picture")
+    table = read(root)
+    skipped = records.about(table)["skipped"]
+    assert skipped[0] == [paths[0], "the file is empty"]
+    assert skipped[-1] == [paths[-1], "not an image, or damaged"]
+    assert table["path"].to_pylist() == [path for path in paths if path not in (paths[0], paths[-1])]
+
+
+def test_a_set_without_a_readable_image_is_an_error(benchmark, tmp_path):
+    _, read, make, _ = benchmark
+    root = make(tmp_path)
+    for path in read(root)["path"].to_pylist():
+        (root / path).write_bytes(b"")
+    with pytest.raises(UserError, match=r"hold no (image|frame) .*, \d+ skipped; the first: .*: the file is empty"):
+        read(root)
+
+
+def test_published_cameras_add_up_to_the_images(benchmark, tmp_path):
+    _, read, make, _ = benchmark
+    published = records.about(read(make(tmp_path)))["published"]
+    for name, numbers in published.items():
+        if name.endswith("per camera"):
+            assert sum(numbers) == published[name.removesuffix(" per camera")]
