@@ -1,4 +1,4 @@
-"""Look at a label cache: writes a contact sheet and a coverage table. Usage: python stages/inspect.py LABEL DATASET
+"""Look at a label cache: contact sheets and an HTML page. Usage: python stages/inspect.py LABEL DATASET
 
 This file has the name of a standard module, and Python looks for modules in a script's own folder first. So it takes
 the folder off the search path when it is run, and steps aside when another stage's imports ask for `inspect`.
@@ -15,7 +15,7 @@ elsewhere = [entry for entry in sys.path if Path(entry).resolve() != FOLDER]
 if __name__ == "__main__":
     sys.path[:] = elsewhere
     from partreid.errors import run
-    from partreid.labels.inspection import main
+    from partreid.inspection.program import main
 
     run(main)
 else:

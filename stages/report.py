@@ -9,6 +9,7 @@ from pathlib import Path
 from partreid import methods, params, records
 from partreid.errors import run
 from partreid.files import whole, write_text
+from partreid.labels import LABELS
 from partreid.labels.cache import Cache
 from partreid.report import attention, facts, gather, inputs, page, pictures, pipeline, plots, ranking, sheets
 
@@ -30,7 +31,7 @@ def main() -> None:
     looks = looks.take(attention.rows(looks.visible))
     caches, drawn, notes = {}, {}, []
     for kind in trained.method.labels:
-        path = Path(f"data/labels/{kind}/{p.dataset}.npz")
+        path = LABELS[kind].file(kind, p.dataset)
         if not path.is_file():  # weights may come from DVC's cache or a colleague, without the labels behind them
             notes.append(f"The {kind} labels are not on this disk ({path}), so they are not shown.")
             continue

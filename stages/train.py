@@ -10,6 +10,7 @@ from dvclive import Live
 
 from partreid import files, methods, params
 from partreid.errors import arguments, choose, run
+from partreid.labels import LABELS
 from partreid.revision import revision
 from partreid.training.inputs import training_set
 from partreid.training.loop import device_of, mixed, train
@@ -20,9 +21,8 @@ def main() -> None:
     p = params.load()
     recipe, options = p.recipe_of(name)
     table = Path(f"data/index/{dataset}.parquet")
-    label_paths = {
-        kind: Path(f"data/labels/{kind}/{dataset}.npz") for kind in choose(methods.METHODS, name, "model").labels
-    }
+    kinds = choose(methods.METHODS, name, "model").labels
+    label_paths = {kind: LABELS[kind].file(kind, dataset) for kind in kinds}
     data = training_set(table, p.root(dataset), label_paths)
     identities = len(np.unique(data.pid))
     device = device_of(p.train.device)

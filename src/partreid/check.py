@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from partreid.backbones import BACKBONES
-from partreid.datasets import READERS
+from partreid.datasets import DATASETS
 from partreid.errors import UserError, choose
 from partreid.evaluation.metrics import AVERAGE_PRECISION, UNMATCHED
 from partreid.labels import LABELS
@@ -23,7 +23,7 @@ def names(params: Params) -> None:
     """Raise a UserError for the first name or key that the code does not know."""
     choose(METHODS, params.model, "model")
     for dataset in params.raw:
-        choose(READERS, dataset, "data set reader")
+        choose(DATASETS, dataset, "data set reader")
     for name, given in params.tools.items():
         options(choose(TOOLS, name, "tool").build, given, f"tools.{name}")
     for name, block in params.labels.items():
@@ -34,7 +34,7 @@ def names(params: Params) -> None:
     choose(PRECISIONS, params.train.precision, "precision (train.precision)")
     choose(AVERAGE_PRECISION, params.evaluate.average_precision, "formula (evaluate.average_precision)")
     choose(dict.fromkeys(UNMATCHED), params.evaluate.unmatched, "treatment (evaluate.unmatched)")
-    at_least(0, {"train.seed": params.train.seed, "train.workers": params.train.workers})
+    at_least(0, {"train.seed": params.train.seed, "train.workers": params.train.workers, "split": params.split})
     at_least(1, {"evaluate.ranks": params.evaluate.ranks})
     for name in params.methods:
         method = choose(METHODS, name, "model")

@@ -100,6 +100,7 @@ class Params:
     model: str
     dataset: str
     recipe: str
+    split: int
     raw: dict[str, str]
     datasets: list[str]
     synthetic: Synthetic

@@ -1,36 +1,18 @@
 import numpy as np
 import pytest
 
-from partreid.labels import fields
-from partreid.skeleton import FIELD_MIRROR, KEYPOINT_MIRROR, KEYPOINTS, LINKS
+from partreid.labels import fields, geometry
+from partreid.skeleton import FIELD_MIRROR, KEYPOINTS, LINKS
+from upright import FRONT, SIZE, flipped, person
 
-# an upright person of stature 200 in an image of 128 x 256 pixels, seen from the front
-FRONT = {
-    "nose": (64, 40), "left_eye": (68, 36), "right_eye": (60, 36), "left_ear": (73, 38), "right_ear": (55, 38),
-    "left_shoulder": (86, 60), "right_shoulder": (42, 60), "left_elbow": (92, 92), "right_elbow": (36, 92),
-    "left_wrist": (95, 120), "right_wrist": (33, 120), "left_hip": (78, 117.6), "right_hip": (50, 117.6),
-    "left_knee": (78, 167), "right_knee": (48, 165), "left_ankle": (80, 215.8), "right_ankle": (46, 212),
-}  # fmt: skip
-SIZE = np.array([[256, 128]])
 GRID = {"height": 33, "width": 17, "thickness": 1.0, "min_score": 0.3}
-
-
-def person(**scores: float) -> np.ndarray:
-    points = [[*FRONT[name], scores.get(name, 1.0)] for name in KEYPOINTS]
-    return np.array([points], np.float32)
-
-
-def flipped(keypoints: np.ndarray, width: float) -> np.ndarray:
-    mirrored = keypoints[:, list(KEYPOINT_MIRROR)].copy()
-    mirrored[..., 0] = width - mirrored[..., 0]
-    return mirrored
 
 
 def slow(
     keypoints: np.ndarray, size: np.ndarray, height: int, width: int, thickness: float, min_score: float
 ) -> np.ndarray:
     """The docstring's words as loops."""
-    tall = float(fields.stature(keypoints[None], size[:1], min_score)[0])
+    tall = float(geometry.stature(keypoints[None], size[:1], min_score)[0])
     result = np.zeros((36, height, width))
     ends = [(k, k) for k in range(17)] + [(KEYPOINTS.index(a), KEYPOINTS.index(b)) for a, b in LINKS]
     for f, (a, b) in enumerate(ends):
@@ -55,21 +37,6 @@ def test_vectorised_equals_loops():
     found = fields.draw(keypoints, sizes, 9, 6, thickness=1.3, min_score=0.3)
     for row in range(3):
         np.testing.assert_allclose(found[row], slow(keypoints[row], sizes[row], 9, 6, 1.3, 0.3), atol=1e-4)
-
-
-def test_stature_of_an_upright_person():
-    # eyes at 36 and ankles at 213.9 are 0.897 of the stature apart
-    assert fields.stature(person(), SIZE[:, 0], 0.3)[0] == pytest.approx(177.9 / 0.897, rel=0.02)
-
-
-def test_stature_does_not_need_the_legs():
-    legs = {name: 0.0 for name in KEYPOINTS if "knee" in name or "ankle" in name}
-    assert fields.stature(person(**legs), SIZE[:, 0], 0.3)[0] == pytest.approx(200, rel=0.05)
-
-
-def test_stature_without_any_measure_is_the_image_height():
-    nothing = dict.fromkeys(KEYPOINTS, 0.0)
-    assert fields.stature(person(**nothing), SIZE[:, 0], 0.3)[0] == 256
 
 
 def test_a_flip_exchanges_left_and_right():
@@ -104,7 +71,7 @@ def test_an_unseen_keypoint_leaves_no_trace_nor_do_its_links():
 def test_half_is_reached_at_the_half_width():
     keypoints = person()
     x, y = FRONT["left_knee"]
-    tall = fields.stature(keypoints, SIZE[:, 0], 0.3)[0]
+    tall = geometry.stature(keypoints, SIZE[:, 0], 0.3)[0]
     # a grid of one-pixel cells: the cell centre nearest to one half-width left of the knee
     found = fields.draw(keypoints, SIZE, 256, 128, thickness=1, min_score=0.3)[0, 13]
     assert found[int(y), int(x - fields.RADIUS[13] * tall)] == pytest.approx(0.5, abs=0.06)
@@ -119,10 +86,3 @@ def test_filling_keeps_the_order_of_fields_and_follows_the_mask():
     np.testing.assert_allclose(filled.max(1), np.where(near, mask, 0), atol=1e-6)
     inside = near & (mask > 0)
     np.testing.assert_array_equal(filled.argmax(1)[inside], plain.argmax(1)[inside])
-
-
-def test_resampling_averages_by_overlap():
-    maps = np.arange(24.0).reshape(1, 4, 6)
-    np.testing.assert_allclose(fields.resample(maps, 2, 3)[0], maps.reshape(2, 2, 3, 2).mean((1, 3)), rtol=1e-6)
-    np.testing.assert_allclose(fields.resample(maps, 3, 5).mean(), maps.mean(), rtol=1e-6)
-    np.testing.assert_allclose(fields.resample(maps, 8, 12)[0, ::2, ::2], maps[0], rtol=1e-6)

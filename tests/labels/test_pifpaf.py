@@ -9,7 +9,7 @@ import pytest
 
 from partreid import records
 from partreid.files import sha256
-from partreid.labels import LABELS, cache, fields, pieces, pifpaf
+from partreid.labels import LABELS, cache, fields, geometry, pieces, pifpaf
 from partreid.labels.cache import Cache
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +73,7 @@ def test_fields_of_ok_rows_are_the_geometry_and_others_are_zero(project):
     np.testing.assert_array_equal(found["status"], STATUS)
     keypoints, person = detections()
     plain = fields.draw(keypoints[:1], np.array([[128, 64]]), 33, 17, thickness=1.0, min_score=0.1)
-    mask = fields.resample(person[:1], 33, 17) / 255
+    mask = geometry.resample(person[:1], 33, 17) / 255
     np.testing.assert_array_equal(found["fields"][:1], np.rint(255 * fields.fill(plain, mask)))
 
 
@@ -93,7 +93,7 @@ def test_label_and_inspect_run_from_the_command_line():
     seen = stage("inspect.py", "pifpaf", "synthetic", "--out", "pictures")
     assert seen.returncode == 0, seen.stderr
     assert cv2.imread("pictures/sheet.png") is not None
-    assert "33.3%" in Path("pictures/coverage.txt").read_text()
+    assert "33.3%" in Path("pictures/index.html").read_text()
     assert "33.3%" in seen.stdout
 
 

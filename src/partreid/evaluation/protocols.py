@@ -158,6 +158,8 @@ CUHK03_CLASSIC = {
         "CUHK03, classic protocol, one of 20 splits: all images of 100 persons ask; gallery: one random image per "
         "person of the other view, 100 draws averaged; right is the same person",
         other_cameras_rule,
+        test_set,
+        test_set,
         draws=100,
     )
 }

@@ -6,9 +6,13 @@ labels.pieces, whose arrays hold the tool's `status` and `score` beside the labe
 Its picture for the contact sheet is one function in labels.pictures.
 """
 
-from partreid.labels import pifpaf
+from partreid.labels import heads, partmaps, pifpaf, poses, schp
 from partreid.labels.base import Label
 
 LABELS: dict[str, Label] = {
+    "heads": Label(heads.build, ".parquet", needs=(("head",), ("keypoints", "person"))),
     "pifpaf": Label(pifpaf.build, ".npz", needs=(("fields",), ("keypoints", "person"))),
+    "schp": Label(schp.build, ".npz", needs=(("parsing",), ("keypoints", "person")), beside=("person",)),
+    "poses": Label(poses.build, ".parquet", needs=(("keypoints",),)),
+    "partmaps": Label(partmaps.build, ".npz", needs=(("maps",), ("keypoints",))),
 }

@@ -8,13 +8,13 @@ probability: the body is filled to its outline by whatever limb is nearest (in u
 included, and nothing lies outside. Cells further than about 2 r from every limb (strongest field below FLOOR) are
 left dark: they are someone else.
 
-Cells. A field of h x w cells covers the image's whole extent evenly, like an image resized to h x w: the centre of
-cell (i, j) lies at x = (j + 0.5) W / w, y = (i + 0.5) H / h. (PifPaf's own cells are centred on multiples of 8 pixels
-of the padded image, half a cell off at the border; BPBreID resizes them to the image without regard to that.)
+Coordinates, cells and stature: partreid.labels.geometry. (PifPaf's own cells are centred on multiples of 8 pixels of
+the padded image, half a cell off at the border; BPBreID resizes them to the image without regard to that.)
 """
 
 import numpy as np
 
+from partreid.labels.geometry import bare, centres, squared_distance, stature
 from partreid.skeleton import KEYPOINTS, LINKS
 
 FLOOR = 0.05
@@ -30,47 +30,11 @@ _LINK_RADIUS = {
     ("nose", "eye"): 0.06, ("eye", "ear"): 0.06, ("ear", "shoulder"): 0.03,
 }  # fmt: skip
 
-# two places on the upright body and how much of the stature lies between their heights (D. Winter, Biomechanics and
-# Motor Control of Human Movement, "Body segment parameters expressed as a fraction of body height", after Drillis and
-# Contini: eyes 0.936, shoulders 0.818, hips 0.530, ankles 0.039)
-_STICKS = (
-    ("eye", "hip", 0.406), ("eye", "ankle", 0.897), ("shoulder", "hip", 0.288), ("shoulder", "ankle", 0.779),
-    ("hip", "ankle", 0.491),
-)  # fmt: skip
-
-
-def _bare(name: str) -> str:
-    return name.rpartition("_")[2]
-
-
 RADIUS = np.array(
-    [_KEYPOINT_RADIUS[_bare(name)] for name in KEYPOINTS] + [_LINK_RADIUS[_bare(a), _bare(b)] for a, b in LINKS],
+    [_KEYPOINT_RADIUS[bare(name)] for name in KEYPOINTS] + [_LINK_RADIUS[bare(a), bare(b)] for a, b in LINKS],
     np.float32,
 )
 """float32 (36,): where each field has fallen to 0.5, in units of the stature."""
-
-
-def stature(keypoints: np.ndarray, heights: np.ndarray, min_score: float) -> np.ndarray:
-    """The persons' upright heights in pixels, float32 (n,), from seen keypoints (n, 17, 3).
-
-    The longest of several measures, each a distance between two seen places divided by its share of a stature:
-    perspective and bent joints only shorten. Without any measure, and at most 1.5 times, the image's height (n,).
-    """
-    xy, seen = keypoints[..., :2], keypoints[..., 2] >= min_score
-    places = {}
-    for name in {place for stick in _STICKS for place in stick[:2]}:
-        members = [k for k, other in enumerate(KEYPOINTS) if _bare(other) == name]
-        weight = seen[:, members].astype(np.float32)  # (n, 2)
-        count = weight.sum(1)
-        middle = (xy[:, members] * weight[..., None]).sum(1) / np.maximum(count, 1)[:, None]  # (n, 2)
-        places[name] = (middle, count > 0)
-    longest = np.zeros(len(keypoints), np.float32)
-    for a, b, share in _STICKS:
-        (xy_a, seen_a), (xy_b, seen_b) = places[a], places[b]
-        length = np.hypot(*(xy_a - xy_b).T) / share
-        longest = np.maximum(longest, np.where(seen_a & seen_b, length, 0))
-    limit = 1.5 * heights.astype(np.float32)
-    return np.where(longest > 0, np.minimum(longest, limit), heights).astype(np.float32)
 
 
 def draw(
@@ -88,11 +52,9 @@ def draw(
     pixels. thickness multiplies every half-width.
     """
     keypoints = keypoints.astype(np.float32)
-    image_h, image_w = sizes[:, :1].astype(np.float32), sizes[:, 1:].astype(np.float32)
-    tall = stature(keypoints, image_h[:, 0], min_score)[:, None]  # (n, 1)
+    tall = stature(keypoints, sizes[:, 0], min_score)[:, None]  # (n, 1)
     # everything in units of the stature
-    x = (np.arange(width, dtype=np.float32) + 0.5) / width * image_w / tall  # (n, w)
-    y = (np.arange(height, dtype=np.float32) + 0.5) / height * image_h / tall  # (n, h)
+    x, y = centres(width, sizes[:, 1]) / tall, centres(height, sizes[:, 0]) / tall  # (n, w), (n, h)
     joint = keypoints[..., :2] / tall[..., None]  # (n, 17, 2)
     a, b = np.array([[KEYPOINTS.index(end) for end in link] for link in LINKS]).T
     # a keypoint is a link of length 0
@@ -104,19 +66,9 @@ def draw(
     result = np.zeros((len(keypoints), len(RADIUS), height, width), np.float32)
     for row in range(len(keypoints)):  # one image at a time stays in the processor's cache
         on = np.flatnonzero(seen[row])
-        squares = _squared_distance(x[row], y[row], start[row, on], end[row, on])
+        squares = squared_distance(x[row], y[row], start[row, on], end[row, on])
         result[row, on] = np.exp2(-squares / radius[on] ** 2)
     return result
-
-
-def _squared_distance(x: np.ndarray, y: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    """From grid points to segments: x (w,), y (h,), start and end (L, 2) -> (L, h, w)."""
-    along = end - start  # (L, 2)
-    length2 = np.maximum((along**2).sum(1), 1e-12)
-    dx, dy = x - start[:, :1], y - start[:, 1:]  # (L, w), (L, h)
-    share_x, share_y = dx * (along[:, :1] / length2[:, None]), dy * (along[:, 1:] / length2[:, None])
-    t = (share_y[:, :, None] + share_x[:, None, :]).clip(0, 1)  # (L, h, w), place along the segment
-    return (dx[:, None, :] - t * along[:, 0, None, None]) ** 2 + (dy[:, :, None] - t * along[:, 1, None, None]) ** 2
 
 
 def fill(fields: np.ndarray, person: np.ndarray) -> np.ndarray:
@@ -127,17 +79,3 @@ def fill(fields: np.ndarray, person: np.ndarray) -> np.ndarray:
     strongest = fields.max(1)
     factor = np.where(strongest >= FLOOR, person / np.maximum(strongest, FLOOR), 0)
     return fields * factor[:, None]
-
-
-def resample(maps: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Average maps (n, H, W) over the cells of a grid on the same extent: float32 (n, height, width)."""
-    rows, columns = _overlap(maps.shape[1], height), _overlap(maps.shape[2], width)
-    return rows @ maps.astype(np.float32) @ columns.T
-
-
-def _overlap(old: int, new: int) -> np.ndarray:
-    """How much of each new cell is each old cell, along one axis: float32 (new, old), rows sum to 1."""
-    edges_old, edges_new = np.arange(old + 1) / old, np.arange(new + 1) / new
-    low = np.maximum(edges_new[:-1, None], edges_old[None, :-1])
-    high = np.minimum(edges_new[1:, None], edges_old[None, 1:])
-    return (np.maximum(high - low, 0) * new).astype(np.float32)

@@ -17,7 +17,10 @@ def output(tool: str, dataset: str, table_file: Path) -> Cache:
     path = Path(f"data/tools/{tool}/{dataset}.npz")
     if not path.is_file():
         raise UserError(f"no {path}; `dvc repro data/dvc.yaml:tool@{tool}-{dataset}` makes it")
-    return Cache(path, f"tool/{tool}", table_file)
+    opened = Cache(path, f"tool/{tool}", table_file)
+    if "gives" not in opened.header:
+        raise UserError(f"{path} was made by an older partreid; delete it and run `dvc repro` to make it again")
+    return opened
 
 
 def build(

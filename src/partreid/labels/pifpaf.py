@@ -6,16 +6,16 @@ From a tool that gives `fields` they are resized to the asked height and width; 
 are drawn by the geometry of partreid.labels.fields, to which `thickness`, `min_score` and `mask` belong.
 """
 
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from partreid import chunks
-from partreid.labels import cache, fields
+from partreid.labels import cache, fields, geometry
 from partreid.labels.pieces import Work
+from partreid.labels.reading import read
 
 
 def build(
@@ -42,19 +42,16 @@ def build(
 
 def resize(native: Path, height: int, width: int, start: int, stop: int) -> dict[str, np.ndarray]:
     """Fields of images start..stop-1 from a tool's own fields."""
-    rows = np.arange(start, stop)
-    status, score, values = (_reader(native).rows(name, rows) for name in ("status", "score", "fields"))
-    small = fields.resample(values.reshape(-1, *values.shape[2:]), height, width)
+    status, score, values = read(native, ("status", "score", "fields"), start, stop)
+    small = geometry.resample(values.reshape(-1, *values.shape[2:]), height, width)
     small = small.reshape(*values.shape[:2], height, width)
     return {"status": status, "score": score, "fields": np.rint(small).astype(np.uint8)}
 
 
 def look(native: Path, sizes: np.ndarray, options: dict[str, Any], start: int, stop: int) -> dict[str, np.ndarray]:
     """Fields of images start..stop-1 from keypoints. sizes: (N, 2), height and width in pixels; options as in build."""
-    rows = np.arange(start, stop)
-    names = ("status", "score", "keypoints", "person")
-    status, score, keypoints, person = (_reader(native).rows(name, rows) for name in names)
-    values = make(keypoints, person, sizes[rows], **options)
+    status, score, keypoints, person = read(native, ("status", "score", "keypoints", "person"), start, stop)
+    values = make(keypoints, person, sizes[start:stop], **options)
     values[status != cache.OK] = 0
     return {"status": status, "score": score, "fields": values}
 
@@ -73,10 +70,5 @@ def make(
     """keypoints (n, 17, 3), person uint8 (n, H', W'), sizes (n, 2) -> fields uint8 (n, 36, height, width)."""
     values = fields.draw(keypoints, sizes, height, width, thickness=thickness, min_score=min_score)
     if mask:
-        values = fields.fill(values, fields.resample(person, height, width) / 255)
+        values = fields.fill(values, geometry.resample(person, height, width) / 255)
     return np.rint(255 * values).astype(np.uint8)
-
-
-@lru_cache(maxsize=1)
-def _reader(native: Path) -> chunks.Reader:
-    return chunks.Reader(native)

@@ -9,8 +9,8 @@ import torch
 
 from partreid import records
 from partreid.errors import UserError, choose
-from partreid.labels import pictures as label_pictures
 from partreid.labels.cache import OK, Cache
+from partreid.labels.pictures import VIEWS
 from partreid.methods import Trained
 from partreid.report.attention import Looks
 from partreid.report.pictures import fit
@@ -64,12 +64,13 @@ def looks(trained: Trained, album: Album, image_ids: np.ndarray) -> Looks:
 def labels(
     kind: str, cache: Cache, album: Album, image_ids: np.ndarray, parts: int | str
 ) -> Sequence[np.ndarray | None]:
-    """The label of each image drawn as coloured parts over it; None where the tool found nobody."""
-    members, draw = choose(label_pictures.PANELS, kind, "label")
-    values = {name: cache.rows(name, image_ids) for name in members}
+    """The label of each image drawn over it; None where the tool found nobody."""
+    view = choose(VIEWS, kind, "label")
+    values = {name: cache.rows(name, image_ids) for name in view.members}
     drawn: list[np.ndarray | None] = []
     for row, image_id in enumerate(image_ids.tolist()):
         ok = cache.status[image_id] == OK
         of_image = {name: array[row] for name, array in values.items()}
-        drawn.append(draw(album.image(image_id), of_image, parts)[-1] if ok else None)
+        image = album.image(image_id)
+        drawn.append(view.draw(image, of_image, header=cache.header, parts=parts)[view.main] if ok else None)
     return drawn

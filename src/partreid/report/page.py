@@ -10,7 +10,8 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from partreid.labels.pictures import PART_COLOURS, heat
+from partreid.labels.pictures.colours import PART_COLOURS
+from partreid.labels.pictures.drawing import heat
 from partreid.report import pictures, plots
 from partreid.report.attention import Looks
 from partreid.report.inputs import Curve, Results

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from partreid.labels.pictures import heat
+from partreid.labels.pictures.drawing import heat
 from partreid.report.attention import Looks
 from partreid.report.pictures import BACKDROP, GREEN, GREY, INK, PAPER, RED, SOFT, fit, frame, text, text_width
 from partreid.report.ranking import Ranking

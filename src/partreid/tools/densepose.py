@@ -7,15 +7,13 @@ the published weights: Apache-2.0; the weights are trained on DensePose-COCO.
 Which of several people is the image's person, what its head is, and how charts become parts: programs/charts.py.
 """
 
-from pathlib import Path
 from typing import Any
 
-from partreid import weights
 from partreid.files import sha256
 from partreid.labels import cache
 from partreid.labels.pieces import Program
 from partreid.tools.base import Images
-from partreid.tools.isolated import FOLDER, program, requirements
+from partreid.tools.isolated import FOLDER, checkpoint_file, program, requirements
 
 VERSION = "1"  # raise when the output changes
 SCRIPT = "run_densepose.py"
@@ -32,11 +30,9 @@ def build(
     checks the installation. min_score: boxes with a lower score are nobody. batch: images at once; device: auto, cpu,
     cuda; neither changes the result by more than rounding.
     """
-    made_up = checkpoint == "random"
-    file = None if made_up else weights.path(PUBLISHED[checkpoint]) if checkpoint in PUBLISHED else Path(checkpoint)
+    file = None if checkpoint == "random" else checkpoint_file(checkpoint, PUBLISHED)
     parameters = {"checkpoint": checkpoint, "min_score": min_score, "packages": requirements(FOLDER / SCRIPT)}
     digest = sha256(file) if file else None
     header = cache.header("tool/densepose", "densepose", VERSION, digest, parameters, images.sha256)
-    chosen = file.resolve() if file else checkpoint
-    options = {"checkpoint": chosen, "min_score": min_score, "batch": batch, "device": device}
+    options = {"checkpoint": file or checkpoint, "min_score": min_score, "batch": batch, "device": device}
     return header, program(SCRIPT, images, options)

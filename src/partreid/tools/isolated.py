@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from partreid import weights
 from partreid.errors import UserError
 from partreid.labels.pieces import Program
 from partreid.tools.base import Images
@@ -31,6 +32,15 @@ def program(script: str, images: Images, options: Mapping[str, object]) -> Progr
             *("--parent", str(os.getpid()), *own),
         )
     )
+
+
+def checkpoint_file(checkpoint: str, published: Mapping[str, str]) -> Path:
+    """The file of a checkpoint: a key of `published`, whose values are names in partreid.weights, or a path."""
+    if checkpoint in published:
+        return weights.path(published[checkpoint]).resolve()
+    if not Path(checkpoint).is_file():
+        raise UserError(f"checkpoint: no file {checkpoint}; known names: {', '.join(sorted(published))}")
+    return Path(checkpoint).resolve()
 
 
 def find_uv(script: str) -> str:

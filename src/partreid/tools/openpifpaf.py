@@ -8,15 +8,13 @@ The weights are published without a licence of their own, trained on COCO.
 Which of several people is the image's person, and how the fields of the others are removed: programs/confidences.py.
 """
 
-from pathlib import Path
 from typing import Any
 
-from partreid import weights
 from partreid.files import sha256
 from partreid.labels import cache
 from partreid.labels.pieces import Program
 from partreid.tools.base import Images
-from partreid.tools.isolated import FOLDER, program, requirements
+from partreid.tools.isolated import FOLDER, checkpoint_file, program, requirements
 
 VERSION = "1"  # raise when the output changes
 SCRIPT = "run_openpifpaf.py"
@@ -31,10 +29,9 @@ def build(images: Images, *, checkpoint: str, batch: int, device: str) -> tuple[
     with made-up weights that only checks the installation. batch: images at once; device: auto, cpu, cuda; neither
     changes the result by more than rounding.
     """
-    made_up = checkpoint.startswith("random:")
-    file = None if made_up else weights.path(PUBLISHED[checkpoint]) if checkpoint in PUBLISHED else Path(checkpoint)
+    file = None if checkpoint.startswith("random:") else checkpoint_file(checkpoint, PUBLISHED)
     parameters = {"checkpoint": checkpoint, "packages": requirements(FOLDER / SCRIPT)}
     digest = sha256(file) if file else None
     header = cache.header("tool/openpifpaf", "openpifpaf", VERSION, digest, parameters, images.sha256)
-    options = {"checkpoint": file.resolve() if file else checkpoint, "batch": batch, "device": device}
+    options = {"checkpoint": file or checkpoint, "batch": batch, "device": device}
     return header, program(SCRIPT, images, options)

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from partreid.errors import UserError, choose
-from partreid.labels import cache, fields
+from partreid.labels import cache, geometry
 from partreid.labels.pieces import Work
 from partreid.tools import imported
 from partreid.tools.base import Images
@@ -87,7 +87,7 @@ def read(order: str, scale: int, channels: int | None, file: Path, height: int, 
         scale_of_image = min(maps.shape[1] / height, maps.shape[2] / width)
         rows, columns = (max(1, round(side * scale_of_image)) for side in (height, width))
         maps = maps[:, :rows, :columns]
-    small = fields.resample(undo(maps, scale), *CELLS)
+    small = geometry.resample(undo(maps, scale), *CELLS)
     status, score = judge(small[None])
     return {"score": score[0], "maps": small.astype(np.float16)} if status[0] == cache.OK else None
 

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image  # OpenCV turns indexed PNGs into colours
 
 from partreid.errors import choose
-from partreid.labels import cache, fields
+from partreid.labels import cache, geometry
 from partreid.labels.pieces import Work
 from partreid.parsing import PARSING
 from partreid.tools import imported
@@ -49,7 +49,7 @@ def read(classes: str, file: Path, height: int, width: int) -> Mapping[str, Any]
     table = CLASSES[classes]
     found = indices(file, len(table))
     classes_here = matrix(table).argmax(1)[found]  # (H, W), of PARSING
-    shares = np.concatenate([fields.resample((classes_here == c)[None], *SIZE) for c in range(len(PARSING))])
+    shares = np.concatenate([geometry.resample((classes_here == c)[None], *SIZE) for c in range(len(PARSING))])
     parsing, person = shares.argmax(0).astype(np.uint8), 1 - shares[0]
     status, score = judge(parsing[None], person[None])
     if status[0] != cache.OK:

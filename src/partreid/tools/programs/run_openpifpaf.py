@@ -68,9 +68,9 @@ class Look:
     def __init__(self, options: argparse.Namespace):
         self.device = protocol.device(options.device, torch.cuda.is_available())
         self.network = network(options.checkpoint).eval().to(self.device)
-        metas = self.network.head_metas[:2]  # CIF, CAF; some networks have more
-        self.stride = metas[0].stride
-        self.decode = openpifpaf.decoder.factory(metas)
+        self.metas = self.network.head_metas[:2]  # CIF, CAF; some networks have more
+        self.stride = self.metas[0].stride
+        torch.ops.openpifpaf.set_quiet(True)  # else the decoder prints two lines for every image
         try:
             self.index = confidences.confidence_index(self._run(np.zeros((1, 3, 17, 17), np.float32))[1].shape[2])
         except ValueError as error:
@@ -86,7 +86,9 @@ class Look:
             return [head.cpu() for head in self.network(torch.from_numpy(inputs).to(self.device))[:2]]
 
     def _one(self, image: Any, heads: list[torch.Tensor]) -> dict[str, Any] | None:
-        found = self.decode(heads)
+        # a new decoder for every image: it adds the number of images it has seen to its sums, so what it finds would
+        # depend, in the last digits, on how often the program was interrupted
+        found = openpifpaf.decoder.factory(self.metas)(heads)
         if not found:
             return None
         left, top, *_ = confidences.padding(*image.pixels.shape[:2])

@@ -1,0 +1,65 @@
+"""Pictures of labels, in fixed colours. All pictures are uint8 RGB (H, W, 3).
+
+colours says what stands for which part, drawing draws over images, panels has a function per label; VIEWS lists them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from partreid.labels import grouping
+from partreid.labels.pictures import panels
+from partreid.labels.pictures.colours import PART_COLOURS, SIDE_COLOURS, Legend
+from partreid.parsing import PARSING
+
+
+@dataclass(frozen=True)
+class View:
+    """How a label is looked at: an entry of VIEWS."""
+
+    members: tuple[str, ...]  # of its cache that the pictures need
+    draw: Callable[..., panels.Pictures]  # draw(image, values of the members, header=..., parts=...)
+    main: str  # which of its pictures stands for the label where there is room for one
+    legend: Callable[[int | str], Legend]  # of a grouping into parts, which only pifpaf has
+    note: str = ""  # what the colours do not say by themselves
+    missing: str = "nobody found"  # what status `missing` means
+    says: Callable[[panels.Values], tuple[str, ...]] = lambda _: ()  # what is better said in words than drawn
+
+
+def _parts(parts: int | str) -> Legend:
+    return {name.replace("_", " "): PART_COLOURS[name] for name in grouping.names(parts)}
+
+
+def _head(_: int | str) -> Legend:
+    return {"head": PART_COLOURS["head"]}
+
+
+def _parsing(_: int | str) -> Legend:
+    return {name.replace("_", " "): PART_COLOURS[name] for name in PARSING[1:]}
+
+
+def _sides(_: int | str) -> Legend:
+    return {f"the person's {name}" if name != "middle" else name: colour for name, colour in SIDE_COLOURS.items()}
+
+
+_HEAT = "dark blue is 0, yellow is 1"
+
+VIEWS: dict[str, View] = {
+    "heads": View(("x0", "y0", "x1", "y1"), panels.heads, "box", _head, missing="no head found"),
+    "pifpaf": View(("fields",), panels.pifpaf, "parts", _parts, f"joints and limbs: the strongest field; {_HEAT}"),
+    "schp": View(("parsing", "person"), panels.schp, "parsing", _parsing, f"person: its probability; {_HEAT}"),
+    "poses": View(
+        ("keypoints", "cluster"),
+        panels.poses,
+        "skeleton",
+        _sides,
+        "grey dots: joints below the label's min_score; cluster: the centre of the image's pose cluster",
+        says=panels.cluster,
+    ),
+    "partmaps": View(
+        ("maps",),
+        panels.partmaps,
+        "directions",
+        _sides,
+        f"joints, limbs: the strongest; {_HEAT}; directions: each cell's strongest limb vector, a dot at its end",
+    ),
+}

@@ -1,0 +1,83 @@
+"""One function per label: the values of one image -> its pictures, by caption. The image itself is not among them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from partreid.labels import grouping
+from partreid.labels.pictures import drawing
+from partreid.labels.pictures.colours import PART_COLOURS, SIDE_COLOURS, side
+from partreid.openpose_layout import BACKGROUND, CHANNELS, LIMBS
+from partreid.parsing import PARSING
+
+Values = Mapping[str, np.ndarray]  # member of the label's cache -> the image's row of it
+Pictures = dict[str, np.ndarray]
+
+
+def heads(image: np.ndarray, values: Values, **_: Any) -> Pictures:
+    """The box over the image, and what is inside it."""
+    corners = np.array([values[name] for name in ("x0", "y0", "x1", "y1")], np.float64)
+    shown = drawing.panel(image)
+    if np.isnan(corners).any():
+        return {"box": shown, "head": drawing.blank(drawing.HEIGHT, drawing.HEIGHT // 2, "no head found")}
+    scale = np.array([shown.shape[1] / image.shape[1], shown.shape[0] / image.shape[0]] * 2)
+    drawn = drawing.box(shown, corners * scale, PART_COLOURS["head"])
+    return {"box": drawn, "head": drawing.cut(image, corners, drawing.HEIGHT, drawing.HEIGHT // 2)}
+
+
+def pifpaf(image: np.ndarray, values: Values, *, parts: int | str, **_: Any) -> Pictures:
+    """The strongest joint field, the strongest limb field, and the parts of one grouping."""
+    fields = values["fields"].astype(np.float32) / 255  # (36, h, w)
+    maps = grouping.group(torch.from_numpy(fields), parts).numpy()
+    shown = drawing.panel(image)
+    return {
+        "joints": drawing.heat(shown, fields[:17].max(0)),
+        "limbs": drawing.heat(shown, fields[17:].max(0)),
+        "parts": drawing.parts(shown, maps, grouping.names(parts)),
+    }
+
+
+def schp(image: np.ndarray, values: Values, **_: Any) -> Pictures:
+    """The classes, and the person's probability."""
+    shown = drawing.panel(image)
+    return {
+        "parsing": drawing.classes(shown, values["parsing"], PARSING[1:]),
+        "person": drawing.heat(shown, values["person"].astype(np.float32) / 255),
+    }
+
+
+def poses(image: np.ndarray, values: Values, *, header: Mapping[str, Any], **_: Any) -> Pictures:
+    """The skeleton, and the centre of the image's cluster, whose sides are those of the image, not the person's."""
+    shown = drawing.panel(image)
+    scale = np.array([shown.shape[1] / image.shape[1], shown.shape[0] / image.shape[0], 1])
+    skeleton = drawing.skeleton(shown, values["keypoints"] * scale, header["parameters"]["min_score"])
+    centre = np.array(header["centres"][int(values["cluster"])])  # (17, 2), from the trunk's middle, in statures
+    height, width = drawing.HEIGHT, drawing.HEIGHT // 2
+    places = centre * (0.85 * height) + [width / 2, 0.42 * height]
+    stick = np.concatenate([places, np.ones((len(places), 1))], 1)
+    plain = {**dict.fromkeys(SIDE_COLOURS, (255, 255, 255)), "middle": (120, 124, 132)}  # so that the nose is seen
+    return {"skeleton": skeleton, cluster(values)[0]: drawing.skeleton(drawing.blank(height, width), stick, 0.5, plain)}
+
+
+def cluster(values: Values) -> tuple[str, ...]:
+    """Which cluster it is, in words."""
+    return (f"cluster {int(values['cluster'])}",)
+
+
+def partmaps(image: np.ndarray, values: Values, **_: Any) -> Pictures:
+    """The strongest joint, the longest limb vector and its direction, and the mean of the inner maps, if any."""
+    maps = values["maps"].astype(np.float32)  # (57 or 185, h, w)
+    joints = maps[2 * len(LIMBS) : BACKGROUND]
+    limbs = maps[: 2 * len(LIMBS)].reshape(len(LIMBS), 2, *maps.shape[1:])
+    shown = drawing.panel(image)
+    pictures = {
+        "joints": drawing.heat(shown, joints.max(0)),
+        "limbs": drawing.heat(shown, np.hypot(limbs[:, 0], limbs[:, 1]).max(0)),
+        "directions": drawing.arrows(shown, limbs, [side(*limb) for limb in LIMBS]),
+    }
+    if len(maps) > CHANNELS:
+        inner = np.abs(maps[CHANNELS:]).mean(0)
+        pictures["inner"] = drawing.heat(shown, inner / max(float(inner.max()), 1e-6))
+    return pictures

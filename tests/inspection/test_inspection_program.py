@@ -1,0 +1,163 @@
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import pytest
+
+from partreid import params, records
+from partreid.errors import UserError
+from partreid.inspection import diff, look
+from partreid.labels import LABELS, native, pieces
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def make(label: str) -> Path:
+    """The label's cache, from blazepose."""
+    index = Path("data/index/synthetic.parquet")
+    block = params.load().labels[label]
+    table = records.read(index)
+    header, work = native.build(label, "blazepose", "synthetic", table, index, block.options)
+    path = LABELS[label].file(label, "synthetic")
+    pieces.write(path, {**header, "version": block.version}, work, len(table), processes=1)
+    return path
+
+
+def shown(folder: str = "out") -> list[tuple[int, str]]:
+    """Image and status of the cards in the page."""
+    html = Path(folder, "index.html").read_text(encoding="utf-8")
+    return [(int(row), status) for row, status in re.findall(r'data-image="(\d+)" data-status="([^"]+)"', html)]
+
+
+@pytest.mark.usefixtures("labelled")
+@pytest.mark.parametrize("label", sorted(LABELS))
+def test_every_label_is_drawn_and_compared(label, capsys):
+    make(label)
+    look.main([label, "synthetic", "--out", "out"])
+    assert shown() == [(0, "ok"), (1, "missing"), (2, "failed"), (3, "ok"), (4, "ok"), (5, "ok")]
+    assert cv2.imread("out/sheet.png") is not None
+    assert "66.7%" in capsys.readouterr().out
+    diff.main([label, "synthetic", "blazepose", "truth", "--out", "both"])
+    assert shown("both")[0] == (3, "both ok")
+    assert shown("both")[-1] == (5, "only blazepose")
+    assert cv2.imread("both/sheet.png") is not None
+
+
+@pytest.mark.usefixtures("labelled")
+@pytest.mark.parametrize(
+    ("words", "images"),
+    [
+        (["--ids", "3,0-1"], [0, 1, 3]),
+        (["--missing"], [1, 2]),
+        (["--status", "failed,ok", "--split", "train"], [0, 3, 4]),
+        (["--worst", "--count", "3"], [2, 1, 5]),
+        (["--worst", "--status", "ok"], [5, 0, 3, 4]),
+        (["--split", "gallery"], [2, 5]),
+        (["--count", "6", "--seed", "4"], [0, 1, 2, 3, 4, 5]),
+    ],
+)
+def test_filters(words, images):
+    make("pifpaf")
+    look.main(["pifpaf", "synthetic", "--out", "out", *words])
+    assert [row for row, _ in shown()] == images
+
+
+@pytest.mark.usefixtures("labelled")
+def test_a_draw_depends_on_the_seed_alone():
+    make("pifpaf")
+    drawn = []
+    for seed in ("1", "1", "2", "3"):
+        look.main(["pifpaf", "synthetic", "--out", "out", "--count", "2", "--seed", seed])
+        drawn.append(shown())
+    assert drawn[0] == drawn[1]
+    assert len(drawn[0]) == 2
+    assert len({tuple(rows) for rows in drawn}) > 1
+
+
+@pytest.mark.usefixtures("labelled")
+def test_stats_say_what_the_cache_is_and_draw_nothing(capsys):
+    path = make("pifpaf")
+    shutil.rmtree("data/synthetic")  # the images are not needed
+    look.main(["pifpaf", "synthetic", "--stats"])
+    text = capsys.readouterr().out
+    assert re.search(rf"^size +{path.stat().st_size} B, [\d.]+ .?B per image$|^size +[\d.]+ kB, ", text, re.M)
+    for line in (
+        "tool +blazepose",
+        "tool_version +7",
+        "weights +w",
+        "parameters.width +17",
+        "tool_parameters.sure +0.5",
+    ):
+        assert re.search(f"^{line}$", text, re.M), line
+    assert "data/tools/blazepose/synthetic.npz" in text
+    assert not Path("tmp/inspect").exists()
+    Path("data/tools/blazepose/synthetic.npz").unlink()
+    look.main(["pifpaf", "synthetic", "--stats"])
+    assert "tool@blazepose-synthetic` makes it" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("labelled")
+def test_a_tool_agrees_with_its_own_cache(capsys):
+    path = make("pifpaf")
+    diff.main(["pifpaf", "synthetic", "blazepose", str(path), "--out", "out"])
+    assert re.search(r"cells with the same part, K = 8 +1\.000", capsys.readouterr().out)
+    diff.main(["pifpaf", "synthetic", "blazepose", "truth", "--out", "out", "--ids", "0,4,5"])
+    text = capsys.readouterr().out
+    assert re.search(r"^blazepose ok +2 +1 +0$", text, re.M)
+    assert re.search(r"cells with the same part, K = 8 +1\.000", text)
+
+
+@pytest.mark.usefixtures("labelled")
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nose", "synthetic"], "unknown label 'nose'; known: "),
+        (["pifpaf", "nowhere"], "unknown data set"),
+        (["pifpaf", "market1501"], "no image table data/index/market1501.parquet"),
+        (["pifpaf", "synthetic", "--ids", "6"], "0..5"),
+        (["pifpaf", "synthetic", "--ids", "a"], "--ids takes"),
+        (["pifpaf", "synthetic", "--status", "fine"], "unknown status 'fine'"),
+        (["pifpaf", "synthetic", "--missing", "--status", "ok"], "give one of them"),
+        (["pifpaf", "synthetic", "--missing", "--split", "train"], "no image is missing or failed with split train"),
+        (["pifpaf", "synthetic", "--count", "0"], "--count must be at least 1"),
+        (["pifpaf", "synthetic", "--parts", "7"], "unknown number of parts '7'"),
+        (["diff", "nose", "synthetic", "blazepose", "truth"], "unknown label 'nose'"),
+        (["diff", "pifpaf", "synthetic", "blazepose", "nobody"], "unknown tool 'nobody'"),
+        (["diff", "pifpaf", "synthetic", "blazepose", "a/b.npz"], "no file a/b.npz"),
+        (["diff", "pifpaf", "synthetic", "blazepose", "truth", "--ids", "1"], "nothing to draw"),
+    ],
+)
+def test_a_mistake_is_one_line(words, said):
+    make("pifpaf")
+    program = diff if words[0] == "diff" else look
+    with pytest.raises(UserError) as error:
+        program.main(words[1:] if program is diff else words)
+    assert said in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.usefixtures("labelled")
+def test_a_missing_tool_output_says_how_to_make_it():
+    Path("data/tools/truth/synthetic.npz").unlink()
+    with pytest.raises(UserError, match=r"`dvc repro data/dvc.yaml:tool@truth-synthetic` makes it"):
+        diff.main(["pifpaf", "synthetic", "blazepose", "truth"])
+
+
+@pytest.mark.usefixtures("labelled")
+def test_the_program_runs_from_the_command_line():
+    def run(*words: str) -> subprocess.CompletedProcess:
+        command = [sys.executable, str(ROOT / "stages/inspect.py"), *words]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    done = run("diff", "pifpaf", "synthetic", "blazepose", "truth")
+    assert done.returncode == 0, done.stderr
+    assert "wrote tmp/inspect/pifpaf-synthetic-diff/index.html" in done.stdout
+    done = run("nose", "synthetic")
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: unknown label 'nose'")
+    assert done.stderr.count("\n") == 1
