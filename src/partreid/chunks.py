@@ -5,7 +5,10 @@ The bytes depend only on the content: the same arrays give the same file.
 """
 
 import json
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,12 @@ from partreid.errors import UserError
 from partreid.files import whole
 
 CHUNK = 1024  # images per member
+# What reading a damaged npz may raise. KeyError: no such member; RuntimeError: a flag of zip that Python does not know;
+# SyntaxError, TokenError, MemoryError: a damaged header of an array.
+DAMAGE = (
+    OSError, ValueError, KeyError, EOFError, RuntimeError, SyntaxError, MemoryError, struct.error, tokenize.TokenError,
+    zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def write(path: Path, header: Mapping[str, Any], chunks: Iterable[Mapping[str, np.ndarray]]) -> None:
@@ -48,18 +57,21 @@ class Reader:
         self.path = path
         try:
             self._file = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+            self.header: dict[str, Any] = json.loads(str(self._read("header")))
+        except DAMAGE as error:
             raise UserError(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
-        self.header: dict[str, Any] = json.loads(str(self._read("header")))
         self._cached: dict[str, tuple[int, np.ndarray]] = {}
 
     def _read(self, member: str) -> np.ndarray:
         try:
-            return self._file[member]
-        except (KeyError, OSError, ValueError, EOFError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+            array = self._file[member]
+            if not isinstance(array, np.ndarray):  # NumPy gives the bytes of what does not look like an array
+                raise ValueError("not an array")
+        except DAMAGE as error:
             raise UserError(
-                f"{self.path}: member {member!r} is damaged or missing; delete it and run `dvc repro`"
+                f"{self.path}: member {member!r} is damaged or missing ({error}); delete it and run `dvc repro`"
             ) from error
+        return array
 
     def chunk(self, name: str, number: int) -> np.ndarray:
         """Member `<name>_<number>`: array (n, ...)."""
@@ -88,4 +100,5 @@ class Reader:
 
     def all(self, name: str) -> np.ndarray:
         """The whole array, (N, ...)."""
+        self.chunk(name, 0)  # a UserError when there is none
         return np.concatenate([self.chunk(name, number) for number in range(self.count(name))])

@@ -60,17 +60,21 @@ class Reader:
         try:
             self._table = pq.read_table(path, page_checksum_verification=True)
             self.header: dict[str, Any] = json.loads(self._table.schema.metadata[b"header"])
+            self._names: list[str] = self._table.column_names
         except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
 
     def all(self, name: str) -> np.ndarray:
         """The whole column, (N, ...)."""
-        if name not in self._table.column_names:
+        if name not in self._names:
             raise UserError(f"{self.path} has no column {name!r}; delete it and run `dvc repro`")
-        field, column = self._table.schema.field(name), self._table[name].combine_chunks()
-        if not field.metadata or b"shape" not in field.metadata:
-            return column.to_numpy()
-        return column.flatten().to_numpy().reshape(-1, *json.loads(field.metadata[b"shape"]))
+        try:
+            field, column = self._table.schema.field(name), self._table[name].combine_chunks()
+            if not field.metadata or b"shape" not in field.metadata:
+                return column.to_numpy()
+            return column.flatten().to_numpy().reshape(-1, *json.loads(field.metadata[b"shape"]))
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise UserError(f"{self.path}: column {name!r} is damaged; delete it and run `dvc repro`") from error
 
     def rows(self, name: str, indices: np.ndarray) -> np.ndarray:
         """Rows by image number (any order, repeats allowed): (len(indices), ...)."""

@@ -14,14 +14,32 @@ from partreid.errors import UserError
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; rename it to `path` when the block ends well, else remove it."""
+    """Yield a temporary path beside `path`; rename it to `path` when the block ends well, else remove it.
+
+    An OSError that names no file, such as that of a full disk, is raised again with the name of `path`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(path: Path) -> None:
+    """Remove the temporary files that killed processes left when they were writing `path` (see `whole`)."""
+    for left in path.parent.glob(f".{path.name}.*.part"):
+        try:
+            os.kill(int(left.name.split(".")[-2]), 0)  # does nothing to a process that is there
+        except ProcessLookupError:
+            left.unlink(missing_ok=True)
+        except PermissionError:
+            continue  # somebody else's, at work
 
 
 def write_text(path: Path, text: str) -> None:

@@ -85,9 +85,9 @@ def read(path: Path) -> pa.Table:
         raise UserError(f"no image table {path}; `dvc repro` makes it")
     try:
         table = pq.read_table(path, page_checksum_verification=True)
+        check(table, str(path))
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
-    check(table, str(path))
     return table
 
 

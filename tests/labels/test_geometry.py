@@ -80,11 +80,11 @@ def slow_majority(classes: np.ndarray, number: int, height: int, width: int) -> 
     return result
 
 
-@pytest.mark.parametrize("grid", [(4, 3), (7, 5), (12, 16)])
+@pytest.mark.parametrize("grid", [(4, 3), (5, 4), (12, 16)])
 def test_majority_equals_counting(grid):
-    classes = np.random.default_rng(1).integers(0, 3, (2, 8, 6)).astype(np.uint8)
+    classes = np.random.default_rng(1).integers(0, 3, (50, 4, 7)).astype(np.uint8)
     found = geometry.majority(classes, 3, *grid)
-    for row in range(2):
+    for row in range(50):
         np.testing.assert_array_equal(found[row], slow_majority(classes[row], 3, *grid))
     np.testing.assert_array_equal(geometry.majority(classes[:, :, ::-1], 3, *grid), found[:, :, ::-1])
     assert found.dtype == np.uint8

@@ -18,17 +18,6 @@ def to_segment(c: np.ndarray, p: np.ndarray, q: np.ndarray) -> float:
     return float(np.linalg.norm(c - p - t * (q - p)))
 
 
-def to_hull(c: np.ndarray, corners: list[np.ndarray]) -> float:
-    """0 inside: the point is a mixture of three corners."""
-    for a in corners:
-        for b in corners:
-            for d in corners:
-                system = np.array([[*a, 1], [*b, 1], [*d, 1]]).T
-                if abs(np.linalg.det(system)) > 1e-9 and (np.linalg.solve(system, [*c, 1]) >= 0).all():
-                    return 0
-    return min(to_segment(c, a, b) for a in corners for b in corners)
-
-
 def slow(keypoints: np.ndarray, size: np.ndarray, height: int, width: int, thickness: float, min_score: float):
     """The docstring's words as loops; of equals (to a hair) the upper part."""
     tall = float(geometry.stature(keypoints[None], size[:1], min_score)[0])
@@ -50,7 +39,8 @@ def slow(keypoints: np.ndarray, size: np.ndarray, height: int, width: int, thick
                 end = head + schp.NECK * (np.mean(shoulders, 0) - head)
                 near["head"] = min(near["head"], to_segment(c, head, end) / radius["neck"])
             if trunk:
-                near["torso"] = max(to_hull(c, trunk) / radius["torso"], schp.OVER)
+                nearest = min(to_segment(c, a, b) for a in trunk for b in trunk)
+                near["torso"] = max(nearest / radius["torso"], schp.OVER)
             for part, upper, lower in schp.LIMBS:
                 for side in ("left", "right"):
                     a, b = at.get(f"{side}_{upper}"), at.get(f"{side}_{lower}")

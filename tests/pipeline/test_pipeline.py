@@ -119,6 +119,23 @@ def test_another_tool_makes_new_labels(built):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("label", ["heads", "schp", "poses", "partmaps"])
+def test_every_label_is_one_stage_away(built, label):
+    out = built.dvc("repro", f"data/dvc.yaml:{label}@synthetic").stdout
+    assert f"Running stage 'data/dvc.yaml:{label}@synthetic'" in out
+    assert "Running stage 'data/dvc.yaml:tool@blazepose" not in out  # it has looked already
+    made = list((built.root / "data/labels" / label).iterdir())
+    assert len(made) == 1
+    assert "ok" in built.run("python", "stages/inspect.py", label, "synthetic", "--stats").stdout
+
+
+def test_the_quality_of_a_tool_is_a_metric(built):
+    built.dvc("repro", "data/dvc.yaml:quality@blazepose")
+    assert "unoccluded" in built.dvc("metrics", "show", "--json").stdout
+    for label in ("heads", "pifpaf", "schp", "poses", "partmaps"):
+        assert (built.root / f"results/labels/blazepose/pictures/{label}.png").stat().st_size > 0
+
+
 def test_metrics_and_plots_are_shown(built):
     assert "occluded-query" in built.dvc("metrics", "show", "--json").stdout
     assert "cmc.csv" in built.dvc("plots", "show", "--json", "-o", "plots").stdout
@@ -131,7 +148,15 @@ def test_metrics_and_plots_are_shown(built):
         ({"train__sed": 2}, "error: params.yaml: unknown key train.sed"),
         ({"dataset": "foo"}, "error: unknown data set 'foo'; known: folder, market1501, synthetic"),
         ({"recipe": "foo"}, "error: unknown recipe 'foo'; known: laptop, paper"),
-        ({"labels__pifpaf__tool": "foo"}, "error: unknown tool (labels.pifpaf.tool) 'foo'; known: blazepose, truth"),
+        ({"labels__pifpaf__tool": "foo"}, "error: unknown tool (labels.pifpaf.tool) 'foo'; known: alphapose, blaze"),
+        (
+            {"labels__heads__tool": "alphapose"},
+            "error: params.yaml: labels.heads.tool is alphapose, which cannot feed it",
+        ),
+        (
+            {"labels__schp__person": "openpose"},
+            "error: unknown tool that gives `person` (labels.schp.person) 'openpose'",
+        ),
     ],
 )
 def test_a_wrong_name_is_one_line_before_any_work(built, change, message):

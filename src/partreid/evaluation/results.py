@@ -15,6 +15,7 @@ from partreid.evaluation.distances import DISTANCES, Vectors, vectors
 from partreid.evaluation.picks import Pick
 from partreid.evaluation.pooling import Pool, groups, pool
 from partreid.evaluation.protocols import Protocol
+from partreid.evaluation.rerank import reranked
 from partreid.evaluation.rules import ids
 
 RANK_MARKS = (1, 5, 10, 20)  # rank1, rank5, ... of the metrics
@@ -56,11 +57,13 @@ def evaluate(
     unmatched: str = "skip",
     top: int = 20,
     memory: int = ranking.MEMORY,
+    rerank: Mapping[str, Any] | None = None,
 ) -> Result:
     """Evaluate embeddings of the images of `table` by one protocol.
 
     average_precision: a name of metrics.AVERAGE_PRECISION. unmatched: skip queries without a right answer, or count
-    them as never right. top: entries kept per query. memory: bytes of distances.
+    them as never right. top: entries kept per query. memory: bytes of distances. rerank: how to re-rank, keyword
+    arguments of rerank.reranked; None for the distances as they are.
     UserError: an image of the protocol has no embedding, or one that is not finite; an unknown name.
     """
     precision = choose(metrics.AVERAGE_PRECISION, average_precision, "average precision")
@@ -72,16 +75,10 @@ def evaluate(
     drawn = [_one_each(answering, seed) for seed in range(protocol.draws)] or [answering]
     results = []
     for number, entries in enumerate(drawn):
-        ranked = ranking.rank(
-            query,
-            _gallery(everyone, _image_ids(entries)),
-            ids(asking),
-            ids(entries),
-            distance,
-            protocol.relation,
-            top,
-            memory,
-        )
+        asks, answers, measure = query, _gallery(everyone, _image_ids(entries)), distance
+        if rerank is not None:
+            asks, answers, measure = reranked(query, answers, embeddings.header["distance"], **rerank)
+        ranked = ranking.rank(asks, answers, ids(asking), ids(entries), measure, protocol.relation, top, memory)
         results.append(_result(ranked, asking, entries, precision, count_all, number))
     joined = {
         name: np.concatenate([getattr(result, name) for result in results])

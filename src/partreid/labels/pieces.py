@@ -13,7 +13,6 @@ import subprocess
 import tempfile
 import threading
 import time
-import zipfile
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -26,7 +25,7 @@ from tqdm import tqdm
 
 from partreid import chunks, columns
 from partreid.errors import UserError
-from partreid.files import alone, fingerprint, scratch_root, whole
+from partreid.files import alone, fingerprint, scratch_root, sweep, whole
 from partreid.labels.cache import counted
 
 PIECE = 64  # images per piece; divides chunks.CHUNK
@@ -65,6 +64,7 @@ def write(
         raise UserError(f"nothing to do for {path}: the image table has no rows")
     folder = scratch_root() / "pieces" / fingerprint(dict(header), images, PIECE)
     with alone(folder):
+        sweep(path)
         with tqdm(total=images, desc=title, unit="image") as bar:
             if isinstance(work, Program):
                 _start_program(work, folder, images, bar)
@@ -82,8 +82,11 @@ def _paths(folder: Path, images: int) -> list[Path]:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in sorted(file.files)}
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in sorted(file.files)}
+    except chunks.DAMAGE as error:
+        raise UserError(f"{path} is damaged ({error}); delete it and run the same command again") from error
 
 
 def _finished(path: Path) -> bool:
@@ -91,7 +94,7 @@ def _finished(path: Path) -> bool:
     try:
         with np.load(path, allow_pickle=False) as file:
             return "status" in file.files
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+    except chunks.DAMAGE:
         return False
 
 

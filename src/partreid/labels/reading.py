@@ -11,10 +11,15 @@ from partreid import chunks
 
 def read(native: Path, names: Sequence[str], start: int, stop: int) -> list[np.ndarray]:
     """The named members of images start..stop-1, each (stop - start, ...), of a tool's output."""
-    rows = np.arange(start, stop)
-    return [_reader(native).rows(name, rows) for name in names]
+    return rows(native, names, np.arange(start, stop))
 
 
-@lru_cache(maxsize=2)  # a label and the tool beside it
-def _reader(native: Path) -> chunks.Reader:
-    return chunks.Reader(native)
+def rows(file: Path, names: Sequence[str], wanted: np.ndarray) -> list[np.ndarray]:
+    """The named members' rows `wanted`, int (n,), each (n, ...), of a file of partreid.chunks."""
+    reader = _reader(file.absolute(), file.stat().st_mtime_ns if file.exists() else 0)
+    return [reader.rows(name, wanted) for name in names]
+
+
+@lru_cache(maxsize=2)  # a label and the tool beside it; a file that was written anew is opened anew
+def _reader(file: Path, _written: int) -> chunks.Reader:
+    return chunks.Reader(file)

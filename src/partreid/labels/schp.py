@@ -9,8 +9,8 @@ the mask (probability at least 0.5) has the class of the nearest part, nearest i
 (RADIUS, shares of the stature), clothes included. The parts:
 
     head         a disc around the middle of the head, and the neck: from there NECK of the way to the shoulders
-    torso        the area between shoulders and hips, as if nowhere nearer than OVER half-widths, so that an arm in
-                 front of it is seen, but not an arm behind it, whose joints a tool marks as unseen
+    torso        between shoulders and hips, along the sides and crosswise, as if nowhere nearer than OVER half-widths,
+                 so that an arm in front of it is seen, but not an arm behind it, whose joints a tool marks as unseen
     upper_arms   from shoulder to elbow                     lower_arms   from elbow to wrist
     upper_legs   from hip to knee, but only beyond CROTCH of this way, because the torso reaches down to the crotch
     lower_legs   from knee to ankle
@@ -20,6 +20,7 @@ half of the rendered people.
 """
 
 from functools import partial
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
@@ -132,10 +133,7 @@ def nearest(
     for row in range(len(keypoints)):
         near = np.full((len(PARSING), height, width), np.inf, np.float32)  # squared, in half-widths
         near[0] = REACH**2
-        trunk = joint[row, [k for k in TRUNK if seen[row, k]]]
-        if len(trunk):
-            near[PARSING.index("torso")] = np.maximum(_hull(x[row], y[row], trunk) / RADIUS["torso"] ** 2, OVER**2)
-        segments = _limbs(joint[row], seen[row])
+        segments = _bones(joint[row], seen[row])
         if head[row]:
             segments.append(("head", "head", ears[row], ears[row]))
         if head[row] and neck[row]:
@@ -146,21 +144,21 @@ def nearest(
             for (name, part, start, end), square in zip(segments, squares, strict=True):
                 if part == "upper_legs":
                     square[~_beyond(x[row], y[row], start, end)] = np.inf
-                c = PARSING.index(name)
-                np.minimum(near[c], square / (thickness * RADIUS[part]) ** 2, out=near[c])
+                c, radius = PARSING.index(name), RADIUS[part] * (1 if part == "torso" else thickness)
+                np.minimum(near[c], square / radius**2, out=near[c])
+        torso = near[PARSING.index("torso")]
+        np.maximum(torso, OVER**2, out=torso)
         result[row] = (near * _ORDER).argmin(0)
     return result
 
 
-def _limbs(joint: np.ndarray, seen: np.ndarray) -> list[tuple[str, str, np.ndarray, np.ndarray]]:
-    """Class, part and ends of the arms' and legs' segments with both ends seen. joint (17, 2), seen bool (17,)."""
-    found = []
-    for name, upper, lower in LIMBS:
+def _bones(joint: np.ndarray, seen: np.ndarray) -> list[tuple[str, str, np.ndarray, np.ndarray]]:
+    """Class, part and ends of the segments below the neck with both ends seen. joint (17, 2), seen bool (17,)."""
+    pairs = [("torso", a, b) for a, b in combinations_with_replacement(TRUNK, 2)]
+    for part, upper, lower in LIMBS:
         for side in ("left", "right"):
-            a, b = KEYPOINTS.index(f"{side}_{upper}"), KEYPOINTS.index(f"{side}_{lower}")
-            if seen[a] and seen[b]:
-                found.append((name, name, joint[a], joint[b]))
-    return found
+            pairs.append((part, KEYPOINTS.index(f"{side}_{upper}"), KEYPOINTS.index(f"{side}_{lower}")))
+    return [(part, part, joint[a], joint[b]) for part, a, b in pairs if seen[a] and seen[b]]
 
 
 def _beyond(x: np.ndarray, y: np.ndarray, hip: np.ndarray, knee: np.ndarray) -> np.ndarray:
@@ -168,18 +166,3 @@ def _beyond(x: np.ndarray, y: np.ndarray, hip: np.ndarray, knee: np.ndarray) -> 
     along = knee - hip
     crotch = hip + CROTCH * along
     return (y[:, None] - crotch[1]) * along[1] + (x - crotch[0]) * along[0] >= 0
-
-
-def _hull(x: np.ndarray, y: np.ndarray, corners: np.ndarray) -> np.ndarray:
-    """Squared distance of grid points x (w,), y (h,) from the convex hull of 1 to 4 corners (k, 2): (h, w)."""
-    k = len(corners)
-    a, b = np.array([(i, j) for i in range(k) for j in range(i, k)]).T  # a corner is a segment too
-    squares = squared_distance(x, y, corners[a], corners[b]).min(0)
-    # which side of each ordered pair of corners; a point is inside if it is on one side of all three of a triangle
-    side = [[(x - p[0]) * (q[1] - p[1]) - (y[:, None] - p[1]) * (q[0] - p[0]) >= 0 for q in corners] for p in corners]
-    for i in range(k):
-        for j in range(i):
-            for m in range(j):
-                inside = (side[i][j] == side[j][m]) & (side[j][m] == side[m][i])
-                squares[inside] = 0
-    return squares

@@ -7,8 +7,6 @@ partreid.tools.matching, printed before the work starts and kept in the header u
 
 import os
 import sys
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from partreid import chunks
 from partreid.errors import UserError
 from partreid.files import fingerprint
 from partreid.labels import cache
@@ -26,10 +25,7 @@ from partreid.tools.base import Images
 from partreid.tools.matching import EXAMPLES, match, text, without
 
 PROBES = 16  # files that are read before the work starts, to find out whether the folder holds the right kind
-# what reading a damaged file may raise; MemoryError: a damaged size
-DAMAGE = (
-    OSError, ValueError, KeyError, EOFError, SyntaxError, MemoryError, zipfile.BadZipFile, zlib.error, cv2.error
-)  # fmt: skip
+DAMAGE = (*chunks.DAMAGE, cv2.error)  # what reading a damaged file may raise
 
 Read = Callable[[Path, int, int], Mapping[str, Any] | None]
 """(file, image height, image width) -> score and members of one image, None when it shows nobody. One of DAMAGE when

@@ -14,7 +14,6 @@ from partreid.labels.pieces import Program
 from partreid.tools.base import Images
 
 FOLDER = Path(__file__).parent / "programs"
-LINES = 5  # of what uv said last, shown when an installation fails
 
 
 def program(script: str, images: Images, options: Mapping[str, object]) -> Program:
@@ -61,15 +60,14 @@ def install(uv: str, file: Path) -> None:
     print(f"installing what {file.name} needs, once (about 3 GB to download, some minutes)", file=sys.stderr)
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, errors="replace") as running:
         assert running.stderr is not None  # it is a pipe
-        said = []
+        last = "nothing"
         for line in running.stderr:
             print(line, end="", file=sys.stderr)
-            said.append(line.strip())
+            last = line.strip() or last
     if running.returncode:
-        last = " | ".join([line for line in said if line][-LINES:])
         raise UserError(
             f"the installation of {file.name} failed; it needs a network, git and a C++ compiler, and installs what "
-            f"the header of {file} lists. uv said: {last}"
+            f"the header of {file} lists. uv said above, at last: {last}"
         )
 
 

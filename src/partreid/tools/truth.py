@@ -5,7 +5,7 @@ common members (partreid.tools): `visible` float32 (n,), the share of the person
 and `view` float32 (n,), degrees: 0 faces the camera, 90 walks to the image's right, 180 shows the back.
 """
 
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from partreid import chunks
 from partreid.errors import UserError
 from partreid.labels import cache
 from partreid.labels.pieces import Work
+from partreid.labels.reading import rows as read_rows
 from partreid.tools.base import Images
 
 VERSION = "2"
@@ -40,14 +41,9 @@ def build(images: Images) -> tuple[dict[str, Any], Work]:
 def look(file: Path, rows: np.ndarray, start: int, stop: int) -> dict[str, np.ndarray]:
     """Truth of images start..stop-1; rows (N,) is each image's row in the truth."""
     here = rows[start:stop]
-    found = {name: _reader(file).rows(name, here) for name in GIVES}
+    found = dict(zip(GIVES, read_rows(file, GIVES, here), strict=True))
     return {
         "status": np.full(stop - start, cache.OK, np.uint8),
         "score": np.ones(stop - start, np.float32),
         **found,
     }
-
-
-@lru_cache(maxsize=1)
-def _reader(file: Path) -> chunks.Reader:
-    return chunks.Reader(file)
