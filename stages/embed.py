@@ -5,6 +5,8 @@ from pathlib import Path
 from partreid import embeddings, files, methods, params, records
 from partreid.errors import UserError, arguments, run
 from partreid.inference import embed
+from partreid.labels import LABELS
+from partreid.training.kinds import read
 from partreid.training.loop import device_of
 
 
@@ -24,7 +26,10 @@ def main() -> None:
         "table": files.sha256(table_path),
         "weights": files.sha256(weights),
     }
-    batches = embed(trained, table, p.root(dataset), device_of(p.train.device))
+    kinds = trained.method.labels_at_test
+    image_ids = records.integers(table, "image_id")
+    labels = {kind: read(kind, LABELS[kind].file(kind, dataset), table_path, image_ids) for kind in kinds}
+    batches = embed(trained, table, p.root(dataset), labels, device_of(p.train.device))
     embeddings.write(Path(f"runs/{name}-{dataset}/embeddings.npz"), header, batches)
 
 

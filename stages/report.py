@@ -11,7 +11,8 @@ from partreid.errors import run
 from partreid.files import whole, write_text
 from partreid.labels import LABELS
 from partreid.labels.cache import Cache
-from partreid.report import attention, facts, gather, inputs, page, pictures, pipeline, plots, ranking, sheets
+from partreid.report import attention, facts, figures, gather, inputs, page, pictures, pipeline, plots, ranking, sheets
+from partreid.training import kinds
 
 
 def main() -> None:
@@ -27,7 +28,12 @@ def main() -> None:
     rankings = {name: ranking.choose(results.ranks, name, pids, p.train.seed) for name in results.metrics}
 
     queries = {name: ranking.queries(results.ranks, name) for name in results.metrics}
-    looks = gather.looks(trained, album, attention.candidates(queries, pids, p.train.seed))
+    candidates = attention.candidates(queries, pids, p.train.seed)
+    needed = {
+        kind: kinds.read(kind, LABELS[kind].file(kind, p.dataset), index, candidates)
+        for kind in trained.method.labels_at_test
+    }
+    looks = gather.looks(trained, album, needed, candidates)
     looks = looks.take(attention.rows(looks.visible))
     caches, drawn, notes = {}, {}, []
     for kind in trained.method.labels:
@@ -39,6 +45,9 @@ def main() -> None:
         parts = trained.header["options"].get("parts", 8)  # the grouping that the label is coloured by
         drawn[kind] = gather.labels(kind, caches[kind], album, looks.image_id, parts)
     looks = replace(looks, labels=drawn)
+
+    context = figures.Context(trained, album, table, index, looks.image_id, p.dataset, trained_in, p.train.seed)
+    own = figures.FIGURES[p.model](context) if p.model in figures.FIGURES else []
 
     header = trained.header
     html = page.render(
@@ -54,6 +63,7 @@ def main() -> None:
         commands=facts.commands(header),
         album=album,
         notes=notes,
+        figures=own,
     )
     write_text(folder / "report.html", html)
     first = next(iter(rankings.values()))
