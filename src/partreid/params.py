@@ -76,12 +76,23 @@ class Train:
 
 
 @dataclass(frozen=True)
+class Rerank:
+    """k-reciprocal re-ranking: see partreid.evaluation.rerank. code: none, or whose rounding of k1 / 2 is meant."""
+
+    code: str
+    k1: int
+    k2: int
+    original: float
+
+
+@dataclass(frozen=True)
 class Evaluate:
     """How results are counted and how much of a ranking is kept for the report."""
 
     average_precision: str
     unmatched: str
     ranks: int
+    rerank: Rerank
 
 
 @dataclass(frozen=True)
