@@ -53,6 +53,8 @@ def test_the_projects_own_file_is_valid(values):
         ("train.device", "gpu", "unknown device (train.device) 'gpu'"),
         ("train.seed", -1, "train.seed must be 0 or more"),
         ("evaluate.average_precision", "rect", "unknown formula"),
+        ("also_test_on", ["duke"], "unknown data set 'duke'"),
+        ("also_test_on", ["synthetic"], "which is the data set itself"),
         ("evaluate.rerank.code", "octave", "unknown code"),
         ("evaluate.rerank.k1", 0, "k1 and k2 are at least 1"),
     ],

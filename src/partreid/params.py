@@ -110,6 +110,7 @@ class Params:
 
     model: str
     dataset: str
+    also_test_on: list[str]
     recipe: str
     split: int
     raw: dict[str, str]
@@ -165,10 +166,12 @@ def parse(values: Mapping[str, Any]) -> Params:
         values["labels"] = {name: _label(name, block) for name, block in values["labels"].items()}
     params = _build(Params, values, "")
     known = ["synthetic", *params.raw]
-    for dataset in [params.dataset, *params.datasets]:
+    for dataset in [params.dataset, *params.datasets, *params.also_test_on]:
         choose(dict.fromkeys(known), dataset, "data set")
     if params.dataset not in params.datasets:
         raise UserError(f"dataset {params.dataset!r} is not listed under `datasets` in params.yaml; add it there")
+    if params.dataset in params.also_test_on:
+        raise UserError(f"also_test_on names {params.dataset!r}, which is the data set itself; take it out there")
     choose(params.methods, params.model, "model")
     for recipe in {params.recipe, *params.recipes}:
         for method in params.methods:

@@ -33,10 +33,15 @@ def facts(
     return [Facts(title, _told(values)) for title, values in groups.items() if _told(values)]
 
 
-def commands(trained: Mapping[str, Any]) -> list[str]:
-    """Shell lines that make the run again from a clone of the project. trained: the weights' header."""
+def commands(trained: Mapping[str, Any], target: str | None = None) -> list[str]:
+    """Shell lines that make the run again from a clone of the project.
+
+    trained: the weights' header. target: the data set of the test, where it is another one.
+    """
     values = {key: trained[key] for key in ("model", "dataset", "recipe")}
     settings = " ".join(f"-S {key}={value}" for key, value in {**values, "train.seed": trained["seed"]}.items())
+    if target:
+        settings += f" -S 'also_test_on=[{target}]'"
     again = [f"dvc exp run {settings}"]
     commit, _, dirty = str(trained.get("revision", "unknown")).partition("-")
     if commit != "unknown":
