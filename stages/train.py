@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from dvclive import Live
@@ -11,6 +12,7 @@ from dvclive import Live
 from partreid import files, methods, params
 from partreid.errors import arguments, choose, run
 from partreid.labels import LABELS
+from partreid.methods.start import load_start
 from partreid.revision import revision
 from partreid.training.inputs import training_set
 from partreid.training.loop import device_of, mixed, train
@@ -26,7 +28,7 @@ def main() -> None:
     data = training_set(table, p.root(dataset), label_paths)
     identities = len(np.unique(data.pid))
     device = device_of(p.train.device)
-    header = {
+    header: dict[str, Any] = {
         "model": name,
         "backbone": recipe.backbone,
         "identities": identities,
@@ -42,12 +44,19 @@ def main() -> None:
         "table": files.sha256(table),
         "labels": {kind: files.sha256(path) for kind, path in label_paths.items()},
     }
+    start = p.train.start_file()
+    if start is not None:
+        header["start"] = {"file": start.name, "sha256": files.sha256(start)}
     # the code is part of the name: a run that was killed is not taken up by other code
     code = files.code("methods", "losses", "backbones", "training", "labels/grouping.py")
     scratch = files.scratch_root() / "training" / files.fingerprint(header, code)
 
     method = methods.initial(name, p.train.seed, backbone=recipe.backbone, identities=identities, **options)
     print(f"{name} on {dataset}: {len(data.paths)} images of {identities} persons, {recipe.epochs} epochs on {device}")
+    if start is not None:
+        before = load_start(method, start, name, backbone=recipe.backbone, identities=identities, **options)
+        header["start"] |= {key: before.get(key) for key in ("dataset", "recipe", "seed", "revision")}
+        print(f"starts from {start}: {name} trained on {before.get('dataset')}; classifiers start at random")
 
     run_folder = Path(f"runs/{name}-{dataset}")
     with files.alone(scratch):

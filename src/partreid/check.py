@@ -36,6 +36,9 @@ def names(params: Params) -> None:
     choose(AVERAGE_PRECISION, params.evaluate.average_precision, "formula (evaluate.average_precision)")
     choose(dict.fromkeys(UNMATCHED), params.evaluate.unmatched, "treatment (evaluate.unmatched)")
     at_least(0, {"train.seed": params.train.seed, "train.workers": params.train.workers, "split": params.split})
+    start = params.train.start_file()
+    if start is not None and not start.is_file():
+        raise UserError(f"no file {start} (train.start_from); copy there the weights.pt of an earlier training")
     at_least(1, {"evaluate.ranks": params.evaluate.ranks})
     reranking(params.evaluate.rerank)
     for name in params.methods:

@@ -73,6 +73,11 @@ class Train:
     device: str
     precision: str
     workers: int
+    start_from: str
+
+    def start_file(self) -> Path | None:
+        """The weights.pt that training starts from; None for ImageNet's."""
+        return None if self.start_from == "imagenet" else Path("weights") / self.start_from
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ class Project:
 
     def __init__(self, source: Path, root: Path):
         self.root = root
-        for name in ("src", "stages", "data/dvc.yaml", "dvc.yaml", "params.yaml", ".gitignore", ".dvcignore"):
+        folders = "src", "stages", "weights"
+        for name in (*folders, "data/dvc.yaml", "dvc.yaml", "params.yaml", ".gitignore", ".dvcignore"):
             target = root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if (source / name).is_dir() else shutil.copy)(source / name, target)
@@ -209,6 +210,20 @@ def test_another_set_is_tested_with_one_parameter_and_without_training(built):
     assert (built.root / "runs/bpbreid-synthetic/weights.pt").read_bytes() == before
     assert built.repro() == []
     built.set(also_test_on=[])
+    assert built.repro() == []
+
+
+def test_training_starts_from_a_file_and_again_when_it_changes(built):
+    weights = built.root / "runs/bpbreid-synthetic/weights.pt"
+    built.set(train__start_from="first.pt")
+    done = built.dvc("repro", check=False)
+    assert "error: no file weights/first.pt (train.start_from)" in done.stdout + done.stderr
+    shutil.copy(weights, built.root / "weights/first.pt")
+    assert built.repro() == ["check", "train-bpbreid", "embed@bpbreid", "evaluate", "report"]
+    assert built.repro() == []
+    shutil.copy(weights, built.root / "weights/first.pt")  # the newer ones
+    assert "train-bpbreid" in built.repro()
+    built.set(train__start_from="imagenet")
     assert built.repro() == []
 
 
