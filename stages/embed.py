@@ -8,8 +8,10 @@ import argparse
 from partreid import embeddings, files, methods, params, records
 from partreid.errors import UserError, run
 from partreid.inference import embed
+from partreid.labels import LABELS
 from partreid.places import Run
 from partreid.records import SPLITS
+from partreid.training.kinds import read
 from partreid.training.loop import device_of
 
 
@@ -34,7 +36,12 @@ def main() -> None:
         "table": files.sha256(here.index),
         "weights": files.sha256(here.weights),
     }
-    batches = embed(trained, table, p.root(here.target), device_of(p.train.device))
+    image_ids = records.integers(table, "image_id")
+    labels = {
+        kind: read(kind, LABELS[kind].file(kind, here.target), here.index, image_ids)
+        for kind in trained.method.labels_at_test
+    }
+    batches = embed(trained, table, p.root(here.target), labels, device_of(p.train.device))
     embeddings.write(here.embeddings, header, batches)
 
 

@@ -13,7 +13,8 @@ from partreid.files import whole, write_text
 from partreid.labels import LABELS
 from partreid.labels.cache import Cache
 from partreid.places import Run
-from partreid.report import attention, facts, gather, inputs, page, pictures, pipeline, plots, ranking, sheets
+from partreid.report import attention, facts, figures, gather, inputs, page, pictures, pipeline, plots, ranking, sheets
+from partreid.training import kinds
 
 
 def main() -> None:
@@ -32,7 +33,12 @@ def main() -> None:
     rankings = {name: ranking.choose(results.ranks, name, pids, p.train.seed) for name in results.metrics}
 
     queries = {name: ranking.queries(results.ranks, name) for name in results.metrics}
-    looks = gather.looks(trained, album, attention.candidates(queries, pids, p.train.seed))
+    candidates = attention.candidates(queries, pids, p.train.seed)
+    needed = {
+        kind: kinds.read(kind, LABELS[kind].file(kind, here.target), here.index, candidates)
+        for kind in trained.method.labels_at_test
+    }
+    looks = gather.looks(trained, album, needed, candidates)
     looks = looks.take(attention.rows(looks.visible))
     caches, drawn, notes = {}, {}, []
     for kind in trained.method.labels:
@@ -44,6 +50,9 @@ def main() -> None:
         parts = trained.header["options"].get("parts", 8)  # the grouping that the label is coloured by
         drawn[kind] = gather.labels(kind, caches[kind], album, looks.image_id, parts)
     looks = replace(looks, labels=drawn)
+
+    context = figures.Context(trained, album, table, here.index, looks.image_id, here.target, here.folder, p.train.seed)
+    own = figures.FIGURES[p.model](context) if p.model in figures.FIGURES else []
 
     header = trained.header
     html = page.render(
@@ -59,6 +68,7 @@ def main() -> None:
         commands=facts.commands(header, target),
         album=album,
         notes=notes,
+        figures=own,
     )
     write_text(folder / "report.html", html)
     first = next(iter(rankings.values()))

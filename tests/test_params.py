@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 
 import pytest
 import yaml
@@ -100,4 +101,9 @@ def test_a_recipe_lies_over_every_method_and_its_block_over_one(values):
 def test_the_paper_recipe_adds_nothing(values):
     values["recipe"] = "paper"
     recipe, own = params.parse(values).recipe_of("bpbreid")
-    assert {**vars(recipe), **own} == values["methods"]["bpbreid"]
+    defaults = {
+        field.name: field.default
+        for field in dataclasses.fields(params.Recipe)
+        if field.name not in values["methods"]["bpbreid"]
+    }
+    assert {**vars(recipe), **own} == {**values["methods"]["bpbreid"], **defaults}

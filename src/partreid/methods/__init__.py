@@ -1,6 +1,7 @@
 """The methods: one paper, one file. A method is a network with its losses and its embedding."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from partreid import backbones, torchfile
 from partreid.errors import UserError, choose
-from partreid.methods.base import Method
+from partreid.methods.base import Learner, Method
 from partreid.methods.bot import BagOfTricks
 from partreid.methods.bpbreid import BPBreID
 
@@ -22,14 +23,19 @@ def build(name: str, *, backbone: str, identities: int, **options: Any) -> Metho
     return choose(METHODS, name, "model")(backbone=backbone, identities=identities, **options)
 
 
-def initial(name: str, seed: int, *, backbone: str, identities: int, **options: Any) -> Method:
-    """A method as training starts it: new layers random by the seed, the backbone with its ImageNet weights.
+def initial(
+    name: str, seed: int, pretrained: Mapping[str, Path], *, backbone: str, identities: int, **options: Any
+) -> Method:
+    """A method as training starts it: new layers random by the seed, backbones with published or pre-trained weights.
 
-    For a start from another training's weights see partreid.methods.start.
+    pretrained: sub-module -> the weights file of the pre-training that it starts from.
+    For a start from a whole earlier training see partreid.methods.start.
     """
     torch.manual_seed(seed)
     method = build(name, backbone=backbone, identities=identities, **options)
-    backbones.load_imagenet(method.backbone, backbone)
+    method.load_initial(backbone)
+    for part, path in pretrained.items():
+        backbones.load_trained(getattr(method, part), part, path)
     return method
 
 
@@ -43,7 +49,7 @@ class Trained:
     header: dict[str, Any]
 
 
-def save(path: Path, method: Method, header: dict[str, Any]) -> None:
+def save(path: Path, method: Learner, header: dict[str, Any]) -> None:
     """Write weights and header, whole or not at all.
 
     The header must hold `model`, `backbone`, `identities`, `options`, `height` and `width`: enough to build the
