@@ -5,6 +5,7 @@ from pathlib import Path
 from partreid import files, methods, params
 from partreid.errors import arguments, choose, run
 from partreid.labels import LABELS
+from partreid.methods.start import load_start
 from partreid.training import run as training
 from partreid.training.inputs import training_set
 
@@ -34,6 +35,13 @@ def main() -> None:
     method = methods.initial(
         name, p.train.seed, pretrained, backbone=recipe.backbone, identities=data.identities, **options
     )
+    start = p.train.start_file()
+    if start is not None:
+        own = {"backbone": recipe.backbone, "identities": data.identities, **options}
+        before = load_start(method, start, name, **own)
+        about = {key: before.get(key) for key in ("dataset", "recipe", "seed", "revision")}
+        header["start"] = {"file": start.name, "sha256": files.sha256(start), **about}
+        print(f"starts from {start}: {name} trained on {before.get('dataset')}; classifiers start at random")
     training.run(method, data, recipe, p.train, header, Path(f"runs/{name}-{dataset}"))
 
 

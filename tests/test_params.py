@@ -73,6 +73,10 @@ def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
         ("train.device", "gpu", "unknown device (train.device) 'gpu'"),
         ("train.seed", -1, "train.seed must be 0 or more"),
         ("evaluate.average_precision", "rect", "unknown formula"),
+        ("also_test_on", ["duke"], "unknown data set 'duke'"),
+        ("also_test_on", ["synthetic"], "which is the data set itself"),
+        ("evaluate.rerank.code", "octave", "unknown code"),
+        ("evaluate.rerank.k1", 0, "k1 and k2 are at least 1"),
     ],
 )
 def test_a_wrong_name_or_key_is_named(values, key, value, message):

@@ -9,13 +9,14 @@ import torch
 from partreid.backbones import BACKBONES
 from partreid.datasets import DATASETS
 from partreid.errors import UserError, choose
+from partreid.evaluation import rerank
 from partreid.evaluation.metrics import AVERAGE_PRECISION, UNMATCHED
 from partreid.labels import LABELS
 from partreid.labels.base import Label
 from partreid.methods import METHODS
 from partreid.methods.base import Learner
 from partreid.params import Label as LabelBlock
-from partreid.params import Params, Recipe
+from partreid.params import Params, Recipe, Rerank
 from partreid.pretraining import PRETRAININGS
 from partreid.tools import TOOLS
 from partreid.training.loop import DEVICES, OPTIMIZERS, PRECISIONS
@@ -38,7 +39,11 @@ def names(params: Params) -> None:
     choose(AVERAGE_PRECISION, params.evaluate.average_precision, "formula (evaluate.average_precision)")
     choose(dict.fromkeys(UNMATCHED), params.evaluate.unmatched, "treatment (evaluate.unmatched)")
     at_least(0, {"train.seed": params.train.seed, "train.workers": params.train.workers, "split": params.split})
+    start = params.train.start_file()
+    if start is not None and not start.is_file():
+        raise UserError(f"no file {start} (train.start_from); copy there the weights.pt of an earlier training")
     at_least(1, {"evaluate.ranks": params.evaluate.ranks})
+    reranking(params.evaluate.rerank)
     for name in params.methods:
         learner(choose(METHODS, name, "model"), *params.recipe_of(name), f"methods.{name}", params.recipe)
     for name in params.pretraining:
@@ -66,6 +71,12 @@ def fed(label: Label, block: LabelBlock, name: str) -> None:
     for member in label.beside:
         known = {other: tool for other, tool in TOOLS.items() if member in tool.gives}
         choose(known, block.options[member], f"tool that gives `{member}` (labels.{name}.{member})")
+
+
+def reranking(block: Rerank) -> None:
+    """Raise a UserError for values of `evaluate.rerank` that make no sense, even while it is off."""
+    choose({"none": None, **rerank.HALVES}, block.code, "code (evaluate.rerank.code)")
+    rerank.check(block.k1, block.k2, block.original, next(iter(rerank.HALVES)))
 
 
 def values(recipe: Recipe, where: str) -> None:

@@ -80,6 +80,21 @@ class Train:
     device: str
     precision: str
     workers: int
+    start_from: str
+
+    def start_file(self) -> Path | None:
+        """The weights.pt that training starts from; None for ImageNet's."""
+        return None if self.start_from == "imagenet" else Path("weights") / self.start_from
+
+
+@dataclass(frozen=True)
+class Rerank:
+    """k-reciprocal re-ranking: see partreid.evaluation.rerank. code: none, or whose rounding of k1 / 2 is meant."""
+
+    code: str
+    k1: int
+    k2: int
+    original: float
 
 
 @dataclass(frozen=True)
@@ -89,6 +104,7 @@ class Evaluate:
     average_precision: str
     unmatched: str
     ranks: int
+    rerank: Rerank
 
 
 @dataclass(frozen=True)
@@ -106,6 +122,7 @@ class Params:
 
     model: str
     dataset: str
+    also_test_on: list[str]
     recipe: str
     split: int
     raw: dict[str, str]
@@ -171,10 +188,12 @@ def parse(values: Mapping[str, Any]) -> Params:
         values["labels"] = {name: _label(name, block) for name, block in values["labels"].items()}
     params = _build(Params, values, "")
     known = ["synthetic", *params.raw]
-    for dataset in [params.dataset, *params.datasets]:
+    for dataset in [params.dataset, *params.datasets, *params.also_test_on]:
         choose(dict.fromkeys(known), dataset, "data set")
     if params.dataset not in params.datasets:
         raise UserError(f"dataset {params.dataset!r} is not listed under `datasets` in params.yaml; add it there")
+    if params.dataset in params.also_test_on:
+        raise UserError(f"also_test_on names {params.dataset!r}, which is the data set itself; take it out there")
     choose(params.methods, params.model, "model")
     for recipe in {params.recipe, *params.recipes}:
         with_it = dataclasses.replace(params, recipe=recipe)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from partreid import backbones, torchfile
 from partreid.errors import UserError, choose
@@ -28,6 +29,7 @@ def initial(
     """A method as training starts it: new layers random by the seed, backbones with published or pre-trained weights.
 
     pretrained: sub-module -> the weights file of the pre-training that it starts from.
+    For a start from a whole earlier training see partreid.methods.start.
     """
     torch.manual_seed(seed)
     method = build(name, backbone=backbone, identities=identities, **options)
@@ -57,17 +59,25 @@ def save(path: Path, method: Learner, header: dict[str, Any]) -> None:
     torchfile.save(path, {"header": json.dumps(header, sort_keys=True), "state": state})
 
 
-def load(path: Path) -> Trained:
-    """Build the method that a weights file describes and load it, in evaluation mode on the CPU."""
+def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Header and tensors of a weights file."""
     if not path.is_file():
         raise UserError(f"no weights {path}; `dvc repro` trains them")
     content = torchfile.load(path, "delete it and run `dvc repro`")
     try:
-        header = json.loads(content["header"])
+        return json.loads(content["header"]), content["state"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is no weights file of partreid ({error}); delete it and run `dvc repro`") from error
+
+
+def load(path: Path) -> Trained:
+    """Build the method that a weights file describes and load it, in evaluation mode on the CPU."""
+    header, state = read(path)
+    try:
         method = build(
             header["model"], backbone=header["backbone"], identities=header["identities"], **header["options"]
         )
-        method.load_state_dict(content["state"])
+        method.load_state_dict(state)
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is of another version ({error}); delete it and run `dvc repro`") from error
     return Trained(method.eval(), header["height"], header["width"], header)
