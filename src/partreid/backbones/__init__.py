@@ -10,11 +10,19 @@ from torch import Tensor, nn
 
 from partreid import torchfile, weights
 from partreid.backbones.base import Backbone
-from partreid.backbones.mobilenet import MobileNetV2
+from partreid.backbones.hrnet import HRNet
+from partreid.backbones.mobilenet import MobileNetV2, MobileNetV2Dense
+from partreid.backbones.osnet import OSNet
 from partreid.backbones.resnet import ResNet50
 from partreid.errors import UserError, choose
 
-BACKBONES: dict[str, Callable[[], Backbone]] = {"mobilenet_v2": MobileNetV2, "resnet50": ResNet50}
+BACKBONES: dict[str, Callable[[], Backbone]] = {
+    "hrnet_w32": HRNet,
+    "mobilenet_v2": MobileNetV2,
+    "mobilenet_v2_dense": MobileNetV2Dense,
+    "osnet_x1_0": OSNet,
+    "resnet50": ResNet50,
+}
 
 
 def build(name: str) -> Backbone:
@@ -22,11 +30,12 @@ def build(name: str) -> Backbone:
     return choose(BACKBONES, name, "backbone")()
 
 
-def load_imagenet(backbone: nn.Module, name: str) -> None:
+def load_imagenet(backbone: Backbone, name: str) -> None:
     """Load the ImageNet weights of backbone `name` (fetched on first use, see partreid.weights)."""
-    path = weights.path(name)
+    path = weights.path(backbone.weights or name)
     state = torchfile.load(path, "delete it to fetch it again")
-    load_named(backbone, state, ignore=("classifier.", "fc."), source=str(path))
+    state = {name.removeprefix("module."): value for name, value in state.items()}  # some were saved data-parallel
+    load_named(backbone, state, ignore=backbone.unused, source=str(path))
 
 
 def load_trained(module: nn.Module, name: str, path: Path) -> None:

@@ -1,10 +1,12 @@
-"""MobileNetV2 with last stride 1, the backbone of the laptop recipe.
+"""MobileNetV2 with last stride 1, the backbone of the laptop recipe, and the same with features of four resolutions.
 
 Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018, table 2. Parameters carry
 torchvision's names. As in our ResNet-50 the last strided stage keeps the resolution, so the network has stride 16.
 """
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from partreid.backbones.base import Backbone
 
@@ -44,6 +46,7 @@ class MobileNetV2(Backbone):
     """(B, 3, H, W) -> (B, 1280, H / 16, W / 16)."""
 
     channels = 1280
+    stride = 16
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,3 +61,37 @@ class MobileNetV2(Backbone):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.features(images)
+
+    def split(self) -> tuple[nn.Sequential, nn.Sequential]:
+        """Cut after the first block of 160 channels: (B, 160, H / 16, W / 16) between the halves.
+
+        As in OSNet it is a stage's first block, and about 30 % of the parameters come before it.
+        """
+        return self.features[:15], self.features[15:]
+
+
+class MobileNetV2Dense(Backbone):
+    """(B, 3, H, W) -> (B, 472, H / 4, W / 4): what the last blocks of strides 4, 8, 16 and of all give, side by side.
+
+    As HRNet does with its branches: each brought to the finest resolution. Without the last 1x1 convolution, whose
+    1,280 channels would be three quarters of all. The ImageNet weights are MobileNetV2's.
+    """
+
+    TAPS = (3, 6, 13, 17)  # of `features`
+    channels = 24 + 32 + 96 + 320
+    stride = 4
+    weights = "mobilenet_v2"
+    unused = ("classifier.", "features.18.")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = MobileNetV2().features[: self.TAPS[-1] + 1]
+
+    def forward(self, images: Tensor) -> Tensor:
+        x, scales = images, []
+        for number, layer in enumerate(self.features):
+            x = layer(x)
+            if number in self.TAPS:
+                scales.append(x)
+        size = scales[0].shape[2:]
+        return torch.cat([F.interpolate(each, size, mode="bilinear", align_corners=False) for each in scales], 1)

@@ -44,6 +44,7 @@ class ResNet50(Backbone):
     """(B, 3, H, W) -> (B, 2048, H / 16, W / 16)."""
 
     channels = 2048
+    stride = 16
 
     def __init__(self) -> None:
         super().__init__()
