@@ -61,7 +61,7 @@ class PAH(Method):
     """Seven vectors of one image: f^gGMP, f^gAE, f^gGAP, f^l, f^hGMP, f^hAE, f^hGAP.
 
     backbone: of the global and the head stream, one that can be split. part_backbone: of the local body part stream.
-    parts: K - 1, without the background. streams: which of STREAMS there are (Table 4). erase: the streams with
+    parts: K - 1, without the background. streams: which of STREAMS there are (Table 4). erase_in: the streams with
     adversarial erasing (Table 5). erase_rows, erase_at_test, part_loss, head_box: see the module's docstring.
     pair_weight, part_weight: λ_pair and λ_psd of Eq. 15. alpha_positive, alpha_negative, threshold: α1, α2 and λ of
     Eq. 13. mining: margin of its mining. smoothing: of the identity labels, 0 in Eq. 11.
@@ -79,7 +79,7 @@ class PAH(Method):
         part_backbone: str,
         parts: int,
         streams: Sequence[str],
-        erase: Sequence[str],
+        erase_in: Sequence[str],
         erase_rows: str,
         erase_at_test: bool,
         head_box: str,
@@ -94,7 +94,7 @@ class PAH(Method):
     ):
         super().__init__()
         self.streams = _chosen(streams, STREAMS, "streams")
-        self.erase = _chosen(erase, ("global", "head"), "erase")
+        self.erase_in = _chosen(erase_in, ("global", "head"), "erase_in")
         if not self.streams:
             raise UserError(f"streams is empty; name one or more of {', '.join(STREAMS)}")
         if head_box == "parts" and "head" in self.streams and "parts" not in self.streams:
@@ -143,7 +143,7 @@ class PAH(Method):
         F_21, F_22 = (self.feature_map(F_1, tail) for tail in (fork.tail_1, fork.tail_2))  # (B, 512, H/16, W/16) each
         f_GMP = F_21.amax((2, 3))  # Eq. 1
         f_GAP = F_22.mean((2, 3))  # Eq. 2
-        if stream in self.erase and (self.training or self.erase_at_test):
+        if stream in self.erase_in and (self.training or self.erase_at_test):
             F_22 = F_22 * self.kept(F_22)[:, None, :, None]
         f_AE = F_22.amax((2, 3))  # Eq. 4
         return {f"{stream} GMP": f_GMP, f"{stream} AE": f_AE, f"{stream} GAP": f_GAP}
