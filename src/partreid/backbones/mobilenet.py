@@ -62,7 +62,7 @@ class MobileNetV2(Backbone):
     def forward(self, images: Tensor) -> Tensor:
         return self.features(images)
 
-    def split(self) -> tuple[nn.Sequential, nn.Sequential]:
+    def split(self) -> tuple[nn.Module, nn.Module]:
         """Cut after the first block of 160 channels: (B, 160, H / 16, W / 16) between the halves.
 
         As in OSNet it is a stage's first block, and about 30 % of the parameters come before it.
@@ -85,7 +85,7 @@ class MobileNetV2Dense(Backbone):
 
     def __init__(self) -> None:
         super().__init__()
-        self.features = MobileNetV2().features[: self.TAPS[-1] + 1]
+        self.features = nn.Sequential(*list(MobileNetV2().features)[: self.TAPS[-1] + 1])
 
     def forward(self, images: Tensor) -> Tensor:
         x, scales = images, []

@@ -104,5 +104,5 @@ class OSNet(Backbone):
 
     def split(self) -> tuple[nn.Sequential, nn.Sequential]:
         """Cut after the first block of conv3: (B, 384, H / 8, W / 8) between the halves."""
-        front = nn.Sequential(self.conv1, self.maxpool, self.conv2, self.conv3[0])
-        return front, nn.Sequential(*self.conv3[1:], self.conv4, self.conv5)
+        first, *rest = self.conv3.children()
+        return nn.Sequential(self.conv1, self.maxpool, self.conv2, first), nn.Sequential(*rest, self.conv4, self.conv5)

@@ -14,8 +14,9 @@ from partreid.errors import UserError, choose
 from partreid.methods.base import Learner, Method
 from partreid.methods.bot import BagOfTricks
 from partreid.methods.bpbreid import BPBreID
+from partreid.methods.pah import PAH
 
-METHODS: dict[str, type[Method]] = {"bot": BagOfTricks, "bpbreid": BPBreID}
+METHODS: dict[str, type[Method]] = {"bot": BagOfTricks, "bpbreid": BPBreID, "pah": PAH}
 
 
 def build(name: str, *, backbone: str, identities: int, **options: Any) -> Method:

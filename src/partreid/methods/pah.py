@@ -37,13 +37,15 @@ that the network itself predicts, and cut from the network's input. Training tak
 On small backbones (the laptop recipe) the streams and the seven vectors are the same; their widths and strides differ.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from partreid import backbones, crops
+from partreid.backbones.base import Backbone
 from partreid.errors import UserError, choose
 from partreid.labels.pseudo_parts import part_maps
 from partreid.losses.identity import BNNeck, smoothed_cross_entropy
@@ -68,7 +70,8 @@ class PAH(Method):
     """
 
     labels = ("heads",)
-    labels_at_test = ("heads",)
+    labels_at_test: tuple[str, ...] = ("heads",)
+    backbone: nn.ModuleDict  # type: ignore[assignment]  # by stream
     distance = "cosine"
 
     def __init__(
@@ -107,38 +110,36 @@ class PAH(Method):
             self.labels_at_test = ()
         self.part_backbone = part_backbone
         self.parts = parts
-        self.backbone = nn.ModuleDict(
-            {
-                stream: backbones.build(part_backbone) if stream == "parts" else Fork(backbone)
-                for stream in self.streams
-            }
-        )
-        widths: dict[str, int] = {}
+        self.backbone, self.necks = nn.ModuleDict(), nn.ModuleDict()
         for stream in self.streams:
-            channels = self.backbone[stream].channels
-            widths |= {"parts": parts * channels} if stream == "parts" else {f"{stream} {p}": channels for p in POOLED}
             if stream == "parts":
-                self.W_part = nn.Conv2d(channels, parts + 1, 1, bias=False)
-        self.necks = nn.ModuleDict({name: BNNeck(width, identities) for name, width in widths.items()})
+                dense = backbones.build(part_backbone)
+                self.W_part = nn.Conv2d(dense.channels, parts + 1, 1, bias=False)
+                self.necks["parts"] = BNNeck(parts * dense.channels, identities)
+                self.backbone["parts"] = dense
+            else:
+                fork = Fork(backbone)
+                self.necks.update({f"{stream} {pool}": BNNeck(fork.channels, identities) for pool in POOLED})
+                self.backbone[stream] = fork
         self.pair_weight, self.part_weight = pair_weight, part_weight
         self.pairs = {"alpha_positive": alpha_positive, "alpha_negative": alpha_negative}
         self.pairs |= {"threshold": threshold, "mining": mining}
         self.smoothing = smoothing
-        self.made: dict[str, Tensor] = {"pseudo_parts": torch.zeros(0, 1, 1, dtype=torch.uint8)}
+        self.made = {} if "parts" in self.streams else {"pseudo_parts": torch.zeros(0, 1, 1, dtype=torch.uint8)}
 
     def load_initial(self, backbone: str) -> None:
         """ImageNet weights for every stream."""
-        for stream, network in self.backbone.items():
+        for network in self.backbone.values():
             if isinstance(network, Fork):
                 network.load_imagenet(backbone)
             else:
-                backbones.load_imagenet(network, self.part_backbone)
+                backbones.load_imagenet(cast(Backbone, network), self.part_backbone)
 
     # 3.1.1 global stream, and 3.1.3 head stream, which is the same on another image
 
     def pooled(self, stream: str, images: Tensor) -> dict[str, Tensor]:
         """f_GMP, f_AE and f_GAP of a stream: images (B, 3, H, W) -> (B, C) each."""
-        fork: Fork = self.backbone[stream]
+        fork = cast(Fork, self.backbone[stream])
         F_1 = self.feature_map(images, fork.front)  # (B, 384, H/8, W/8) with OSNet
         F_21, F_22 = (self.feature_map(F_1, tail) for tail in (fork.tail_1, fork.tail_2))  # (B, 512, H/16, W/16) each
         f_GMP = F_21.amax((2, 3))  # Eq. 1
@@ -151,7 +152,7 @@ class PAH(Method):
     def kept(self, F_22: Tensor) -> Tensor:
         """F^e of Eq. 3, by rows: (B, C, h, w) -> float (B, h), 0 for the third of the rows that is erased."""
         energy = F_22.detach().square().sum((1, 3))  # (B, h)
-        return (~self.erased(energy, max(1, round(energy.shape[1] / 3)))).to(F_22)
+        return (~self.erased(energy, count=max(1, round(energy.shape[1] / 3)))).to(F_22)
 
     # 3.1.2 local body part stream
 
@@ -197,7 +198,7 @@ class PAH(Method):
     # 3.2.1 pseudo-labels
 
     @torch.no_grad()
-    def begin_epoch(self, epoch: int, persons: Persons) -> None:
+    def begin_epoch(self, epoch: int, persons: Persons) -> None:  # noqa: ARG002  every epoch, the first too
         """Label every training image anew with the network as it is, one identity in memory at a time."""
         if "parts" not in self.streams:
             return
@@ -240,7 +241,7 @@ class PAH(Method):
     def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """f^final of Eq. 16: the vectors after their batch norms, side by side; (B, 1, D), (B, 1)."""
         f, _ = self.vectors(inputs)
-        final = torch.cat([self.necks[name].norm(vector) for name, vector in f.items()], 1)
+        final = torch.cat([cast(BNNeck, self.necks[name]).norm(vector) for name, vector in f.items()], 1)
         return final[:, None], torch.ones(len(final), 1, device=final.device)
 
     def part_names(self) -> tuple[str, ...]:
@@ -289,9 +290,10 @@ def top(energy: Tensor, count: int) -> Tensor:
 ROWS = {"band": band, "top": top}
 
 
-def _chosen(given: Iterable[str], known: tuple[str, ...], what: str) -> tuple[str, ...]:
+def _chosen(given: Sequence[str], known: tuple[str, ...], key: str) -> tuple[str, ...]:
     """The given names in the order of `known`. UserError for another name, or a string in place of a list."""
     if isinstance(given, str):
-        raise UserError(f"{what} is a list of {', '.join(known)}, found {given!r}")
-    names = [choose(dict.fromkeys(known), name, what) or name for name in given]
-    return tuple(name for name in known if name in names)
+        raise UserError(f"{key} is a list of {', '.join(known)}, found {given!r}")
+    for name in given:
+        choose(dict.fromkeys(known), name, f"stream ({key})")
+    return tuple(name for name in known if name in given)
