@@ -5,10 +5,10 @@
 
 cost: images per second, from decoded images to their distances from all others, with the head crops at hand (107 in the
 paper's Table 7), with a head detector (23 with DensePose, a ratio of 0.21), and with boxes read off the network's own
-parts (`head_box: parts`, no tool at all). The detector is BlazePose, with one look at every image and with three. Everything
-runs on one core, so that the ratios say what the work is, not how it is spread; with `--device cuda` the network
-runs on the GPU and BlazePose, which has no other place, on the core. The network is the chosen recipe's with random
-weights: they change no time. Best of `--rounds`, the alternatives taking turns.
+parts (`head_box: parts`, no tool at all). The detector is BlazePose, with one look at every image and with three.
+Everything runs on one core, so that the ratios say what the work is, not how it is spread; with `--device cuda` the
+network runs on the GPU and BlazePose, which has no other place, on the core. The network is the chosen recipe's with
+random weights: they change no time. Best of `--rounds`, the alternatives taking turns.
 
 accuracy: rank-1 and mAP of runs/pah-<dataset>/weights.pt by every protocol of the data set, with the boxes of the
 `heads` label and with the network's own.
