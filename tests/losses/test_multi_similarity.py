@@ -5,10 +5,10 @@ import torch
 
 from partreid.losses.multi_similarity import multi_similarity
 
-PAPER = {"alpha_positive": 2.0, "alpha_negative": 40.0, "threshold": 0.5}
+PAPER = {"alpha_positive": 2.0, "alpha_negative": 40.0, "margin": 0.5}
 
 
-def slow(features, pid, alpha_positive, alpha_negative, threshold, mining):
+def slow(features, pid, alpha_positive, alpha_negative, margin, mining):
     total, kept = 0.0, 0
     for a in range(len(pid)):
         s = [float(torch.dot(features[a], f) / (features[a].norm() * f.norm())) for f in features]
@@ -19,8 +19,8 @@ def slow(features, pid, alpha_positive, alpha_negative, threshold, mining):
         hard_positives = [p for p in positives if p - mining < max(negatives)]
         hard_negatives = [n for n in negatives if n + mining > min(positives)]
         kept += len(hard_positives) + len(hard_negatives)
-        pull = sum(math.exp(-alpha_positive * (p - threshold)) for p in hard_positives)
-        push = sum(math.exp(alpha_negative * (n - threshold)) for n in hard_negatives)
+        pull = sum(math.exp(-alpha_positive * (p - margin)) for p in hard_positives)
+        push = sum(math.exp(alpha_negative * (n - margin)) for n in hard_negatives)
         total += math.log(1 + pull) / alpha_positive + math.log(1 + push) / alpha_negative
     return total / len(pid), kept
 

@@ -140,7 +140,7 @@ def test_losses_by_loops(project):
     pid, P = batch.pid, scores.softmax(1)
     assert [*f] == [*GLOBAL, "parts", *HEAD]
     L_id = sum(-float(logits[n].softmax(1)[b, pid[b]].log()) / 8 for n in f for b in range(8))
-    constants = {"alpha_positive": 2, "alpha_negative": 40, "threshold": 0.5, "mining": 0.7}
+    constants = {"alpha_positive": 2, "alpha_negative": 40, "margin": 0.5, "mining": 0.7}
     L_pair = sum(slow(f[n], pid, **constants)[0] for n in f)
     Y = method.made["pseudo_parts"]
     L_psd = np.mean([-float(P[b, int(Y[b, i, j]), i, j].log()) for b, i, j in np.ndindex(*Y.shape)])

@@ -10,11 +10,11 @@ from torch import Tensor
 
 
 def multi_similarity(
-    features: Tensor, pid: Tensor, *, alpha_positive: float, alpha_negative: float, threshold: float, mining: float
+    features: Tensor, pid: Tensor, *, alpha_positive: float, alpha_negative: float, margin: float, mining: float
 ) -> Tensor:
     """Mean over the anchors of 1/α⁺ ln(1 + Σ_pos exp(-α⁺(s - λ))) + 1/α⁻ ln(1 + Σ_neg exp(α⁻(s - λ))).
 
-    features: (B, D), of any length: s is the cosine. pid: int64 (B,). threshold: λ. The anchor itself is no positive.
+    features: (B, D), of any length: s is the cosine. pid: int64 (B,). margin: λ. The anchor itself is no positive.
     mining: ε. A negative counts if it is more similar than the least similar positive less ε, a positive if it is less
     similar than the most similar negative plus ε; at 2 or more all count. An anchor without a positive or without a
     negative adds 0.
@@ -26,8 +26,8 @@ def multi_similarity(
     least = s.detach().masked_fill(~positive, torch.inf).amin(1, keepdim=True)  # (B, 1)
     most = s.detach().masked_fill(same, -torch.inf).amax(1, keepdim=True)
     kept_positive, kept_negative = positive & (s < most + mining), ~same & (s > least - mining)
-    attracting = _soft(-alpha_positive * (s - threshold), kept_positive) / alpha_positive
-    repelling = _soft(alpha_negative * (s - threshold), kept_negative) / alpha_negative
+    attracting = _soft(-alpha_positive * (s - margin), kept_positive) / alpha_positive
+    repelling = _soft(alpha_negative * (s - margin), kept_negative) / alpha_negative
     return (attracting + repelling).mean()
 
 

@@ -1,18 +1,18 @@
 """PAH-Net: global, local body part and head streams for long-term person re-identification.
 
 Tran Thanh, Lee, Kang: "Enhancing Long-Term Person Re-Identification Using Global, Local Body Part, and Head Streams",
-Neurocomputing 2024, https://arxiv.org/abs/2403.02892. In the paper's order: global stream (section 3.1.1, Eq. 1-4),
-local body part stream (3.1.2, Eq. 5-7), head stream (3.1.3), pseudo-labels (3.2.1, Eq. 8-9, in
-partreid.labels.pseudo_parts), losses (3.2.2, Eq. 10-15), inference (3.3, Eq. 16-17, the distance "cosine").
+2024, https://arxiv.org/abs/2403.02892. In the paper's order: global stream (section 3.1.1, Eq. 1-4), local body part
+stream (3.1.2, Eq. 5-7), head stream (3.1.3), pseudo-labels (3.2.1, Eq. 8-9, in partreid.labels.pseudo_parts), losses
+(3.2.2, Eq. 10-15), inference (3.3, Eq. 16-17, the distance "cosine").
 
-Where the paper is silent, no code of its authors decides; we follow LightMBN (Herzog et al., 2021), whose OSNet half,
-schedule and kinds of loss are the same, and ISP (Zhu et al., 2020), whose clustering is:
+Where the paper is silent, no code of its authors decides. We follow LightMBN (Herzog et al., 2021), which has the same
+OSNet half, schedule and kinds of loss, and ISP (Zhu et al., 2020), which has the same clustering:
 - the optimiser is Adam with weight decay 5e-4; batch norms have no learned shift, classifiers no bias;
 - the pair-based loss compares unit vectors ("scalar product" of the paper: of vectors as they are, exp(40 s) would
   overflow), with α1 = 2, α2 = 40, λ = 0.5, and mining with a margin of 0.7;
 - pseudo-labels come from un-augmented images, by the network in test mode, and follow the image's flip, shift and
   random erasing (an erased place shows background);
-- features of flipped images are not added at test (LightMBN adds them).
+- Eq. 11 has no label smoothing (LightMBN: `smoothing: 0.1`), Eq. 16 no features of flipped images (LightMBN adds them).
 Where the paper disagrees with itself:
 - Figure 3 cuts OSNet after the first convolution of a block, which has 96 channels. The text's 384 come out of the
   whole first block of conv3, where LightMBN cuts too;
@@ -24,13 +24,13 @@ Where the paper disagrees with itself:
   modules of HRNet's classifier stand before it, and only so all weights of its ImageNet classifier find a place;
 - Eq. 14 sums over the pixels. With λ_psd = 0.1 only ISP's mean is in scale with the other losses: `part_loss: mean`,
   or `sum`;
-- Table 7 counts 32.6 M parameters. As the text reads it are 37.5 M without the classifiers. 32.6 M are HRNet-W32
-  without the four modules (29.3 M) and a single OSNet stream (3.3 M): the head stream's own weights were not counted.
+- Table 7 counts 32.6 M parameters; the network of the text has 37.5 M without its classifiers. HRNet-W32 without the
+  four modules (29.3 M) and a single OSNet stream (3.3 M) have 32.6 M, as if the head stream had not been counted.
 Table 5 does not say what f_AE is in a stream without erasing: here the plain maximum, so that seven vectors remain.
 
 Heads. The box is the `heads` label's, with that label's `margin`; it is cut from the original image, resized to the
-input size, flipped with the image and erased where the image is. The paper does not say what it does without a head:
-here the upper quarter of the image, in the middle half of its width, stands in; where heads are in a person's box.
+input size, flipped with the image and erased where the image is. The paper does not say what happens where no head was
+found: here the upper quarter of the image, in the middle half of its width, stands in, which is where heads mostly are.
 Beyond the paper, `head_box: parts` needs no head detector at test time: the box is read off P^part_1, the topmost part
 that the network itself predicts, and cut from the network's input. Training takes the label's boxes either way.
 
@@ -65,7 +65,7 @@ class PAH(Method):
     backbone: of the global and the head stream, one that can be split. part_backbone: of the local body part stream.
     parts: K - 1, without the background. streams: which of STREAMS there are (Table 4). erase_in: the streams with
     adversarial erasing (Table 5). erase_rows, erase_at_test, part_loss, head_box: see the module's docstring.
-    pair_weight, part_weight: λ_pair and λ_psd of Eq. 15. alpha_positive, alpha_negative, threshold: α1, α2 and λ of
+    pair_weight, part_weight: λ_pair and λ_psd of Eq. 15. alpha_positive, alpha_negative, margin: α1, α2 and λ of
     Eq. 13. mining: margin of its mining. smoothing: of the identity labels, 0 in Eq. 11.
     """
 
@@ -91,7 +91,7 @@ class PAH(Method):
         part_weight: float,
         alpha_positive: float,
         alpha_negative: float,
-        threshold: float,
+        margin: float,
         mining: float,
         smoothing: float,
     ):
@@ -123,7 +123,7 @@ class PAH(Method):
                 self.backbone[stream] = fork
         self.pair_weight, self.part_weight = pair_weight, part_weight
         self.pairs = {"alpha_positive": alpha_positive, "alpha_negative": alpha_negative}
-        self.pairs |= {"threshold": threshold, "mining": mining}
+        self.pairs |= {"margin": margin, "mining": mining}
         self.smoothing = smoothing
         self.made = {} if "parts" in self.streams else {"pseudo_parts": torch.zeros(0, 1, 1, dtype=torch.uint8)}
 
