@@ -4,11 +4,13 @@ import torch.nn.functional as F
 
 from partreid import backbones, weights
 from partreid.backbones import BACKBONES
+from partreid.backbones.mobilenet import MobileNetV2
 from partreid.errors import UserError
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
 def test_shape_and_gradient(name):
+    torch.manual_seed(0)
     backbone = backbones.build(name)
     images = torch.randn(2, 3, 64, 32)
     features = backbone(images)
@@ -77,13 +79,15 @@ def test_hrnet_bears_sizes_that_its_strides_do_not_divide():
 
 
 def test_dense_mobilenet_shows_the_blocks_of_mobilenet_side_by_side():
-    dense, plain = backbones.build("mobilenet_v2_dense").eval(), backbones.build("mobilenet_v2").eval()
-    dense.load_state_dict({k: v for k, v in plain.state_dict().items() if not k.startswith("features.18.")})
+    dense, plain = backbones.build("mobilenet_v2_dense").eval(), MobileNetV2(padding="replicate").eval()
+    dense.load_state_dict({k: v for k, v in plain.state_dict().items() if not k.startswith(dense.unused)})
     images = torch.randn(1, 3, 64, 32)
     with torch.no_grad():
         blocks = [plain.features[:last](images) for last in (4, 7, 14, 18)]
         expected = [F.interpolate(block, (16, 8), mode="bilinear") for block in blocks]
         assert torch.equal(dense(images), torch.cat(expected, 1))
+        even = dense(torch.full((1, 3, 64, 32), 0.3))
+    assert torch.allclose(even, even[:, :, :1, :1].expand_as(even), atol=1e-4)  # a plain image has no border
 
 
 @pytest.mark.parametrize(

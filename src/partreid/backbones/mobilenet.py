@@ -4,20 +4,27 @@ Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2
 torchvision's names. As in our ResNet-50 the last strided stage keeps the resolution, so the network has stride 16.
 """
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from partreid.backbones.base import Backbone
 
+Padding = Literal["zeros", "replicate"]
+
 # expansion t, channels c, repeats n, stride s of table 2; the stride of the sixth row is 1 here (2 in the paper)
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 1), (6, 320, 1, 1))
 
 
-def convolution(inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """Convolution, batch norm, ReLU6."""
+def convolution(
+    inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1, padding: Padding = "zeros"
+) -> nn.Sequential:
+    """Convolution, batch norm, ReLU6. padding: zeros, or replicate, which continues the border."""
+    mode: Padding = padding if size > 1 else "zeros"
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, groups=groups, bias=False),
+        nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, groups=groups, bias=False, padding_mode=mode),
         nn.BatchNorm2d(outputs),
         nn.ReLU6(inplace=True),
     )
@@ -26,12 +33,12 @@ def convolution(inputs: int, outputs: int, size: int, stride: int = 1, groups: i
 class InvertedResidual(nn.Module):
     """1x1 expansion, 3x3 depthwise, 1x1 linear projection; a shortcut where the shape allows."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int):
+    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int, padding: Padding):
         super().__init__()
         hidden = inputs * expansion
         layers: list[nn.Module] = [convolution(inputs, hidden, 1)] if expansion != 1 else []
         layers += [
-            convolution(hidden, hidden, 3, stride, groups=hidden),
+            convolution(hidden, hidden, 3, stride, groups=hidden, padding=padding),
             nn.Conv2d(hidden, outputs, 1, bias=False),
             nn.BatchNorm2d(outputs),
         ]
@@ -48,13 +55,13 @@ class MobileNetV2(Backbone):
     channels = 1280
     stride = 16
 
-    def __init__(self) -> None:
+    def __init__(self, padding: Padding = "zeros") -> None:
         super().__init__()
-        layers: list[nn.Module] = [convolution(3, 32, 3, stride=2)]
+        layers: list[nn.Module] = [convolution(3, 32, 3, stride=2, padding=padding)]
         inputs = 32
         for expansion, outputs, repeats, stride in STAGES:
             for repeat in range(repeats):
-                layers.append(InvertedResidual(inputs, outputs, stride if repeat == 0 else 1, expansion))
+                layers.append(InvertedResidual(inputs, outputs, stride if repeat == 0 else 1, expansion, padding))
                 inputs = outputs
         layers.append(convolution(inputs, self.channels, 1))
         self.features = nn.Sequential(*layers)
@@ -74,7 +81,8 @@ class MobileNetV2Dense(Backbone):
     """(B, 3, H, W) -> (B, 472, H / 4, W / 4): what the last blocks of strides 4, 8, 16 and of all give, side by side.
 
     As HRNet does with its branches: each brought to the finest resolution. Without the last 1x1 convolution, whose
-    1,280 channels would be three quarters of all. The ImageNet weights are MobileNetV2's.
+    1,280 channels would be three quarters of all. Around the image its border goes on: with zeros there, the corner of
+    stride 16 gets the longest features of many images. The ImageNet weights are MobileNetV2's.
     """
 
     TAPS = (3, 6, 13, 17)  # of `features`
@@ -85,7 +93,7 @@ class MobileNetV2Dense(Backbone):
 
     def __init__(self) -> None:
         super().__init__()
-        self.features = nn.Sequential(*list(MobileNetV2().features)[: self.TAPS[-1] + 1])
+        self.features = nn.Sequential(*list(MobileNetV2(padding="replicate").features)[: self.TAPS[-1] + 1])
 
     def forward(self, images: Tensor) -> Tensor:
         x, scales = images, []
