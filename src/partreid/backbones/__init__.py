@@ -4,29 +4,48 @@ Parameter names are those of the public weight files, so that these load without
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from partreid import torchfile, weights
+from partreid.backbones import caffe
 from partreid.backbones.base import Backbone
+from partreid.backbones.googlenet import GoogLeNet
 from partreid.backbones.mobilenet import MobileNetV2
 from partreid.backbones.resnet import ResNet50
 from partreid.errors import UserError, choose
 
-BACKBONES: dict[str, Callable[[], Backbone]] = {"mobilenet_v2": MobileNetV2, "resnet50": ResNet50}
+BACKBONES: dict[str, Callable[[], Backbone]] = {
+    "googlenet": GoogLeNet,
+    "mobilenet_v2": MobileNetV2,
+    "resnet50": ResNet50,
+}
+
+# with the same parameters, but twice the resolution: stride 8 instead of 16
+DILATED: dict[str, Callable[[], Backbone]] = {
+    "googlenet": partial(GoogLeNet, 2),
+    "mobilenet_v2": partial(MobileNetV2, 2),
+    "resnet50": partial(ResNet50, 2),
+}
+
+# prefixes of what a published file has beyond the backbone
+BEYOND = ("classifier.", "fc.", "inception_5", "loss")
 
 
-def build(name: str) -> Backbone:
+def build(name: str, dilated: bool = False) -> Backbone:
     """A backbone with random weights."""
+    if dilated:
+        return choose(DILATED, name, "backbone with a dilated variant")()
     return choose(BACKBONES, name, "backbone")()
 
 
 def load_imagenet(backbone: nn.Module, name: str) -> None:
     """Load the ImageNet weights of backbone `name` (fetched on first use, see partreid.weights)."""
     path = weights.path(name)
-    state = torchfile.load(path, "delete it to fetch it again")
-    load_named(backbone, state, ignore=("classifier.", "fc."), source=str(path))
+    read = caffe.load if path.suffix == ".caffemodel" else torchfile.load
+    load_named(backbone, read(path, "delete it to fetch it again"), ignore=BEYOND, source=str(path))
 
 
 def load_trained(module: nn.Module, name: str, path: Path) -> None:
