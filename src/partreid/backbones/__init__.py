@@ -14,13 +14,17 @@ from partreid.backbones import caffe
 from partreid.backbones.base import Backbone
 from partreid.backbones.googlenet import GoogLeNet
 from partreid.backbones.mobilenet import MobileNetV2
+from partreid.backbones.openpose import PartOpenPose
 from partreid.backbones.resnet import ResNet50
+from partreid.backbones.small_cpm import SmallCPM
 from partreid.errors import UserError, choose
 
 BACKBONES: dict[str, Callable[[], Backbone]] = {
     "googlenet": GoogLeNet,
     "mobilenet_v2": MobileNetV2,
+    "openpose": PartOpenPose,
     "resnet50": ResNet50,
+    "small_cpm": SmallCPM,
 }
 
 # with the same parameters, but twice the resolution: stride 8 instead of 16
