@@ -1,9 +1,9 @@
 """A part network of 2.6 M parameters with OpenPose's output, for machines on which OpenPose's 17 M are too slow.
 
 Part-Aligned Bilinear (Suh et al., ECCV 2018, section 6.3) also ran with a reduced pose network of about 3 M, "R-CPM",
-of which nothing more is published. Ours: MobileNetV2's first blocks, dilated to stride 8, instead of VGG; then OpenPose's
-two stages (partreid.backbones.openpose) with three 3x3 convolutions per branch, those of the second stage dilated by 2
-where OpenPose has five of 7x7.
+of which nothing more is published. Ours: MobileNetV2's first blocks, dilated to stride 8, instead of VGG; then
+OpenPose's two stages (partreid.backbones.openpose) with three 3x3 convolutions per branch, those of the second stage
+dilated by 2 where OpenPose has five of 7x7.
 """
 
 import torch
@@ -49,7 +49,7 @@ class SmallCPM(Backbone):
         features = self.thin(self.front(images))  # (B, 128, H/8, W/8)
         outputs = [features]
         for stage in self.stages:
-            maps = [stage[which](outputs[-1]) for which in BRANCHES]
+            maps = [stage.get_submodule(which)(outputs[-1]) for which in BRANCHES]
             outputs.append(torch.cat([*maps, features], dim=1))
         return outputs[1:]
 

@@ -17,13 +17,13 @@ Where the paper is silent we follow what its authors published:
 The network sees one normalisation per part stream (partreid.backbones): the code gives OpenPose the appearance
 network's input times 0.0039, we give it OpenPose's own. The added layers start as [66] (Glorot), which the paper says.
 Where paper and published code disagree we follow the paper; the code's choices by name:
-- loss: Eq. 6 compares inner products by the margin 0.2. `similarity: squared_distance` is the code's, at the same margin
-  half as strict and of twice the scale. Eq. 7 averages over all triplets; `average: active` is the code's.
+- loss: Eq. 6 compares inner products by the margin 0.2. `similarity: squared_distance` is the code's, at the same
+  margin half as strict and of twice the scale. Eq. 7 averages over all triplets; `average: active` is the code's.
 - weight decay 2e-3 (code: 2e-4) and batches of 180 (code: 250) are params.yaml's.
 - the baseline without parts (`part_stream: none`) is the appearance map, its mean over the cells, a linear layer, as in
   section 6.3; the code's goes on to inception 5b.
-The paper's 75,000 iterations are 750 epochs of 100 in the code; one of ours goes once over the set, on Market-1501 about
-90 batches. A tracklet or a multi-query is the average of its images' vectors: partreid.evaluation.pooling.
+The paper's 75,000 iterations are 750 epochs of 100 in the code; one of ours goes once over the set, on Market-1501
+about 90 batches. A tracklet or a multi-query is the average of its images' vectors: partreid.evaluation.pooling.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -172,5 +172,6 @@ def reduction(inputs: int, outputs: int, size: int) -> list[nn.Module]:
     """A convolution of `size` x `size`, initialised after Glorot, and batch norm: (B, outputs, h, w)."""
     convolution = nn.Conv2d(inputs, outputs, size, padding=size // 2)
     nn.init.xavier_uniform_(convolution.weight)
-    nn.init.zeros_(convolution.bias)
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)
     return [convolution, nn.BatchNorm2d(outputs, affine=False)]

@@ -10,8 +10,9 @@ import torch
 
 from partreid.errors import choose
 from partreid.methods.base import Learner
+from partreid.pretraining.partmaps import PartMaps
 
-PRETRAININGS: dict[str, type[Learner]] = {}
+PRETRAININGS: dict[str, type[Learner]] = {"partmaps": PartMaps}
 
 
 def build(name: str, *, backbone: str, identities: int, **options: Any) -> Learner:

@@ -51,6 +51,6 @@ class PartMaps(Learner):
         target = batch.labels["partmaps"][:, :CHANNELS]
         target = F.interpolate(target, stages[0].shape[2:], mode="bilinear", antialias=True)
         known = batch.labelled["partmaps"]
-        errors = sum((stage.float()[:, :CHANNELS] - target).square().mean((2, 3)) for stage in stages)  # (B, 57)
-        errors = errors[known].sum(0) / known.sum().clamp_min(1)
+        apart = torch.stack([stage.float()[:, :CHANNELS] for stage in stages]) - target  # (2, B, 57, h, w)
+        errors = apart.square().mean((3, 4)).sum(0)[known].sum(0) / known.sum().clamp_min(1)  # (57,)
         return {"limbs": errors[:LIMBS].sum(), "joints": errors[LIMBS:].sum()}
