@@ -15,6 +15,7 @@ def test_twice_the_cells_and_the_same_parameters(name):
     images = torch.randn(2, 3, 64, 32)
     assert plain(images).shape == (2, plain.channels, 4, 2)
     assert dilated(images).shape == (2, plain.channels, 8, 4)
+    assert (plain.stride, dilated.stride) == (16, 8)
 
 
 @pytest.mark.parametrize("name", ["mobilenet_v2", "resnet50"])

@@ -34,9 +34,6 @@ DILATED: dict[str, Callable[[], Backbone]] = {
     "resnet50": partial(ResNet50, 2),
 }
 
-# prefixes of what a published file has beyond the backbone
-BEYOND = ("classifier.", "fc.", "inception_5", "loss")
-
 
 def build(name: str, dilated: bool = False) -> Backbone:
     """A backbone with random weights."""
@@ -45,11 +42,11 @@ def build(name: str, dilated: bool = False) -> Backbone:
     return choose(BACKBONES, name, "backbone")()
 
 
-def load_imagenet(backbone: nn.Module, name: str) -> None:
+def load_imagenet(backbone: Backbone, name: str) -> None:
     """Load the ImageNet weights of backbone `name` (fetched on first use, see partreid.weights)."""
-    path = weights.path(name)
+    path = weights.path(backbone.weights or name)
     read = caffe.load if path.suffix == ".caffemodel" else torchfile.load
-    load_named(backbone, read(path, "delete it to fetch it again"), ignore=BEYOND, source=str(path))
+    load_named(backbone, read(path, "delete it to fetch it again"), ignore=backbone.unused, source=str(path))
 
 
 def load_trained(module: nn.Module, name: str, path: Path) -> None:

@@ -44,9 +44,12 @@ class GoogLeNet(Backbone):
     """(B, 3, H, W) -> (B, 832, H / 16, W / 16); with dilation 2, (B, 832, H / 8, W / 8)."""
 
     channels = 832
+    stride = 16
+    unused = ("inception_5", "loss")  # two more blocks and three classifiers
 
     def __init__(self, dilation: int = 1):
         super().__init__()
+        self.stride = 16 // dilation
         self.dilation = dilation
         self._add("conv1/7x7_s2", 3, 64, 7, stride=2)
         self._add("conv2/3x3_reduce", 64, 64, 1)

@@ -52,9 +52,11 @@ class MobileNetV2(Backbone):
     """
 
     channels = 1280
+    stride = 16
 
     def __init__(self, dilation: int = 1) -> None:
         super().__init__()
+        self.stride = 16 // dilation
         layers: list[nn.Module] = [convolution(3, 32, 3, stride=2)]
         inputs, dilated = 32, 1
         for expansion, outputs, repeats, stride in STAGES:

@@ -48,9 +48,11 @@ class ResNet50(Backbone):
     """
 
     channels = 2048
+    stride = 16
 
     def __init__(self, dilation: int = 1) -> None:
         super().__init__()
+        self.stride = 16 // dilation
         self.conv1 = nn.Conv2d(3, 64, 7, 2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU(inplace=True)
