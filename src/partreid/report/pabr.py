@@ -29,7 +29,7 @@ from partreid.report.sheets import HEIGHT, WIDTH, Cell, Row, sheet
 from partreid.training import kinds
 
 IMAGES = 256  # test images whose descriptors are looked at
-POINTS = 1500  # descriptors in the map
+POINTS, FEWEST = 1500, 100  # descriptors in the map; with fewer there is none
 PERSONS, EACH = 4, 3  # rows of the maps' picture, images of a row
 MIN_PEAK = 0.5  # a cell is on a part when one of the part's joints is that near
 
@@ -70,19 +70,20 @@ def colours(descriptors: np.ndarray, p: Projection) -> np.ndarray:
 
 def parts(maps: np.ndarray, cells: tuple[int, int]) -> np.ndarray:
     """Which of GROUPS each of h x w cells is on, by part maps (n, >= 57, 20, 10): int (n, h, w), -1 for none."""
-    joints = F.interpolate(torch.from_numpy(maps[:, 38:56]).float(), cells, mode="bilinear", antialias=True).numpy()
+    joints = F.adaptive_max_pool2d(torch.from_numpy(maps[:, 38:56]).float(), cells).numpy()
     groups = np.stack([joints[:, [JOINTS.index(name) for name in names]].max(1) for names in GROUPS.values()], 1)
     return np.where(groups.max(1) > MIN_PEAK, groups.argmax(1), -1)
 
 
 def figures(context: Context) -> list[Figure]:
     """Both pictures; the second where the part maps, which name the parts, are on this disk."""
-    method, table, random = context.trained.method, context.table, np.random.default_rng(context.seed)
-    assert isinstance(method, PABR)
+    method, table = context.trained.method, context.table
+    if not isinstance(method, PABR):
+        return []
     pids = integers(table, "pid")
     test = np.flatnonzero(np.isin(table["split"].to_pylist(), ("query", "gallery")) & (pids > 0))
     shown = persons(pids, test, context.image_ids)
-    others = random.permutation(np.setdiff1d(test, shown))[: IMAGES - shown.size]
+    others = np.random.default_rng(context.seed).permutation(np.setdiff1d(test, shown))[: IMAGES - shown.size]
     image_ids = np.concatenate([shown.ravel(), others])
     found = descriptors(context, method, image_ids)
     names = [name for name, each in zip(("appearance", "part"), found, strict=True) if each.shape[3]]
@@ -101,15 +102,24 @@ def figures(context: Context) -> list[Figure]:
     if file.is_file():
         label = kinds.read("partmaps", file, context.index, image_ids)
         on = parts(label.values["maps"], (found[0].shape[1], found[0].shape[2]))
-        drawn = scatter([each for each in found if each.shape[3]], on, names, random)
-        caption = f"t-SNE of {POINTS:,} of them {count}, in the colour of the body part they come from. "
-        result.append(Figure("Local descriptors", caption + "After figure 3 of the paper.", drawn))
+        places = np.argwhere(on >= 0)
+        places = places[np.random.default_rng(context.seed).permutation(len(places))[:POINTS]]
+        if len(places) >= FEWEST:
+            at = tuple(places.T)
+            result.append(
+                Figure(
+                    "Local descriptors",
+                    f"t-SNE of {len(places):,} of them {count}, each in the colour of the body part it comes from by "
+                    "the label partmaps. After figure 3 of the paper.",
+                    scatter([each[at] for each in found if each.shape[3]], on[at], names, context.seed),
+                )
+            )
     return result
 
 
 def persons(pids: np.ndarray, test: np.ndarray, image_ids: np.ndarray) -> np.ndarray:
     """Image ids (persons, images): of the first persons in image_ids who have EACH test images or more."""
-    rows = []
+    rows: list[list[int]] = []
     for image_id in image_ids.tolist():
         of_person = test[pids[test] == pids[image_id]]
         rest = of_person[of_person != image_id]
@@ -140,32 +150,27 @@ def descriptors(context: Context, method: PABR, image_ids: np.ndarray) -> tuple[
 def map_sheet(thumbs: Sequence[np.ndarray], maps: Sequence[np.ndarray], names: Sequence[str], each: int) -> np.ndarray:
     """Rows of `each` images with their maps beside them. maps: per kind, uint8 (n, h, w, 3). names: of the kinds."""
     rows = []
+    words = ("image", *names)
     for first in range(0, len(thumbs), each):
         cells = []
         for image in range(first, min(first + each, len(thumbs))):
             large = [cv2.resize(m[image], (WIDTH, HEIGHT), interpolation=cv2.INTER_LINEAR) for m in maps]
-            cells += [
-                Cell(picture, None, gap=not n and image > first) for n, picture in enumerate((thumbs[image], *large))
-            ]
+            pictures = zip(words, (thumbs[image], *large), strict=True)
+            cells += [Cell(picture, None, word, gap=word == "image" and image > first) for word, picture in pictures]
         rows.append(Row("", (), cells))
     return sheet(rows)
 
 
-def scatter(
-    found: Sequence[np.ndarray], on: np.ndarray, names: Sequence[str], random: np.random.Generator
-) -> np.ndarray:
-    """t-SNE of the descriptors (n, h, w, c) of cells on a part; on: (n, h, w), see `parts`. RGB uint8 (H, W, 3)."""
-    places = np.argwhere(on >= 0)
-    places = places[random.permutation(len(places))[:POINTS]]
-    kind = on[tuple(places.T)]
+def scatter(found: Sequence[np.ndarray], kind: np.ndarray, names: Sequence[str], seed: int) -> np.ndarray:
+    """t-SNE of kinds of descriptors, each (n, c), called `names`; kind: (n,), their part. RGB uint8 (H, W, 3)."""
     with mpl.rc_context({**STYLE, "axes.grid": False}):
         figure = Drawing(figsize=(4.6 * len(found), 4.6), dpi=120, layout="constrained")
         for number, (name, values) in enumerate(zip(names, found, strict=True)):
-            points = TSNE(init="pca", random_state=0).fit_transform(values[tuple(places.T)])
+            points = TSNE(init="pca", random_state=seed).fit_transform(values)
             axes = figure.add_subplot(1, len(found), number + 1, xticks=[], yticks=[], title=f"{name} descriptors")
             for group, part in enumerate(GROUPS):
-                ink = [tuple(np.array(PART_COLOURS[part]) / 255)]
-                axes.scatter(*points[kind == group].T, s=7, c=ink, label=part, linewidths=0)
+                x, y = points[kind == group].T
+                axes.scatter(x, y, 7, [tuple(np.array(PART_COLOURS[part]) / 255)], label=part, linewidths=0)
             axes.spines[:].set_visible(False)
         figure.axes[0].legend(markerscale=2.5, loc="best", fontsize=9)
         canvas = FigureCanvasAgg(figure)
