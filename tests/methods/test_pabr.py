@@ -55,10 +55,9 @@ def test_maps_of_the_papers_images(project, dilated, cells, stream):
     assert P.shape == (1, 6, *cells)
 
 
-@pytest.mark.parametrize(
-    ("stream", "pooling", "dilated"),
-    product(["trained", "fixed", "none"], ["compact", "exact", "concat"], [True, False]),
-)
+@pytest.mark.parametrize("dilated", [True, False])
+@pytest.mark.parametrize("pooling", ["compact", "exact", "concat"])
+@pytest.mark.parametrize("stream", ["trained", "fixed", "none"])
 def test_every_switch_trains_and_embeds(project, stream, pooling, dilated):
     method = small(project, part_stream=stream, pooling=pooling, dilated=dilated).train()
     batch = batch_for(method)
