@@ -8,10 +8,13 @@ import torch
 
 from methods.test_methods import batch_for, build
 from partreid import methods, params, torchfile
+from partreid.embeddings import Embeddings
 from partreid.errors import UserError
+from partreid.evaluation.distances import DISTANCES, vectors
+from partreid.evaluation.pooling import pool
 from partreid.losses.all_triplets import all_triplets
 from partreid.methods.base import Inputs
-from partreid.methods.pabr import MAPS
+from partreid.methods.pabr import MAPS, PABR
 
 SMALL = {"appearance": 12, "part": 6, "embedding": 16}
 
@@ -195,6 +198,18 @@ def test_attention_is_the_length_of_a_cells_share(project):
     maps = method.maps(batch)
     share = torch.einsum("bahw,bphw->baphw", A, P).flatten(1, 2).norm(dim=1)
     torch.testing.assert_close(maps[:, 0], share / share.amax((1, 2), keepdim=True), atol=1e-5, rtol=1e-4)
+
+
+def test_a_tracklet_or_multi_query_is_the_mean_of_its_frames():
+    # section 6: temporal average pooling of the unit vectors, which the cosine then brings to unit length
+    f = torch.nn.functional.normalize(torch.randn(6, 1, 16), dim=2)
+    group = np.array([0, 0, 1, 0, 1, 2])
+    pooled = pool(Embeddings(np.arange(6), f.numpy(), np.ones((6, 1), np.float32), {}), np.arange(6), group, "average")
+    mean = [torch.nn.functional.normalize(f[group == g, 0].mean(0), dim=0) for g in range(3)]
+    every = vectors(torch.from_numpy(pooled.features), torch.from_numpy(pooled.visibility))
+    found = DISTANCES[PABR.distance](every, every)
+    for g, h in product(range(3), repeat=2):
+        assert float(found[g, h]) == pytest.approx(1 - float(mean[g] @ mean[h]), abs=1e-5)
 
 
 def test_it_starts_from_the_pre_trained_part_network(project, tmp_path, monkeypatch):

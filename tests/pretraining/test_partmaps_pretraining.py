@@ -71,6 +71,13 @@ def test_published_weights_are_openposes(tmp_path, monkeypatch):
         assert torch.equal(value, state[name])
 
 
+def test_without_the_published_weights_the_error_says_both_ways_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("PARTREID_CACHE", str(tmp_path))
+    learner = PartMaps(backbone="openpose", identities=2, published=True)
+    with pytest.raises(UserError, match=r"Download body_pose_model\.pth .* Or learn the cached part maps instead"):
+        learner.load_initial("openpose")
+
+
 def test_a_small_network_starts_from_mobilenet(tmp_path, monkeypatch):
     source = backbones.build("mobilenet_v2")
     torch.save(source.state_dict(), tmp_path / "m.pth")

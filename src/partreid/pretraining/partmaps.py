@@ -43,7 +43,12 @@ class PartMaps(Learner):
         if isinstance(self.part_network, SmallCPM):
             self.part_network.load_front()
         elif self.published:
-            openpose.load(self.part_network.network, weights.path("openpose_coco"))
+            try:
+                file = weights.path("openpose_coco")
+            except UserError as error:
+                without = "pretraining.partmaps.published: false and pretraining.partmaps.epochs: 60"
+                raise UserError(f"{error}. Or learn the cached part maps instead: {without}") from error
+            openpose.load(self.part_network.network, file)
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         with torch.autocast(batch.images.device.type, torch.bfloat16, enabled=self.mixed):
