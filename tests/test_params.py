@@ -6,6 +6,7 @@ import yaml
 
 from partreid import check, params
 from partreid.errors import UserError
+from partreid.labels import LABELS
 
 
 @pytest.fixture
@@ -27,6 +28,18 @@ def test_the_projects_own_file_is_valid(values):
     check.names(params.parse(values))
 
 
+def test_a_label_may_take_its_keypoints_and_its_mask_from_two_tools(values):
+    values = changed(values, "labels.schp.tool", "alphapose")
+    check.names(params.parse(changed(values, "labels.schp.person", "densepose")))
+
+
+def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
+    assert not [name for name, label in LABELS.items() if label.fed_by(("person",))]
+    assert not LABELS["schp"].fed_alone_by(("person",))
+    assert not LABELS["schp"].fed_alone_by(("keypoints",))
+    assert LABELS["schp"].fed_alone_by(("keypoints", "person"))
+
+
 @pytest.mark.parametrize(
     ("key", "value", "message"),
     [
@@ -41,6 +54,12 @@ def test_the_projects_own_file_is_valid(values):
         ("methods.bpbreid.decay_at", 3, "methods.bpbreid.decay_at must be list"),
         ("recipes.laptop.hight", 3, "recipes.laptop: unknown keys ['hight']"),
         ("labels.pifpaf.tool", "openpose9", "unknown tool (labels.pifpaf.tool) 'openpose9'"),
+        (
+            "labels.schp.tool",
+            "openpose",
+            "labels.schp.tool is openpose, which cannot feed it; these can: alphapose, blaze",
+        ),
+        ("labels.schp.person", "alphapose", "unknown tool that gives `person` (labels.schp.person) 'alphapose'"),
         ("labels.pifpaf.sigma", 1.0, "unknown key labels.pifpaf.sigma"),
         ("raw.markt", "/x", "unknown data set reader 'markt'"),
         ("labels.pifpaf", None, "labels.pifpaf must be a mapping"),

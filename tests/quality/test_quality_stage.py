@@ -130,6 +130,16 @@ def test_every_label_that_the_tool_feeds_is_measured_and_drawn(project, stage):
     assert said.startswith(printed)
 
 
+def test_labels_that_would_need_a_second_tool_are_left_out(project, stage):
+    index = project / "data/index/synthetic.parquet"
+    write_tool("alphapose", index, {"keypoints": people()["keypoints"]}, missing=[])
+    (project / "data/tools/blazepose/synthetic.npz").unlink()  # labels.schp.person in params.yaml
+    status, _, errors = stage("alphapose")
+    assert status == 0, errors
+    quality = json.loads((project / "results/labels/alphapose/quality.json").read_text())
+    assert set(quality["all"]) == {"images", "keypoints", "poses", "partmaps"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "removed", "named"),
     [

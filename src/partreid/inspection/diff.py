@@ -69,7 +69,7 @@ def main(words: Sequence[str]) -> None:
         tables=tables,
         bars=_bars(measure, score) if kept else None,
         legend=legend,
-        legend_note=view.note,
+        legend_note=view.notes,
         cards=cards,
         sorted_by="agreement",
         facts=[(side.name, _facts(side)) for side in (a, b)],

@@ -42,7 +42,7 @@ def main(words: Sequence[str]) -> None:
     out = given.out or Path(f"tmp/inspect/{given.label}-{given.dataset}")
     head, legend = cache.header, view.legend(given.parts)
     title, made_by = f"{given.label} labels of {images.name}", f"from {head['tool']} {head['tool_version']}"
-    paths = sheets.write(out, f"{title}, {made_by}. {lead}", [_tile(card) for card in cards], legend, view.note)
+    paths = sheets.write(out, f"{title}, {made_by}. {lead}", [_tile(card) for card in cards], legend, view.notes)
     html = page.render(
         title=title,
         subtitle=f"{made_by}, {head['ok']:,} of {head['images']:,} images ok",
@@ -50,7 +50,7 @@ def main(words: Sequence[str]) -> None:
         tables=[stats.coverage_table(images.splits(), cache.status)],
         bars=stats.score_bars(cache.status, score),
         legend=legend,
-        legend_note=view.note,
+        legend_note=view.notes,
         cards=cards,
         sorted_by="score",
         facts=[("Label cache", stats.facts(cache)), ("Tool output", stats.tool_facts(head, images))],

@@ -12,7 +12,7 @@ from partreid.labels.base import Label
 LABELS: dict[str, Label] = {
     "heads": Label(heads.build, ".parquet", needs=(("head",), ("keypoints", "person"))),
     "pifpaf": Label(pifpaf.build, ".npz", needs=(("fields",), ("keypoints", "person"))),
-    "schp": Label(schp.build, ".npz", needs=(("parsing",), ("keypoints", "person")), beside=("person",)),
+    "schp": Label(schp.build, ".npz", needs=(("parsing",), ("keypoints",)), beside=("person",)),
     "poses": Label(poses.build, ".parquet", needs=(("keypoints",),)),
     "partmaps": Label(partmaps.build, ".npz", needs=(("maps",), ("keypoints",))),
 }

@@ -164,8 +164,9 @@ def _start_program(work: Program, folder: Path, images: int, bar: tqdm) -> None:
 
 def _show(folder: Path, images: int, bar: tqdm) -> None:
     done = sum(path.is_file() for path in _paths(folder, images))
-    bar.n = min(done * PIECE, images)
-    bar.refresh()
+    if (now := min(done * PIECE, images)) > bar.n:  # else a log would hold a line for every look
+        bar.n = now
+        bar.refresh()
 
 
 def _make(work: Work, path: Path, start: int, stop: int) -> None:

@@ -8,7 +8,8 @@ The score is no detector: it trusts that the image is a person's box, and accept
 
 With `looks: 3` a sure image is looked at three times, closer and mirrored too, and the median taken: a third of the
 speed, more accurate (README.md has the figures), and hardly ever a left leg taken for a right one by chance.
-BlazePose's hips lie lower than COCO's, as annotated and as the rendered people have them; HIPS moves them up.
+BlazePose's hips lie lower than those of the rendered people, which a regressor takes from their body's surface; HIPS
+moves them up by what fits these. Whether it fits hips that people annotate, as COCO's, has not been measured.
 
 Output beside the common members (partreid.tools): `landmarks` float32 (n, 33, 5): x, y in pixels of the original image,
 z on the same scale (relative to the hips, smaller is nearer), visibility and presence as probabilities.
@@ -37,7 +38,7 @@ SIDE = 256  # pixels of the network's square input
 SURE = 0.7  # a person score that needs no further placing
 MIN_PERSON = 0.5  # below this person score the image is `missing`
 MASK = (128, 64)  # rows, columns of the person mask, whatever the image's size
-HIPS = 0.05  # of the way from the hips' middle to the shoulders' middle
+HIPS = 0.05  # of the way from the hips' middle to the shoulders' middle; fitted to rendered people alone
 COCO = (0, 2, 5, 7, 8, 11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28)  # BlazePose landmark of each COCO keypoint
 MIRROR = (0, 4, 5, 6, 1, 2, 3, 8, 7, 10, 9, *(k + 1 if k % 2 else k - 1 for k in range(11, 33)))  # landmark exchanges
 

@@ -20,9 +20,15 @@ class View:
     draw: Callable[..., panels.Pictures]  # draw(image, values of the members, header=..., parts=...)
     main: str  # which of its pictures stands for the label where there is room for one
     legend: Callable[[int | str], Legend]  # of a grouping into parts, which only pifpaf has
-    note: str = ""  # what the colours do not say by themselves
+    note: str = ""  # what the colours of `main` do not say by themselves
+    others: str = ""  # the same of the other pictures
     missing: str = "nobody found"  # what status `missing` means
     says: Callable[[panels.Values], tuple[str, ...]] = lambda _: ()  # what is better said in words than drawn
+
+    @property
+    def notes(self) -> str:
+        """Of all pictures."""
+        return "; ".join(filter(None, (self.others, self.note)))
 
 
 def _parts(parts: int | str) -> Legend:
@@ -45,8 +51,10 @@ _HEAT = "dark blue is 0, yellow is 1"
 
 VIEWS: dict[str, View] = {
     "heads": View(("x0", "y0", "x1", "y1"), panels.heads, "box", _head, missing="no head found"),
-    "pifpaf": View(("fields",), panels.pifpaf, "parts", _parts, f"joints and limbs: the strongest field; {_HEAT}"),
-    "schp": View(("parsing", "person"), panels.schp, "parsing", _parsing, f"person: its probability; {_HEAT}"),
+    "pifpaf": View(
+        ("fields",), panels.pifpaf, "parts", _parts, others=f"joints and limbs: the strongest field; {_HEAT}"
+    ),
+    "schp": View(("parsing", "person"), panels.schp, "parsing", _parsing, others=f"person: its probability; {_HEAT}"),
     "poses": View(
         ("keypoints", "cluster"),
         panels.poses,
@@ -60,6 +68,7 @@ VIEWS: dict[str, View] = {
         panels.partmaps,
         "directions",
         _sides,
-        f"joints, limbs: the strongest; {_HEAT}; directions: each cell's strongest limb vector, a dot at its end",
+        note="directions: each cell's strongest limb vector, a dot at its end",
+        others=f"joints, limbs: the strongest; {_HEAT}",
     ),
 }
