@@ -1,31 +1,48 @@
-"""Embed all query and gallery images with a trained method. Usage: python stages/embed.py METHOD DATASET"""
+"""Embed the images of a data set that do not train with a method trained on it, or on another.
 
-from pathlib import Path
+Usage: python stages/embed.py METHOD DATASET [TARGET]: trained on DATASET; embeds that or, where it is given, TARGET.
+"""
+
+import argparse
 
 from partreid import embeddings, files, methods, params, records
-from partreid.errors import UserError, arguments, run
+from partreid.errors import UserError, run
 from partreid.inference import embed
+from partreid.labels import LABELS
+from partreid.places import Run
+from partreid.records import SPLITS
+from partreid.training.kinds import read
 from partreid.training.loop import device_of
 
 
 def main() -> None:
-    name, dataset = arguments(__doc__, "method", "dataset")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("method")
+    parser.add_argument("dataset")
+    parser.add_argument("target", nargs="?")
+    given = parser.parse_args()
+    here = Run(given.method, given.dataset, given.target or given.dataset)
     p = params.load()
-    table_path, weights = Path(f"data/index/{dataset}.parquet"), Path(f"runs/{name}-{dataset}/weights.pt")
-    table = records.select(records.read(table_path), "query", "gallery")
-    if not len(table):
-        raise UserError(f"{table_path} has no query and no gallery images, so there is nothing to embed")
-    trained = methods.load(weights)
+    table = records.select(records.read(here.index), *(split for split in SPLITS if split != "train"))
+    if not len(records.select(table, "query", "gallery")):
+        raise UserError(f"{here.index} has no query and no gallery images, so there is nothing to embed")
+    trained = methods.load(here.weights)
     header = {
         **{key: trained.header[key] for key in ("model", "dataset", "recipe", "seed", "labels", "precision")},
+        "target": here.target,
         "distance": trained.method.distance,
         "parts": trained.method.part_names(),
         "trained_by": trained.header["revision"],
-        "table": files.sha256(table_path),
-        "weights": files.sha256(weights),
+        "table": files.sha256(here.index),
+        "weights": files.sha256(here.weights),
     }
-    batches = embed(trained, table, p.root(dataset), device_of(p.train.device))
-    embeddings.write(Path(f"runs/{name}-{dataset}/embeddings.npz"), header, batches)
+    image_ids = records.integers(table, "image_id")
+    labels = {
+        kind: read(kind, LABELS[kind].file(kind, here.target), here.index, image_ids)
+        for kind in trained.method.labels_at_test
+    }
+    batches = embed(trained, table, p.root(here.target), labels, device_of(p.train.device))
+    embeddings.write(here.embeddings, header, batches)
 
 
 if __name__ == "__main__":

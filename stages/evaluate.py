@@ -1,61 +1,85 @@
-"""Evaluate the chosen model on the chosen data set by all of the data set's protocols.
+"""Evaluate the chosen model on the chosen data set, or on TARGET, by all of that set's protocols.
 
-Usage: python stages/evaluate.py
-Reads data/index/<dataset>.parquet and runs/<model>-<dataset>/embeddings.npz; writes results/<dataset>/<model>/.
+Usage: python stages/evaluate.py [TARGET]
+Reads data/index/<target>.parquet and the embeddings in runs/<model>-<dataset>/; writes results/<target>/<model>/, or
+results/<target>/<model>-<dataset>/ where the target is not the data set that the model was trained on.
 """
 
+import argparse
 import json
-from pathlib import Path
+from dataclasses import replace
+from typing import Any
 
 import pyarrow.parquet as pq
 
 from partreid import embeddings, params, records
 from partreid.errors import UserError, choose, run
-from partreid.evaluation.protocols import PROTOCOLS
+from partreid.evaluation import rerank
+from partreid.evaluation.protocols import PROTOCOLS, Protocol
 from partreid.evaluation.record import record
 from partreid.evaluation.results import cmc_csv, evaluate, ranks_table, summary, text
 from partreid.files import sha256, whole, write_json, write_text
+from partreid.places import Run
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("target", nargs="?", help="another data set than `dataset` of params.yaml")
     p = params.load()
-    index = Path("data/index") / f"{p.dataset}.parquet"
-    source = Path("runs") / f"{p.model}-{p.dataset}" / "embeddings.npz"
-    out = Path("results") / p.dataset / p.model
+    here = Run(p.model, p.dataset, parser.parse_args().target or p.dataset)
 
-    table = records.read(index)
-    embedded = embeddings.Stored(source)
-    found = sha256(index)
+    table = records.read(here.index)
+    embedded = embeddings.Stored(here.embeddings)
+    found = sha256(here.index)
     if embedded.header.get("table") != found:
         raise UserError(
-            f"{source} was made from another image table (sha256 {embedded.header.get('table')}) than {index} "
-            f"({found}); run `dvc repro` to embed the images again"
+            f"{here.embeddings} was made from another image table (sha256 {embedded.header.get('table')}) than "
+            f"{here.index} ({found}); run `dvc repro` to embed the images again"
         )
 
-    results, how = {}, p.evaluate
-    for name, protocol in choose(PROTOCOLS, p.dataset, "data set with protocols").items():
-        result = evaluate(embedded, table, protocol, how.average_precision, how.unmatched, how.ranks)
+    how = p.evaluate
+    wanted = ways(choose(PROTOCOLS, here.target, "data set with protocols"), how.rerank)
+    results = {}
+    for name, (protocol, reranking) in wanted.items():
+        result = evaluate(embedded, table, protocol, how.average_precision, how.unmatched, how.ranks, rerank=reranking)
         if len(result.query):
             results[name] = result
         else:
             print(f"{name}: left out, none of its {result.skipped} queries has a match in the gallery")
     if not results:
         raise UserError(
-            f"{index}: no query of {p.dataset} has a right answer in the gallery, so there is nothing to measure; "
-            "every person needs a query image and a gallery image, by another camera where cameras are known"
+            f"{here.index}: no query of {here.target} has a right answer in the gallery, so there is nothing to "
+            "measure; every person needs a query image and a gallery image, by another camera where cameras are known"
         )
 
     summaries = {name: summary(result) for name, result in results.items()}
-    protocols = {name: PROTOCOLS[p.dataset][name] for name in results}
-    about = record(p.model, p.dataset, embedded.header, protocols, p.evaluate.average_precision, p.evaluate.unmatched)
-    write_json(out / "metrics.json", summaries)
-    write_text(out / "cmc.csv", cmc_csv(results))
-    write_json(out / "record.json", about)
-    with whole(out / "ranks.parquet") as temporary:
+    protocols = {name: wanted[name][0] for name in results}
+    about = record(here.model, here.target, embedded.header, protocols, how.average_precision, how.unmatched)
+    write_json(here.results / "metrics.json", summaries)
+    write_text(here.results / "cmc.csv", cmc_csv(results))
+    write_json(here.results / "record.json", about)
+    with whole(here.results / "ranks.parquet") as temporary:
         ranks = ranks_table(results).replace_schema_metadata({"record": json.dumps(about, sort_keys=True)})
         pq.write_table(ranks, temporary, compression="zstd")
-    print(f"{p.model} on {p.dataset} ({p.evaluate.average_precision} average precision, per cent)")
+    print(f"{here.title} ({how.average_precision} average precision, per cent)")
     print(text(summaries))
+
+
+def ways(protocols: dict[str, Protocol], reranking: params.Rerank) -> dict[str, tuple[Protocol, dict[str, Any] | None]]:
+    """Each protocol as it is and, where re-ranking is on, again with it, which its name and text then say."""
+    result: dict[str, tuple[Protocol, dict[str, Any] | None]] = {}
+    options: dict[str, Any] = {
+        "k1": reranking.k1,
+        "k2": reranking.k2,
+        "original": reranking.original,
+        "half": reranking.code,
+    }
+    for name, protocol in protocols.items():
+        result[name] = protocol, None
+        if reranking.code != "none":
+            full = f"{protocol.text}; {rerank.described(**options)}"
+            result[f"{name} re-ranked"] = replace(protocol, text=full), options
+    return result
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
-"""Write the report of the chosen model on the chosen data set. Usage: python stages/report.py
+"""Write the report of the chosen model on the chosen data set, or on TARGET. Usage: python stages/report.py [TARGET]
 
-Reads results/<dataset>/<model>/ and runs/<model>-<dataset>/; writes report.html and four PNGs for the README.
+Reads what stages/evaluate.py wrote and runs/<model>-<dataset>/; writes report.html and four PNGs beside the results.
 """
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,49 +12,63 @@ from partreid.errors import run
 from partreid.files import whole, write_text
 from partreid.labels import LABELS
 from partreid.labels.cache import Cache
-from partreid.report import attention, facts, gather, inputs, page, pictures, pipeline, plots, ranking, sheets
+from partreid.places import Run
+from partreid.report import attention, facts, figures, gather, inputs, page, pictures, pipeline, plots, ranking, sheets
+from partreid.training import kinds
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("target", nargs="?", help="another data set than `dataset` of params.yaml")
+    target = parser.parse_args().target
     p = params.load()
-    index = Path(f"data/index/{p.dataset}.parquet")
-    folder, trained_in = Path(f"results/{p.dataset}/{p.model}"), Path(f"runs/{p.model}-{p.dataset}")
-    results, curves = inputs.results(folder), inputs.curves(trained_in / "curves")
-    table = records.read(index)
-    trained = methods.load(trained_in / "weights.pt")
-    album = gather.Album(table, p.root(p.dataset))
+    here = Run(p.model, p.dataset, target or p.dataset)
+    folder = here.results
+    results, curves = inputs.results(folder), inputs.curves(here.folder / "curves")
+    table = records.read(here.index)
+    trained = methods.load(here.weights)
+    album = gather.Album(table, p.root(here.target))
     pids = records.integers(table, "pid")
 
     rankings = {name: ranking.choose(results.ranks, name, pids, p.train.seed) for name in results.metrics}
 
     queries = {name: ranking.queries(results.ranks, name) for name in results.metrics}
-    looks = gather.looks(trained, album, attention.candidates(queries, pids, p.train.seed))
+    candidates = attention.candidates(queries, pids, p.train.seed)
+    needed = {
+        kind: kinds.read(kind, LABELS[kind].file(kind, here.target), here.index, candidates)
+        for kind in trained.method.labels_at_test
+    }
+    looks = gather.looks(trained, album, needed, candidates)
     looks = looks.take(attention.rows(looks.visible))
     caches, drawn, notes = {}, {}, []
     for kind in trained.method.labels:
-        path = LABELS[kind].file(kind, p.dataset)
+        path = LABELS[kind].file(kind, here.target)
         if not path.is_file():  # weights may come from DVC's cache or a colleague, without the labels behind them
             notes.append(f"The {kind} labels are not on this disk ({path}), so they are not shown.")
             continue
-        caches[kind] = Cache(path, f"label/{kind}", index)
+        caches[kind] = Cache(path, f"label/{kind}", here.index)
         parts = trained.header["options"].get("parts", 8)  # the grouping that the label is coloured by
         drawn[kind] = gather.labels(kind, caches[kind], album, looks.image_id, parts)
     looks = replace(looks, labels=drawn)
 
+    context = figures.Context(trained, album, table, here.index, looks.image_id, here.target, here.folder, p.train.seed)
+    own = figures.FIGURES[p.model](context) if p.model in figures.FIGURES else []
+
     header = trained.header
     html = page.render(
-        title=f"{p.model} on {p.dataset}",
+        title=here.title,
         subtitle=f"recipe {header['recipe']} · {header['backbone']} · {header['height']} × {header['width']} · "
         f"{header['training']['epochs']} epochs · seed {header['seed']}",
         results=results,
         curves=curves,
         rankings=rankings,
         looks=looks,
-        stages=pipeline.upstream(pipeline.read(Path()), "report"),
+        stages=pipeline.upstream(pipeline.read(Path()), f"report-on@{target}" if target else "report"),
         facts=facts.facts(header, results.record, {kind: cache.header for kind, cache in caches.items()}),
-        commands=facts.commands(header),
+        commands=facts.commands(header, target),
         album=album,
         notes=notes,
+        figures=own,
     )
     write_text(folder / "report.html", html)
     first = next(iter(rankings.values()))

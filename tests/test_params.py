@@ -1,4 +1,5 @@
 import copy
+import dataclasses
 
 import pytest
 import yaml
@@ -72,6 +73,10 @@ def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
         ("train.device", "gpu", "unknown device (train.device) 'gpu'"),
         ("train.seed", -1, "train.seed must be 0 or more"),
         ("evaluate.average_precision", "rect", "unknown formula"),
+        ("also_test_on", ["duke"], "unknown data set 'duke'"),
+        ("also_test_on", ["synthetic"], "which is the data set itself"),
+        ("evaluate.rerank.code", "octave", "unknown code"),
+        ("evaluate.rerank.k1", 0, "k1 and k2 are at least 1"),
     ],
 )
 def test_a_wrong_name_or_key_is_named(values, key, value, message):
@@ -115,4 +120,9 @@ def test_a_recipe_lies_over_every_method_and_its_block_over_one(values):
 def test_the_paper_recipe_adds_nothing(values):
     values["recipe"] = "paper"
     recipe, own = params.parse(values).recipe_of("bpbreid")
-    assert {**vars(recipe), **own} == values["methods"]["bpbreid"]
+    defaults = {
+        field.name: field.default
+        for field in dataclasses.fields(params.Recipe)
+        if field.name not in values["methods"]["bpbreid"]
+    }
+    assert {**vars(recipe), **own} == {**values["methods"]["bpbreid"], **defaults}

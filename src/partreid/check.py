@@ -9,14 +9,18 @@ import torch
 from partreid.backbones import BACKBONES
 from partreid.datasets import DATASETS
 from partreid.errors import UserError, choose
+from partreid.evaluation import rerank
 from partreid.evaluation.metrics import AVERAGE_PRECISION, UNMATCHED
 from partreid.labels import LABELS
 from partreid.labels.base import Label
 from partreid.methods import METHODS
+from partreid.methods.base import Learner
 from partreid.params import Label as LabelBlock
-from partreid.params import Params, Recipe
+from partreid.params import Params, Recipe, Rerank
+from partreid.pretraining import PRETRAININGS
 from partreid.tools import TOOLS
 from partreid.training.loop import DEVICES, OPTIMIZERS, PRECISIONS
+from partreid.training.schedule import SCHEDULES
 
 
 def names(params: Params) -> None:
@@ -35,17 +39,27 @@ def names(params: Params) -> None:
     choose(AVERAGE_PRECISION, params.evaluate.average_precision, "formula (evaluate.average_precision)")
     choose(dict.fromkeys(UNMATCHED), params.evaluate.unmatched, "treatment (evaluate.unmatched)")
     at_least(0, {"train.seed": params.train.seed, "train.workers": params.train.workers, "split": params.split})
+    start = params.train.start_file()
+    if start is not None and not start.is_file():
+        raise UserError(f"no file {start} (train.start_from); copy there the weights.pt of an earlier training")
     at_least(1, {"evaluate.ranks": params.evaluate.ranks})
+    reranking(params.evaluate.rerank)
     for name in params.methods:
-        method = choose(METHODS, name, "model")
-        recipe, own = params.recipe_of(name)
-        options(method, own, f"methods.{name}", given=("backbone", "identities"))
-        values(recipe, f"methods.{name} with recipe {params.recipe}")
-        try:
-            with torch.device("meta"):  # builds without memory or time: shows values that no network can have
-                method(backbone=recipe.backbone, identities=2, **own)
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise UserError(f"params.yaml: methods.{name} cannot be built: {error}") from error
+        learner(choose(METHODS, name, "model"), *params.recipe_of(name), f"methods.{name}", params.recipe)
+    for name in params.pretraining:
+        kind = choose(PRETRAININGS, name, "pre-training")
+        learner(kind, *params.pretraining_of(name), f"pretraining.{name}", params.recipe)
+
+
+def learner(kind: type[Learner], recipe: Recipe, own: Mapping[str, Any], where: str, recipe_name: str) -> None:
+    """Raise a UserError when a method or pre-training cannot be built or trained with the values of its block."""
+    options(kind, own, where, given=("backbone", "identities"))
+    values(recipe, f"{where} with recipe {recipe_name}")
+    try:
+        with torch.device("meta"):  # builds without memory or time: shows values that no network can have
+            kind(backbone=recipe.backbone, identities=2, **own)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise UserError(f"params.yaml: {where} cannot be built: {error}") from error
 
 
 def fed(label: Label, block: LabelBlock, name: str) -> None:
@@ -59,13 +73,21 @@ def fed(label: Label, block: LabelBlock, name: str) -> None:
         choose(known, block.options[member], f"tool that gives `{member}` (labels.{name}.{member})")
 
 
+def reranking(block: Rerank) -> None:
+    """Raise a UserError for values of `evaluate.rerank` that make no sense, even while it is off."""
+    choose({"none": None, **rerank.HALVES}, block.code, "code (evaluate.rerank.code)")
+    rerank.check(block.k1, block.k2, block.original, next(iter(rerank.HALVES)))
+
+
 def values(recipe: Recipe, where: str) -> None:
     """Raise a UserError for a value that no training can have."""
     choose(BACKBONES, recipe.backbone, "backbone")
     choose(OPTIMIZERS, recipe.optimizer, "optimizer")
-    counts = ("height", "width", "epochs", "ids_per_batch", "images_per_id")
+    choose(SCHEDULES, recipe.schedule, "schedule")
+    counts = ("height", "width", "ids_per_batch", "images_per_id", "repeats")
     at_least(1, {f"{where}: {name}": getattr(recipe, name) for name in counts})
-    at_least(0, {f"{where}: {name}": getattr(recipe, name) for name in ("pad", "weight_decay", "warmup_epochs")})
+    amounts = ("epochs", "pad", "weight_decay", "warmup_epochs")
+    at_least(0, {f"{where}: {name}": getattr(recipe, name) for name in amounts})
     for name in ("flip", "erase"):
         if not 0 <= getattr(recipe, name) <= 1:
             raise UserError(f"params.yaml: {where}: {name} is a probability, found {getattr(recipe, name)}")

@@ -45,7 +45,11 @@ class Synthetic:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a method is trained: what every method's block holds, and what an entry of `recipes` may override."""
+    """How a method is trained: what every method's block holds, and what an entry of `recipes` may override.
+
+    Keys that few methods use have a default here: the schedule (see training.schedule) and how often an epoch goes
+    over the training set.
+    """
 
     backbone: str
     height: int
@@ -63,6 +67,9 @@ class Recipe:
     flip: float
     pad: int
     erase: float
+    schedule: str = "steps"
+    final_rate: float = 0.001
+    repeats: int = 1
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,21 @@ class Train:
     device: str
     precision: str
     workers: int
+    start_from: str
+
+    def start_file(self) -> Path | None:
+        """The weights.pt that training starts from; None for ImageNet's."""
+        return None if self.start_from == "imagenet" else Path("weights") / self.start_from
+
+
+@dataclass(frozen=True)
+class Rerank:
+    """k-reciprocal re-ranking: see partreid.evaluation.rerank. code: none, or whose rounding of k1 / 2 is meant."""
+
+    code: str
+    k1: int
+    k2: int
+    original: float
 
 
 @dataclass(frozen=True)
@@ -82,6 +104,7 @@ class Evaluate:
     average_precision: str
     unmatched: str
     ranks: int
+    rerank: Rerank
 
 
 @dataclass(frozen=True)
@@ -99,6 +122,7 @@ class Params:
 
     model: str
     dataset: str
+    also_test_on: list[str]
     recipe: str
     split: int
     raw: dict[str, str]
@@ -107,6 +131,7 @@ class Params:
     tools: dict[str, dict[str, Any]]
     labels: dict[str, Label]
     methods: dict[str, dict[str, Any]]
+    pretraining: dict[str, dict[str, Any]]
     recipes: dict[str, dict[str, Any]]
     train: Train
     evaluate: Evaluate
@@ -120,17 +145,26 @@ class Params:
     def recipe_of(self, method: str) -> tuple[Recipe, dict[str, Any]]:
         """The method's training recipe and its class's own keyword arguments, with the chosen `recipe` laid over them.
 
-        A recipe entry holds Recipe keys, which apply to every method, and may hold a block under a method's name,
-        which applies to that method alone and may name the method's own arguments too.
+        A recipe entry holds Recipe keys, which apply to every method and pre-training, and may hold a block under the
+        name of one, which applies to it alone and may name its own arguments too.
         """
-        block = choose(self.methods, method, "model")
+        return self._recipe_of("methods", self.methods, method, "model")
+
+    def pretraining_of(self, name: str) -> tuple[Recipe, dict[str, Any]]:
+        """The same for a pre-training."""
+        return self._recipe_of("pretraining", self.pretraining, name, "pre-training")
+
+    def _recipe_of(
+        self, kind: str, blocks: Mapping[str, Mapping[str, Any]], name: str, what: str
+    ) -> tuple[Recipe, dict[str, Any]]:
+        block = choose(blocks, name, what)
         over = choose(self.recipes, self.recipe, "recipe")
-        common = {key: value for key, value in over.items() if key not in self.methods}
-        if not isinstance(over.get(method, {}), Mapping):
-            raise UserError(f"params.yaml: recipes.{self.recipe}.{method} must be a mapping, found {over[method]!r}")
-        merged = {**block, **common, **over.get(method, {})}
+        common = {key: value for key, value in over.items() if key not in {*self.methods, *self.pretraining}}
+        if not isinstance(over.get(name, {}), Mapping):
+            raise UserError(f"params.yaml: recipes.{self.recipe}.{name} must be a mapping, found {over[name]!r}")
+        merged = {**block, **common, **over.get(name, {})}
         names = [field.name for field in dataclasses.fields(Recipe)]
-        recipe = _build(Recipe, {key: merged[key] for key in names if key in merged}, f"methods.{method}")
+        recipe = _build(Recipe, {key: merged[key] for key in names if key in merged}, f"{kind}.{name}")
         return recipe, {key: value for key, value in merged.items() if key not in names}
 
 
@@ -154,16 +188,21 @@ def parse(values: Mapping[str, Any]) -> Params:
         values["labels"] = {name: _label(name, block) for name, block in values["labels"].items()}
     params = _build(Params, values, "")
     known = ["synthetic", *params.raw]
-    for dataset in [params.dataset, *params.datasets]:
+    for dataset in [params.dataset, *params.datasets, *params.also_test_on]:
         choose(dict.fromkeys(known), dataset, "data set")
     if params.dataset not in params.datasets:
         raise UserError(f"dataset {params.dataset!r} is not listed under `datasets` in params.yaml; add it there")
+    if params.dataset in params.also_test_on:
+        raise UserError(f"also_test_on names {params.dataset!r}, which is the data set itself; take it out there")
     choose(params.methods, params.model, "model")
     for recipe in {params.recipe, *params.recipes}:
+        with_it = dataclasses.replace(params, recipe=recipe)
         for method in params.methods:
-            dataclasses.replace(params, recipe=recipe).recipe_of(method)
+            with_it.recipe_of(method)
+        for name in params.pretraining:
+            with_it.pretraining_of(name)
     for name, over in params.recipes.items():
-        allowed = {field.name for field in dataclasses.fields(Recipe)} | set(params.methods)
+        allowed = {field.name for field in dataclasses.fields(Recipe)} | {*params.methods, *params.pretraining}
         if unknown := set(over) - allowed:
             raise UserError(f"recipes.{name}: unknown keys {sorted(unknown)}; known: {', '.join(sorted(allowed))}")
     return params
@@ -182,12 +221,14 @@ def _build(kind: type[T], values: Any, where: str) -> T:
     dot = f"{where}." if where else ""
     if not isinstance(values, Mapping):
         raise UserError(f"params.yaml: {where or 'the file'} must be a mapping, found {values!r}")
-    fields = {field.name: field.type for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    all_fields = dataclasses.fields(kind)  # type: ignore[arg-type]
+    fields = {field.name: field.type for field in all_fields}
     if unknown := sorted(set(values) - set(fields)):
         raise UserError(f"params.yaml: unknown key {dot}{unknown[0]}; known: {', '.join(sorted(fields))}")
-    if missing := [name for name in fields if name not in values]:
+    needed = [field.name for field in all_fields if field.default is dataclasses.MISSING]
+    if missing := [name for name in needed if name not in values]:
         raise UserError(f"params.yaml: missing key {dot}{missing[0]}")
-    return kind(**{name: _convert(values[name], type_, f"{dot}{name}") for name, type_ in fields.items()})
+    return kind(**{name: _convert(value, fields[name], f"{dot}{name}") for name, value in values.items()})
 
 
 def _convert(value: Any, kind: Any, where: str) -> Any:

@@ -44,10 +44,11 @@ def project(tmp_path):
     return tmp_path
 
 
-def _embed(project, **header):
+def _embed(project, noise=0.0, **header):
     index = project / "data/index/folder.parquet"
     table = records.read(index)
     features = np.eye(6, dtype=np.float32)[records.integers(table, "pid")][:, None]
+    features += noise * np.random.default_rng(0).random(features.shape, np.float32)
     header = {"distance": "cosine", "table": sha256(index), "weights": "w", "labels": {}, "seed": 1} | header
     every = Embeddings(records.integers(table, "image_id"), features, np.ones((12, 1), np.float32), header)
     embeddings.write(project / "runs/bot-folder/embeddings.npz", header, [every])
@@ -76,6 +77,36 @@ def test_the_stage_writes_its_files_and_prints_the_metrics(project):
     assert json.loads(ranks.schema.metadata[b"record"]) == json.loads((out / "record.json").read_text())
     assert ranks["gallery"][0].as_py()[0] == 1
     assert len(ranks["gallery"][0].as_py()) == 5
+
+
+def test_re_ranking_is_shown_beside_the_plain_protocol_and_named_in_full(project):
+    _embed(project, noise=1.0)
+    values = yaml.safe_load((project / "params.yaml").read_text())
+    values["evaluate"]["rerank"] = {"code": "matlab", "k1": 3, "k2": 2, "original": 0.25}
+    (project / "params.yaml").write_text(yaml.safe_dump(values))
+    done = _program(project, PROJECT / "stages/evaluate.py")
+    assert done.returncode == 0, done.stderr
+    out = project / "results/folder/bot"
+    assert list(json.loads((out / "metrics.json").read_text())) == ["photos", "photos re-ranked"]
+    plain, again = json.loads((out / "record.json").read_text())["protocols"].values()
+    assert again == f"{plain}; k-reciprocal re-ranking with k1 3, k2 2, lambda 0.25, half lists as the matlab code"
+    ranks = pq.read_table(out / "ranks.parquet")
+    distances = dict(zip(ranks["protocol"].to_pylist(), ranks["distance"].to_pylist(), strict=True))
+    assert distances["photos"] != distances["photos re-ranked"]
+
+
+def test_a_model_tested_on_another_set_leaves_its_results_under_both_names(project):
+    _embed(project)
+    values = yaml.safe_load((project / "params.yaml").read_text())
+    (project / "params.yaml").write_text(yaml.safe_dump(values | {"dataset": "synthetic"}))
+    (project / "runs/bot-folder").rename(project / "runs/bot-synthetic")
+    runs = project / "runs/bot-synthetic"
+    (runs / "embeddings.npz").rename(runs / "embeddings-folder.npz")
+    done = _program(project, PROJECT / "stages/evaluate.py", "folder")
+    assert done.returncode == 0, done.stderr
+    assert "bot on folder, trained on synthetic" in done.stdout
+    assert sorted(path.name for path in (project / "results/folder/bot-synthetic").iterdir()) == sorted(FILES)
+    assert not (project / "results/folder/bot").exists()
 
 
 def test_embeddings_of_another_index_are_refused(project):

@@ -22,7 +22,7 @@ def test_parameter_count_resnet50_k8_702_identities(project):
 def test_every_number_of_parts_trains_and_embeds(project, parts):
     method = build("bpbreid", project, parts=parts, embedding=16).train()
     torch.stack(list(method.losses(batch_for(method)).values())).sum().backward()
-    features, visibility = method.eval().embed(batch_for(method).images)
+    features, visibility = method.eval().embed(batch_for(method))
     assert features.shape == (8, 1 + len(grouping.names(parts)), 16)
     assert (visibility[:, 0] == 1).all()
     assert method.part_names()[0] == "foreground"
@@ -81,11 +81,11 @@ def test_an_unlabelled_image_has_no_attention_loss(project):
 
 def test_visibility_is_eq_4(project):
     method = build("bpbreid", project).train()  # batch statistics: a random network's running ones say nothing
-    images = batch_for(method).images
+    batch = batch_for(method)
     with torch.no_grad():
-        method.train()(images) if False else method.pixel_classifier[1].weight.normal_(std=1)
-        M = method.maps(images)
-        _, visibility = method.embed(images)
+        method.pixel_classifier[1].weight.normal_(std=1)
+        M = method.maps(batch)
+        _, visibility = method.embed(batch)
     for b, k in np.ndindex(8, 5):
         assert visibility[b, 1 + k] == float(M[b, 1 + k].max() > 0.4)
     assert 0 < visibility[:, 1:].mean() < 1

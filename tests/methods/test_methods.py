@@ -8,7 +8,7 @@ import torch
 from partreid import methods, params
 from partreid.errors import UserError
 from partreid.methods import METHODS
-from partreid.methods.base import Batch
+from partreid.methods.base import Batch, Inputs
 
 
 def build(name, project, identities=6, **changes):
@@ -20,9 +20,25 @@ def build(name, project, identities=6, **changes):
 def batch_for(method, size=8):
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(size, 3, 64, 32, generator=generator)
-    labels = {kind: torch.rand(size, 36, 17, 9, generator=generator) for kind in method.labels}
-    labelled = {kind: torch.ones(size, dtype=torch.bool) for kind in method.labels}
-    return Batch(images, torch.arange(size) // 2, labels, labelled)
+    shapes = {"pifpaf": (36, 17, 9), "schp": (8, 128, 64), "partmaps": (57, 20, 10), "heads": (3, 64, 32)}
+    labels = {kind: torch.rand(size, *shapes[kind], generator=generator) for kind in shapes}
+    labels["poses"] = torch.eye(3)[torch.arange(size) % 3]
+    wanted = {*method.labels, *method.labels_at_test}
+    return Batch(
+        images=images,
+        labels={kind: labels[kind] for kind in wanted},
+        labelled={kind: torch.ones(size, dtype=torch.bool) for kind in wanted},
+        pid=torch.arange(size) // 2,
+        clean=images,
+        rows=torch.arange(size),
+        changes=torch.zeros(size, 7),
+    )
+
+
+def one_by_one(batch):
+    for row in range(len(batch.images)):
+        labels, labelled = ({k: v[row : row + 1] for k, v in d.items()} for d in (batch.labels, batch.labelled))
+        yield Inputs(batch.images[row : row + 1], labels, labelled)
 
 
 @pytest.fixture(params=sorted(METHODS))
@@ -56,16 +72,16 @@ def test_a_few_steps_lower_the_loss(name, project):
 @torch.no_grad()
 def test_embedding_keeps_the_contract(name, project):
     method = build(name, project).eval()
-    images = batch_for(method).images
-    features, visibility = method.embed(images)
+    batch = batch_for(method)
+    features, visibility = method.embed(batch)
     assert features.shape[:2] == visibility.shape == (8, len(method.part_names()))
     assert features.dtype == torch.float32
     assert set(visibility.unique().tolist()) <= {0.0, 1.0}
-    maps = method.maps(images)
+    maps = method.maps(batch)
     assert maps.shape[1] in (0, len(method.part_names()))
     assert maps.numel() == 0 or (maps.min() >= 0 and maps.max() <= 1)
-    one_by_one = torch.cat([method.embed(image[None])[0] for image in images])
-    assert torch.allclose(one_by_one, features, atol=1e-4)
+    single = torch.cat([method.embed(inputs)[0] for inputs in one_by_one(batch)])
+    assert torch.allclose(single, features, atol=1e-4)
 
 
 def test_saved_and_loaded_is_the_same(name, project, tmp_path):
@@ -74,9 +90,9 @@ def test_saved_and_loaded_is_the_same(name, project, tmp_path):
     header = {"model": name, "backbone": "mobilenet_v2", "identities": 6, "options": own, "height": 64, "width": 32}
     methods.save(tmp_path / "weights.pt", method, header)
     loaded = methods.load(tmp_path / "weights.pt")
-    images = batch_for(method).images
+    batch = batch_for(method)
     with torch.no_grad():
-        assert torch.equal(method.embed(images)[0], loaded.method.embed(images)[0])
+        assert torch.equal(method.embed(batch)[0], loaded.method.embed(batch)[0])
     assert (loaded.height, loaded.width) == (64, 32)
 
 

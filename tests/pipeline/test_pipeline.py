@@ -1,5 +1,6 @@
 """The pipeline through the real `dvc`, on a tiny rendered data set, in a copy of the project."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -18,7 +19,8 @@ class Project:
 
     def __init__(self, source: Path, root: Path):
         self.root = root
-        for name in ("src", "stages", "data/dvc.yaml", "dvc.yaml", "params.yaml", ".gitignore", ".dvcignore"):
+        folders = "src", "stages", "weights"
+        for name in (*folders, "data/dvc.yaml", "dvc.yaml", "params.yaml", ".gitignore", ".dvcignore"):
             target = root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if (source / name).is_dir() else shutil.copy)(source / name, target)
@@ -176,6 +178,53 @@ def test_an_experiment_sets_its_values(built):
     out = built.dvc("exp", "run", "-S", "recipes.laptop.epochs=2").stdout
     assert "train-bpbreid" in out
     assert yaml.safe_load((built.root / "params.yaml").read_text())["recipes"]["laptop"]["epochs"] == 2
+
+
+def executed(out: str) -> list[str]:
+    return [line.split("'")[1].rpartition(":")[2] for line in out.splitlines() if line.startswith("Running stage")]
+
+
+def test_another_set_is_tested_with_one_parameter_and_without_training(built):
+    photos = built.root / "photos"  # nobody trains: the rendered test persons as own photos
+    for split in ("query", "gallery"):
+        for image in (built.root / "data/synthetic" / split).iterdir():
+            person, camera = image.name[:7].split("_c")
+            target = photos / split / person / camera / image.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(image, target)
+    built.set(raw__folder=str(photos))
+    built.repro()
+    before = (built.root / "runs/bpbreid-synthetic/weights.pt").read_bytes()
+    out = built.dvc("exp", "run", "-S", "also_test_on=[folder]").stdout
+    assert sorted(executed(out)) == sorted(
+        ["check", "index@folder", "embed-on@bpbreid-folder", "evaluate-on@folder", "report-on@folder"]
+    )
+    results = built.root / "results/folder/bpbreid-synthetic"
+    for name in ("metrics.json", "cmc.csv", "ranks.parquet", "record.json", "report.html"):
+        assert (results / name).stat().st_size > 0
+    record = json.loads((results / "record.json").read_text())
+    assert (record["dataset"], record["trained_on"]) == ("folder", "synthetic")
+    own = json.loads((built.root / "results/synthetic/bpbreid/metrics.json").read_text())["general"]
+    other = json.loads((results / "metrics.json").read_text())["photos"]
+    assert other == own  # the same images by the same rule
+    assert (built.root / "runs/bpbreid-synthetic/weights.pt").read_bytes() == before
+    assert built.repro() == []
+    built.set(also_test_on=[])
+    assert built.repro() == []
+
+
+def test_training_starts_from_a_file_and_again_when_it_changes(built):
+    weights = built.root / "runs/bpbreid-synthetic/weights.pt"
+    built.set(train__start_from="first.pt")
+    done = built.dvc("repro", check=False)
+    assert "error: no file weights/first.pt (train.start_from)" in done.stdout + done.stderr
+    shutil.copy(weights, built.root / "weights/first.pt")
+    assert built.repro() == ["check", "train-bpbreid", "embed@bpbreid", "evaluate", "report"]
+    assert built.repro() == []
+    shutil.copy(weights, built.root / "weights/first.pt")  # the newer ones
+    assert "train-bpbreid" in built.repro()
+    built.set(train__start_from="imagenet")
+    assert built.repro() == []
 
 
 def test_the_stages_are_these(built):

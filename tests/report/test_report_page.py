@@ -8,6 +8,7 @@ import pytest
 
 from partreid.report import inputs, page, ranking
 from partreid.report.attention import Looks
+from partreid.report.figures import Figure
 from partreid.report.page import Facts
 from partreid.report.pipeline import Stage
 
@@ -126,3 +127,12 @@ def test_a_distance_that_cannot_be_had_is_infinite():
 
 def test_the_same_run_gives_the_same_page(make):
     assert make(LABELLED)[0] == make(LABELLED)[0]
+
+
+def test_a_methods_own_figures_have_a_section(make):
+    _, without = make(GLOBAL)
+    text, tree = make(GLOBAL, figures=[Figure("Erased rows", "As in figure 4.", np.zeros((8, 6, 3), np.uint8))])
+    assert not without.findall(".//*[@id='figures']")
+    (section,) = tree.findall(".//*[@id='figures']")
+    assert "As in figure 4." in "".join(section.itertext())
+    assert 'href="#figures"' in text

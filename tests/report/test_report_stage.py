@@ -31,6 +31,7 @@ def project(tmp_path, monkeypatch, table, write_results):
         values.update(model=model, dataset="folder", raw={**values["raw"], "folder": str(tmp_path / "images")})
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
         monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr("sys.argv", ["report.py"])
         records.write(table, Path("data/index/folder.parquet"))
         run = Path(f"runs/{model}-folder")
         write_results(Path(f"results/folder/{model}"), run / "curves")

@@ -3,14 +3,19 @@ import pytest
 import torch
 
 from partreid.skeleton import FIELD_MIRROR, FIELDS
-from partreid.training.augmentation import Change, change_fields, change_image, draw, draw_hole
+from partreid.training.augmentation import Change, change_fields, draw, draw_hole, erase_fields, erase_image, move_image
 
 NOTHING = (0.0, 0.0, 0.0, 0.0)
 FLIP = Change(True, 0, 0, NOTHING)
 
 
 def apply(fields, change, mirror=tuple(range(36))):
-    return change_fields(fields[None], torch.from_numpy(change.numbers())[None], mirror[: fields.shape[0]])[0]
+    changes = torch.from_numpy(change.numbers())[None]
+    return erase_fields(change_fields(fields[None], changes, mirror[: fields.shape[0]]), changes)[0]
+
+
+def change_image(image, change):
+    return erase_image(move_image(image, change), change)
 
 
 def test_flip_twice_is_identity():

@@ -8,7 +8,9 @@ import torch
 from partreid import methods, params
 from partreid.errors import UserError
 from partreid.params import Recipe
-from partreid.training.data import Fields, TrainingSet
+from partreid.training.data import TrainingSet, persons
+from partreid.training.images import load_images
+from partreid.training.kinds import Label
 from partreid.training.loop import device_of, train
 
 RECIPE = Recipe(
@@ -23,7 +25,7 @@ def data(tmp_path):
     rng = np.random.default_rng(0)
     for number in range(8):
         cv2.imwrite(str(tmp_path / f"{number}.png"), rng.integers(0, 256, (40, 20, 3), dtype=np.uint8))
-    fields = Fields(rng.integers(0, 256, (8, 36, 5, 3), dtype=np.uint8), np.ones(8, bool), tuple(range(36)))
+    fields = Label({"fields": rng.integers(0, 256, (8, 36, 5, 3), dtype=np.uint8)}, np.ones(8, bool))
     return TrainingSet(tmp_path, [f"{n}.png" for n in range(8)], np.arange(8) // 4, {"pifpaf": fields})
 
 
@@ -71,3 +73,10 @@ def test_cuda_without_cuda_is_a_user_error(monkeypatch):
     with pytest.raises(UserError, match="no CUDA device"):
         device_of("cuda")
     assert device_of("auto").type == "cpu"
+
+
+def test_persons_come_whole_and_in_order(data):
+    for person, (rows, images) in enumerate(persons(data, 32, 16, workers=0)):
+        assert rows.tolist() == np.flatnonzero(data.pid == person).tolist()
+        assert torch.equal(images, load_images(data.root, [data.paths[row] for row in rows], 32, 16))
+    assert person == 1

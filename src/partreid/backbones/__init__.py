@@ -4,6 +4,7 @@ Parameter names are those of the public weight files, so that these load without
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 from torch import Tensor, nn
 
@@ -28,6 +29,14 @@ def load_imagenet(backbone: nn.Module, name: str) -> None:
     load_named(backbone, state, ignore=("classifier.", "fc."), source=str(path))
 
 
+def load_trained(module: nn.Module, name: str, path: Path) -> None:
+    """Load what a training of ours saved in `path` of a sub-module called `name` into such a sub-module."""
+    content = torchfile.load(path, "delete it and run `dvc repro`")
+    inside = f"{name}."
+    state = {key.removeprefix(inside): value for key, value in content["state"].items() if key.startswith(inside)}
+    load_named(module, state, ignore=(), source=f"{name} of {path}")
+
+
 def load_named(module: nn.Module, state: dict[str, Tensor], ignore: tuple[str, ...], source: str) -> None:
     """Load every tensor by name. Nothing is skipped in silence: any missing, extra or misshapen name is a UserError.
 
@@ -35,7 +44,7 @@ def load_named(module: nn.Module, state: dict[str, Tensor], ignore: tuple[str, .
     `num_batches_tracked` counters may be absent: files older than them are complete without.
     """
     wanted = module.state_dict()
-    given = {name: value for name, value in state.items() if not name.startswith(ignore)}
+    given = {name: value for name, value in state.items() if not (ignore and name.startswith(ignore))}
     counters = {name: value for name, value in wanted.items() if name.endswith("num_batches_tracked")}
     given = {**counters, **given}
     missing, extra = sorted(set(wanted) - set(given)), sorted(set(given) - set(wanted))

@@ -19,11 +19,13 @@ def record(
 ) -> dict[str, Any]:
     """The content of record.json. `header` is the embeddings'; what it does not say is null here.
 
-    revision: the code that evaluated. table, weights: sha256; labels: whatever the header says of them.
+    dataset: what was tested on. revision: the code that evaluated. table, weights: sha256. labels: whatever the
+    header says of them.
     """
     return {
         "model": model,
         "dataset": dataset,
+        "trained_on": header.get("dataset"),
         "seed": header.get("seed"),
         "revision": revision(),
         "version": version("partreid"),

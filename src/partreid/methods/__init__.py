@@ -1,15 +1,17 @@
 """The methods: one paper, one file. A method is a network with its losses and its embedding."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from partreid import backbones, torchfile
 from partreid.errors import UserError, choose
-from partreid.methods.base import Method
+from partreid.methods.base import Learner, Method
 from partreid.methods.bot import BagOfTricks
 from partreid.methods.bpbreid import BPBreID
 
@@ -21,11 +23,19 @@ def build(name: str, *, backbone: str, identities: int, **options: Any) -> Metho
     return choose(METHODS, name, "model")(backbone=backbone, identities=identities, **options)
 
 
-def initial(name: str, seed: int, *, backbone: str, identities: int, **options: Any) -> Method:
-    """A method as training starts it: new layers random by the seed, the backbone with its ImageNet weights."""
+def initial(
+    name: str, seed: int, pretrained: Mapping[str, Path], *, backbone: str, identities: int, **options: Any
+) -> Method:
+    """A method as training starts it: new layers random by the seed, backbones with published or pre-trained weights.
+
+    pretrained: sub-module -> the weights file of the pre-training that it starts from.
+    For a start from a whole earlier training see partreid.methods.start.
+    """
     torch.manual_seed(seed)
     method = build(name, backbone=backbone, identities=identities, **options)
-    backbones.load_imagenet(method.backbone, backbone)
+    method.load_initial(backbone)
+    for part, path in pretrained.items():
+        backbones.load_trained(getattr(method, part), part, path)
     return method
 
 
@@ -39,7 +49,7 @@ class Trained:
     header: dict[str, Any]
 
 
-def save(path: Path, method: Method, header: dict[str, Any]) -> None:
+def save(path: Path, method: Learner, header: dict[str, Any]) -> None:
     """Write weights and header, whole or not at all.
 
     The header must hold `model`, `backbone`, `identities`, `options`, `height` and `width`: enough to build the
@@ -49,17 +59,25 @@ def save(path: Path, method: Method, header: dict[str, Any]) -> None:
     torchfile.save(path, {"header": json.dumps(header, sort_keys=True), "state": state})
 
 
-def load(path: Path) -> Trained:
-    """Build the method that a weights file describes and load it, in evaluation mode on the CPU."""
+def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Header and tensors of a weights file."""
     if not path.is_file():
         raise UserError(f"no weights {path}; `dvc repro` trains them")
     content = torchfile.load(path, "delete it and run `dvc repro`")
     try:
-        header = json.loads(content["header"])
+        return json.loads(content["header"]), content["state"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path} is no weights file of partreid ({error}); delete it and run `dvc repro`") from error
+
+
+def load(path: Path) -> Trained:
+    """Build the method that a weights file describes and load it, in evaluation mode on the CPU."""
+    header, state = read(path)
+    try:
         method = build(
             header["model"], backbone=header["backbone"], identities=header["identities"], **header["options"]
         )
-        method.load_state_dict(content["state"])
+        method.load_state_dict(state)
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is of another version ({error}); delete it and run `dvc repro`") from error
     return Trained(method.eval(), header["height"], header["width"], header)

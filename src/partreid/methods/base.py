@@ -1,70 +1,112 @@
 """What the training loop, the embedding stage and the report ask of a method."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
 
+from partreid import backbones
 from partreid.backbones.base import Backbone
+
+Persons = Iterable[tuple[Tensor, Tensor]]
+"""Identity by identity: its training rows, int64 (n,), and their images as they are, float32 (n, 3, H, W)."""
 
 
 @dataclass(frozen=True)
-class Batch:
-    """A training batch. images: float32 (B, 3, H, W), normalised. pid: int64 (B,), 0..identities-1.
+class Inputs:
+    """What an embedding is made from. images: float32 (B, 3, H, W), normalised.
 
-    labels: per label kind a tensor (B, ...) that has gone through the same flip, crop and erasing as the image.
-    labelled: per label kind bool (B,); False where the tool found nobody, so that the label says nothing.
+    labels: per label kind a tensor (B, ...), see partreid.training.kinds. labelled: per label kind bool (B,); False
+    where the tool found nobody, so that the label says nothing.
     """
 
     images: Tensor
+    labels: Mapping[str, Tensor] = field(default_factory=dict)
+    labelled: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def to(self, device: torch.device) -> Self:
+        """The same on a device; images in the channels-last layout, on which convolutions run faster."""
+
+        def moved(value: Tensor | Mapping[str, Tensor]) -> Any:
+            if isinstance(value, Mapping):
+                return {name: moved(tensor) for name, tensor in value.items()}
+            return value.to(device, memory_format=torch.channels_last) if value.dim() == 4 else value.to(device)
+
+        return type(self)(**{member.name: moved(getattr(self, member.name)) for member in fields(self)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch(Inputs):
+    """A training batch: images and labels that have gone through the same flip, shift and random erasing.
+
+    pid: int64 (B,), 0..identities-1. clean: the images before the erasing. rows: int64 (B,), which training row each
+    is. changes: float32 (B, 7), what each went through, as augmentation.Change.numbers.
+    """
+
     pid: Tensor
-    labels: dict[str, Tensor] = field(default_factory=dict)
-    labelled: dict[str, Tensor] = field(default_factory=dict)
-
-    def to(self, device: torch.device) -> "Batch":
-        """The same batch on a device."""
-
-        def moved(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-            return {name: tensor.to(device) for name, tensor in tensors.items()}
-
-        images = self.images.to(device, memory_format=torch.channels_last)
-        return Batch(images, self.pid.to(device), moved(self.labels), moved(self.labelled))
+    clean: Tensor
+    rows: Tensor
+    changes: Tensor
 
 
-class Method(nn.Module, ABC):
-    """A part-aligned (or global) re-identification method.
+class Learner(nn.Module, ABC):
+    """What the loop trains: a method or a pre-training.
 
-    backbone: the sub-module that ImageNet weights are loaded into. mixed: whether it runs in bfloat16.
-    labels: the label kinds that training reads. distance: a name of partreid.evaluation.distances.
+    backbone: the sub-module that ImageNet weights are loaded into. mixed: whether backbones run in bfloat16.
+    labels: the label kinds that training reads.
     """
 
     labels: tuple[str, ...] = ()
-    distance: str
     backbone: Backbone
     mixed: bool = False
 
-    def feature_map(self, images: Tensor) -> Tensor:
-        """The backbone's features in float32, (B, C, h, w).
+    def feature_map(self, images: Tensor, backbone: nn.Module | None = None) -> Tensor:
+        """Features in float32, (B, C, h, w), of `backbone`, by default the learner's own.
 
-        Only the backbone ever runs in bfloat16: pooling, distances and losses would lose what they compare.
+        Only backbones ever run in bfloat16: pooling, distances and losses would lose what they compare.
         """
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.mixed):
-            features = self.backbone(images)
+            features = (self.backbone if backbone is None else backbone)(images)
         return features.float()
+
+    def load_initial(self, backbone: str) -> None:
+        """Load published weights: those of ImageNet into the backbone, whose registered name is given."""
+        backbones.load_imagenet(self.backbone, backbone)
+
+    def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
+        """The optimiser's groups."""
+        return [{"params": list(self.parameters()), "weight_decay": weight_decay}]
+
+    def begin_epoch(self, epoch: int, persons: Persons) -> None:
+        """Called before every epoch, for methods that look at the training set as a whole. In training mode."""
 
     @abstractmethod
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """The weighted terms of the loss, by name; their sum is minimised."""
 
+
+class Method(Learner):
+    """A part-aligned (or global) re-identification method.
+
+    distance: a name of partreid.evaluation.distances. labels_at_test: the label kinds that the embedding needs.
+    starts_from: sub-module -> the pre-training (partreid.pretraining) whose sub-module of that name it starts as.
+    """
+
+    distance: str
+    labels_at_test: tuple[str, ...] = ()
+    starts_from: Mapping[str, str] = {}
+
     @abstractmethod
-    def embed(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """images (B, 3, H, W) -> features (B, P, D), visibility (B, P) of 0 and 1."""
+    def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """Features (B, P, D), visibility (B, P) of 0 and 1."""
 
     @abstractmethod
     def part_names(self) -> tuple[str, ...]:
         """The names of the P embedded parts."""
 
-    def maps(self, images: Tensor) -> Tensor:
-        """Attention of each embedded part: images (B, 3, H, W) -> (B, P, h, w) in 0..1; P = 0 if there is none."""
-        return images.new_zeros(len(images), 0, 1, 1)
+    def maps(self, inputs: Inputs) -> Tensor:
+        """Attention of each embedded part: (B, P, h, w) in 0..1; P = 0 if there is none."""
+        return inputs.images.new_zeros(len(inputs.images), 0, 1, 1)

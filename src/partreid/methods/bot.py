@@ -13,7 +13,7 @@ from torch import Tensor
 from partreid import backbones
 from partreid.losses.identity import BNNeck, smoothed_cross_entropy
 from partreid.losses.triplet import batch_hard, euclidean
-from partreid.methods.base import Batch, Method
+from partreid.methods.base import Batch, Inputs, Method
 
 
 class BagOfTricks(Method):
@@ -42,8 +42,8 @@ class BagOfTricks(Method):
             "triplet": batch_hard(euclidean(f_t), batch.pid, self.margin),
         }
 
-    def embed(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        f_i = self.neck.norm(self.pooled(images))
+    def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        f_i = self.neck.norm(self.pooled(inputs.images))
         return f_i[:, None], torch.ones(len(f_i), 1, device=f_i.device)  # (B, 1, C), (B, 1)
 
     def part_names(self) -> tuple[str, ...]:

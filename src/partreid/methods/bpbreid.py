@@ -30,7 +30,7 @@ from partreid.errors import UserError
 from partreid.labels import grouping
 from partreid.losses.identity import BNNeck, smoothed_cross_entropy
 from partreid.losses.triplet import batch_hard, euclidean
-from partreid.methods.base import Batch, Method
+from partreid.methods.base import Batch, Inputs, Method
 
 HOLISTIC = ("global", "foreground", "background", "concatenated")
 IGNORED = -100  # PyTorch's cross-entropy skips this target
@@ -157,9 +157,9 @@ class BPBreID(Method):
 
     # 3.4 test
 
-    def embed(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Foreground and parts, each of unit length (B, 1+K, D), with the visibility of Eq. 4 (foreground: always)."""
-        G, scores = self.attention(images)
+        G, scores = self.attention(inputs.images)
         M = scores.softmax(1)
         f = self.embeddings(G, M)
         features = F.normalize(torch.cat([f["foreground"][:, None], f["parts"]], 1), dim=-1)
@@ -169,9 +169,9 @@ class BPBreID(Method):
     def part_names(self) -> tuple[str, ...]:
         return ("foreground", *self.groups)
 
-    def maps(self, images: Tensor) -> Tensor:
+    def maps(self, inputs: Inputs) -> Tensor:
         """Part probabilities in the order of `part_names`: (B, 1+K, h, w), the foreground their maximum."""
-        M = self.attention(images)[1].softmax(1)[:, 1:]
+        M = self.attention(inputs.images)[1].softmax(1)[:, 1:]
         return torch.cat([M.amax(1, keepdim=True), M], 1)
 
 

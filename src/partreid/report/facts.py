@@ -5,7 +5,9 @@ from typing import Any
 
 from partreid.report.page import Facts
 
-RUN = ("model", "dataset", "recipe", "backbone", "identities", "height", "width", "seed", "precision", "device")
+RUN = (
+    "model", "dataset", "start", "recipe", "backbone", "identities", "height", "width", "seed", "precision", "device",
+)  # fmt: skip
 EVALUATION = ("distance", "average_precision", "average_precision_formula", "ties", "version")
 
 
@@ -33,10 +35,18 @@ def facts(
     return [Facts(title, _told(values)) for title, values in groups.items() if _told(values)]
 
 
-def commands(trained: Mapping[str, Any]) -> list[str]:
-    """Shell lines that make the run again from a clone of the project. trained: the weights' header."""
+def commands(trained: Mapping[str, Any], target: str | None = None) -> list[str]:
+    """Shell lines that make the run again from a clone of the project.
+
+    trained: the weights' header. target: the data set of the test, where it is another one.
+    """
     values = {key: trained[key] for key in ("model", "dataset", "recipe")}
-    settings = " ".join(f"-S {key}={value}" for key, value in {**values, "train.seed": trained["seed"]}.items())
+    values["train.seed"] = trained["seed"]
+    if "start" in trained:
+        values["train.start_from"] = trained["start"]["file"]
+    settings = " ".join(f"-S {key}={value}" for key, value in values.items())
+    if target:
+        settings += f" -S 'also_test_on=[{target}]'"
     again = [f"dvc exp run {settings}"]
     commit, _, dirty = str(trained.get("revision", "unknown")).partition("-")
     if commit != "unknown":

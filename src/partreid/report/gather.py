@@ -1,6 +1,6 @@
 """What the report takes from the data set, the label caches and the trained method."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +9,14 @@ import torch
 
 from partreid import records
 from partreid.errors import UserError, choose
+from partreid.inference import load_inputs
 from partreid.labels.cache import OK, Cache
 from partreid.labels.pictures import VIEWS
 from partreid.methods import Trained
 from partreid.report.attention import Looks
 from partreid.report.pictures import fit
 from partreid.tools.reading import read_original
-from partreid.training.images import load_images
+from partreid.training.kinds import Label
 
 
 class Album:
@@ -52,12 +53,16 @@ class Album:
         return f"{self._pids[image_id]}" + (f" · cam {camera}" if camera >= 0 else "")
 
 
-def looks(trained: Trained, album: Album, image_ids: np.ndarray) -> Looks:
-    """The method's maps and visibility of the images; the rest of the attention picture but the labels."""
+def looks(trained: Trained, album: Album, labels: Mapping[str, Label], image_ids: np.ndarray) -> Looks:
+    """The method's maps and visibility of the images; the rest of the attention picture but the labels.
+
+    labels: of the kinds that the method needs at test time, a row per image.
+    """
     paths = [album.paths[image_id] for image_id in image_ids]
+    rows = np.arange(len(paths))
     with torch.inference_mode():
-        images = load_images(album.root, paths, trained.height, trained.width)
-        maps, (_, visibility) = trained.method.maps(images), trained.method.embed(images)
+        inputs = load_inputs(album.root, paths, labels, rows, trained.height, trained.width)
+        maps, (_, visibility) = trained.method.maps(inputs), trained.method.embed(inputs)
     return Looks(trained.method.part_names(), image_ids, maps.float().numpy(), visibility.numpy() > 0.5)
 
 

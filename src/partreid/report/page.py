@@ -14,6 +14,7 @@ from partreid.labels.pictures.colours import PART_COLOURS
 from partreid.labels.pictures.drawing import heat
 from partreid.report import pictures, plots
 from partreid.report.attention import Looks
+from partreid.report.figures import Figure
 from partreid.report.inputs import Curve, Results
 from partreid.report.pipeline import Lane, Stage, lanes
 from partreid.report.ranking import Hit, Ranking
@@ -78,11 +79,13 @@ def render(
     commands: Sequence[str],
     album: Album,
     notes: Sequence[str] = (),
+    figures: Sequence[Figure] = (),
 ) -> str:
     """The whole page as HTML text.
 
     rankings: protocol -> queries to show. stages: the pipeline, each after what it needs. facts: seed, hashes,
     parameters. commands: shell lines that make the run again. notes: said above the attention maps.
+    figures: the method's own.
     """
     here = Path(__file__).parent
     environment = Environment(
@@ -106,6 +109,7 @@ def render(
         colours={part: f"rgb{PART_COLOURS[part]}" for part in looks.names if looks.labels and part in PART_COLOURS},
         looks=[_look(looks, row, album) for row in range(len(looks.image_id))],
         notes=notes,
+        figures=[(figure.title, figure.caption, _uri(figure.picture)) for figure in figures],
         stages=stages,
         row_height=ROW,
         lanes=Markup(drawing(lanes(stages), len(stages))),

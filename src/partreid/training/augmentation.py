@@ -57,24 +57,32 @@ def draw_hole(rng: np.random.Generator, height: int, width: int) -> tuple[int, i
     return 0, 0, 0, 0
 
 
-def change_image(image: np.ndarray, change: Change) -> np.ndarray:
-    """Apply to a uint8 RGB image (H, W, 3): border black, hole filled with the ImageNet mean colour."""
+def move_image(image: np.ndarray, change: Change) -> np.ndarray:
+    """Flip and shift a uint8 RGB image (H, W, 3); the border is black."""
     height, width = image.shape[:2]
     if change.flip:
         image = image[:, ::-1]
     move = np.array([[1, 0, round(change.dx * width)], [0, 1, round(change.dy * height)]], np.float32)
-    image = cv2.warpAffine(np.ascontiguousarray(image), move, (width, height), flags=cv2.INTER_NEAREST)
+    return cv2.warpAffine(np.ascontiguousarray(image), move, (width, height), flags=cv2.INTER_NEAREST)
+
+
+def erase_image(image: np.ndarray, change: Change) -> np.ndarray:
+    """A copy of a uint8 RGB image (H, W, 3) with the hole filled with the ImageNet mean colour."""
+    height, width = image.shape[:2]
     y0, x0, y1, x1 = np.round(np.array(change.hole) * [height, width, height, width]).astype(int)
+    image = image.copy()
     image[y0:y1, x0:x1] = np.round(np.array(MEAN) * 255).astype(np.uint8)
     return image
 
 
 def change_fields(fields: Tensor, changes: Tensor, mirror: tuple[int, ...]) -> Tensor:
-    """Apply to label fields: (B, C, h, w) in 0..1, changes float32 (B, 7) as Change.numbers gives them.
+    """Flip and shift label fields: (B, C, h, w), changes float32 (B, 7) as Change.numbers gives them.
 
     Fields cover the same extent as the image, cell centres evenly spaced. mirror[c] is the field that stands in
-    field c's place after a flip. Bilinear; 0 comes in from outside, and the hole becomes 0 (= background).
+    field c's place after a flip. Bilinear; 0 comes in from outside.
     """
+    if not changes[:, :3].any():
+        return fields
     flip, dy, dx = changes[:, 0], changes[:, 1], changes[:, 2]
     exchanged = fields[:, list(mirror)]
     fields = torch.where(flip[:, None, None, None] > 0, exchanged, fields)
@@ -83,10 +91,14 @@ def change_fields(fields: Tensor, changes: Tensor, mirror: tuple[int, ...]) -> T
     zero, one = torch.zeros_like(sign), torch.ones_like(sign)
     theta = torch.stack([sign, zero, -2 * dx * sign, zero, one, -2 * dy], 1).unflatten(1, (2, 3))  # (B, 2, 3)
     grid = F.affine_grid(theta, list(fields.shape), align_corners=False)
-    moved = F.grid_sample(fields, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    return F.grid_sample(fields, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+
+
+def erase_fields(fields: Tensor, changes: Tensor) -> Tensor:
+    """Set label fields (B, C, h, w) to 0, background, where the hole covers a cell's centre."""
     h, w = fields.shape[2:]
     y = (torch.arange(h, device=fields.device) + 0.5) / h
     x = (torch.arange(w, device=fields.device) + 0.5) / w
     y0, x0, y1, x1 = (changes[:, i, None] for i in range(3, 7))
     rows, columns = (y0 <= y) & (y < y1), (x0 <= x) & (x < x1)  # (B, h), (B, w)
-    return moved.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0)
+    return fields.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0)

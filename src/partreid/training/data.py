@@ -16,22 +16,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from partreid.errors import UserError
 from partreid.methods.base import Batch
-from partreid.training.augmentation import Change, change_fields, change_image, draw
-from partreid.training.images import normalise, read_image
+from partreid.training.augmentation import draw, erase_image, move_image
+from partreid.training.heads import box, changed_head
+from partreid.training.images import load_images, normalise, read_image, resized
+from partreid.training.kinds import HEADS, Label, tensors
 from partreid.training.sampler import batches
-
-
-@dataclass(frozen=True)
-class Fields:
-    """Label fields of every training row.
-
-    values: uint8 (N, C, h, w), 0..255 for 0..1. known: bool (N,), False where the tool found nobody.
-    mirror: as in change_fields.
-    """
-
-    values: np.ndarray
-    known: np.ndarray
-    mirror: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -41,7 +30,12 @@ class TrainingSet:
     root: Path
     paths: Sequence[str]
     pid: np.ndarray
-    labels: Mapping[str, Fields]
+    labels: Mapping[str, Label]
+
+    @property
+    def identities(self) -> int:
+        """How many persons there are."""
+        return int(self.pid.max()) + 1
 
 
 @dataclass(frozen=True)
@@ -73,25 +67,26 @@ class _Batches(Dataset[dict[str, Any] | UserError]):
 
     def _batch(self, number: int) -> dict[str, Any]:
         rows = self.order[number]
-        images, changes = [], []
-        for place, row in enumerate(rows):
-            rng = np.random.default_rng([*self.seed, number, place])
-            image, change = self._one(row, rng)
-            images.append(image)
-            changes.append(change.numbers())
+        examples = [
+            self._one(row, np.random.default_rng([*self.seed, number, place])) for place, row in enumerate(rows)
+        ]
+        arrays = [torch.from_numpy(np.stack(column)) for column in zip(*examples, strict=True)]
         return {
-            "images": torch.from_numpy(np.stack(images)),
-            "pid": torch.from_numpy(self.data.pid[rows]),
-            "changes": torch.from_numpy(np.stack(changes)),
-            "labels": {name: torch.from_numpy(label.values[rows]) for name, label in self.data.labels.items()},
-            "labelled": {name: torch.from_numpy(label.known[rows]) for name, label in self.data.labels.items()},
+            **dict(zip(("clean", "images", "changes", "heads"), arrays, strict=False)),  # heads where they are wanted
+            "rows": torch.from_numpy(rows),
+            "labels": {name: label.rows(rows) for name, label in self.data.labels.items()},
         }
 
-    def _one(self, row: int, rng: np.random.Generator) -> tuple[np.ndarray, Change]:
+    def _one(self, row: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
+        """Clean and erased image, the change, and, where it is wanted, the head."""
         a = self.augmentation
         change = draw(rng, a.height, a.width, a.flip, a.pad, a.erase)
-        image = read_image(self.data.root / self.data.paths[row], a.height, a.width)
-        return change_image(image, change), change
+        original = read_image(self.data.root / self.data.paths[row])
+        clean = move_image(resized(original, a.height, a.width), change)
+        example = clean, erase_image(clean, change), change.numbers()
+        if HEADS not in self.data.labels:
+            return example
+        return *example, changed_head(original, box(self.data.labels[HEADS], row), change, a.height, a.width)
 
 
 def epoch_batches(
@@ -100,24 +95,63 @@ def epoch_batches(
     *,
     ids_per_batch: int,
     images_per_id: int,
+    repeats: int,
     seed: int,
     epoch: int,
     workers: int,
 ) -> tuple[int, Iterator[Batch]]:
-    """The number of batches of an epoch and the batches, images and labels changed together, on the CPU."""
-    order = batches(data.pid, ids_per_batch, images_per_id, np.random.default_rng([seed, epoch]))
+    """The number of batches of an epoch and the batches, images and labels changed together, on the CPU.
+
+    repeats: how often an epoch goes over the set, each time with other changes and in another order.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    order = [batch for _ in range(repeats) for batch in batches(data.pid, ids_per_batch, images_per_id, rng)]
     source = _Batches(data, augmentation, order, (seed, epoch))
     loader: DataLoader[dict[str, Any] | UserError] = DataLoader(source, batch_size=None, num_workers=workers)
-    mirrors = {name: label.mirror for name, label in data.labels.items()}
-    return len(order), (_collate(item, mirrors) for item in loader)
+    return len(order), (_collate(data, item) for item in loader)
 
 
-def _collate(item: dict[str, Any] | UserError, mirrors: Mapping[str, tuple[int, ...]]) -> Batch:
+def _collate(data: TrainingSet, item: dict[str, Any] | UserError) -> Batch:
     if isinstance(item, UserError):
         raise item
-    labels: dict[str, Tensor] = {
-        name: change_fields(values.float() / 255, item["changes"], mirrors[name])
-        for name, values in item["labels"].items()
-    }
-    images = normalise(item["images"])
-    return Batch(images, item["pid"], labels, item["labelled"])
+    labels = tensors(item["labels"], item["changes"])
+    if "heads" in item:
+        labels[HEADS] = normalise(item["heads"])
+    rows = item["rows"].numpy()
+    return Batch(
+        images=normalise(item["images"]),
+        labels=labels,
+        labelled={name: torch.from_numpy(label.known[rows]) for name, label in data.labels.items()},
+        pid=torch.from_numpy(data.pid[rows]),
+        clean=normalise(item["clean"]),
+        rows=item["rows"],
+        changes=item["changes"],
+    )
+
+
+class PersonImages(Dataset[tuple[Tensor, Tensor] | UserError]):
+    """Item p is identity p's training rows and un-augmented images; see methods.base.Persons."""
+
+    def __init__(self, data: TrainingSet, height: int, width: int):
+        self.data, self.height, self.width = data, height, width
+
+    def __len__(self) -> int:
+        return self.data.identities
+
+    def __getitem__(self, person: int) -> tuple[Tensor, Tensor] | UserError:
+        rows = np.flatnonzero(self.data.pid == person)
+        paths = [self.data.paths[row] for row in rows.tolist()]
+        try:
+            images = load_images(self.data.root, paths, self.height, self.width)
+        except UserError as error:
+            return error
+        return torch.from_numpy(rows), images
+
+
+def persons(data: TrainingSet, height: int, width: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The training set, one identity after another, on the CPU."""
+    source = PersonImages(data, height, width)
+    for item in DataLoader(source, batch_size=None, num_workers=workers):
+        if isinstance(item, UserError):
+            raise item
+        yield item

@@ -15,12 +15,17 @@ MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 
 
-def read_image(path: Path, height: int, width: int) -> np.ndarray:
-    """Read an image file and resize it (bilinear, anti-aliased when shrinking): uint8 RGB (height, width, 3)."""
+def read_image(path: Path) -> np.ndarray:
+    """Read an image file: uint8 RGB (H, W, 3)."""
     data = np.fromfile(path, np.uint8) if path.is_file() else np.empty(0, np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
     if image is None:
         raise UserError(f"cannot read image {path}; it was readable when the data set was indexed: rebuild the index")
+    return image
+
+
+def resized(image: np.ndarray, height: int, width: int) -> np.ndarray:
+    """uint8 (H, W, 3) -> (height, width, 3): bilinear, by area when shrinking."""
     if image.shape[:2] == (height, width):
         return image
     shrinks = image.shape[0] > height and image.shape[1] > width
@@ -35,4 +40,4 @@ def normalise(images: Tensor) -> Tensor:
 
 def load_images(root: Path, paths: Sequence[str], height: int, width: int) -> Tensor:
     """Images as the networks take them in a test: float32 (B, 3, height, width)."""
-    return normalise(torch.from_numpy(np.stack([read_image(root / path, height, width) for path in paths])))
+    return normalise(torch.from_numpy(np.stack([resized(read_image(root / path), height, width) for path in paths])))

@@ -6,13 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from partreid import records
-from partreid.errors import UserError, choose
-from partreid.labels.cache import OK, Cache
-from partreid.skeleton import FIELD_MIRROR
-from partreid.training.data import Fields, TrainingSet
-
-# the array of each label kind that training reads, and what a flip exchanges in it
-FIELDS: Mapping[str, tuple[str, tuple[int, ...]]] = {"pifpaf": ("fields", FIELD_MIRROR)}
+from partreid.errors import UserError
+from partreid.training import kinds
+from partreid.training.data import TrainingSet
 
 
 def training_set(table_path: Path, root: Path, label_paths: Mapping[str, Path]) -> TrainingSet:
@@ -31,11 +27,5 @@ def training_set(table_path: Path, root: Path, label_paths: Mapping[str, Path]) 
             "see data/README.md for how a data set is split"
         )
     image_ids = records.integers(table, "image_id")
-    labels = {kind: _fields(kind, path, table_path, image_ids) for kind, path in label_paths.items()}
+    labels = {kind: kinds.read(kind, path, table_path, image_ids) for kind, path in label_paths.items()}
     return TrainingSet(root, table["path"].to_pylist(), relabelled.astype(np.int64), labels)
-
-
-def _fields(kind: str, path: Path, table_path: Path, image_ids: np.ndarray) -> Fields:
-    array, mirror = choose(FIELDS, kind, "label")
-    cache = Cache(path, f"label/{kind}", table_path)
-    return Fields(cache.rows(array, image_ids), cache.status[image_ids] == OK, mirror)

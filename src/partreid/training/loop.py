@@ -14,10 +14,10 @@ from tqdm import tqdm
 
 from partreid import torchfile
 from partreid.errors import UserError, choose
-from partreid.methods.base import Method
+from partreid.methods.base import Learner
 from partreid.params import Recipe
 from partreid.training import schedule
-from partreid.training.data import Augmentation, TrainingSet, epoch_batches
+from partreid.training.data import Augmentation, TrainingSet, epoch_batches, persons
 
 OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -46,7 +46,7 @@ def mixed(precision: str, device: torch.device) -> bool:
 
 
 def train(
-    method: Method,
+    learner: Learner,
     data: TrainingSet,
     recipe: Recipe,
     *,
@@ -57,33 +57,36 @@ def train(
     scratch: Path,
     log: Callable[[int, dict[str, float]], None],
 ) -> None:
-    """Train `method` in place. After every epoch the whole state goes to `scratch`, and `log(epoch, means)` is called.
+    """Train `learner`, a method or a pre-training, in place.
 
-    If a state is found there on entry, training goes on from it, after `log` has been called for the epochs before.
-    The means are of every loss term, their sum `loss`, the `learning_rate` at the epoch's end, and `images_per_second`.
+    After every epoch the whole state goes to `scratch`, and `log(epoch, means)` is called. If a state is found there
+    on entry, training goes on from it, after `log` has been called for the epochs before. The means are of every loss
+    term, their sum `loss`, the `learning_rate` at the epoch's end, and `images_per_second`.
     """
-    method.mixed = bfloat16
+    learner.mixed = bfloat16
     # convolutions on the CPU and in mixed precision run about 1.6 times faster on this layout; values are the same
-    method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    learner.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = choose(OPTIMIZERS, recipe.optimizer, "optimizer")(
-        method.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay
+        learner.parameter_groups(recipe.weight_decay), lr=recipe.learning_rate
     )
     augmentation = Augmentation(recipe.height, recipe.width, recipe.flip, recipe.pad, recipe.erase)
     path = scratch / "checkpoint.pt"
     state = torchfile.load(path, "delete it to train from the start") if path.is_file() else None
     if state is not None:
-        method.load_state_dict(state["method"])
+        learner.load_state_dict(state["learner"])
         optimizer.load_state_dict(state["optimizer"])
     history: list[dict[str, float]] = [] if state is None else state["history"]
     for epoch, means in enumerate(history):
         log(epoch, means)
-    method.train()
     for epoch in range(len(history), recipe.epochs):
+        learner.train()
+        learner.begin_epoch(epoch, persons(data, recipe.height, recipe.width, workers))
         count, batches = epoch_batches(
             data,
             augmentation,
             ids_per_batch=recipe.ids_per_batch,
             images_per_id=recipe.images_per_id,
+            repeats=recipe.repeats,
             seed=seed,
             epoch=epoch,
             workers=workers,
@@ -94,11 +97,18 @@ def train(
         began, images = time.perf_counter(), 0
         for number, batch in enumerate(tqdm(batches, f"epoch {epoch + 1}/{recipe.epochs}", count, leave=False)):
             rate = recipe.learning_rate * schedule.factor(
-                epoch + number / count, recipe.warmup_epochs, recipe.warmup_start, recipe.decay_at, recipe.decay
+                epoch + number / count,
+                schedule=recipe.schedule,
+                epochs=recipe.epochs,
+                warmup_epochs=recipe.warmup_epochs,
+                warmup_start=recipe.warmup_start,
+                decay_at=recipe.decay_at,
+                decay=recipe.decay,
+                final_rate=recipe.final_rate,
             )
             for group in optimizer.param_groups:
                 group["lr"] = rate
-            terms = method.losses(batch.to(device))
+            terms = learner.losses(batch.to(device))
             terms = {"loss": torch.stack(list(terms.values())).sum(), **terms}
             optimizer.zero_grad(set_to_none=True)
             terms["loss"].backward()
@@ -113,4 +123,4 @@ def train(
         means["images_per_second"] = images / (time.perf_counter() - began)
         history.append(means)
         log(epoch, means)
-        torchfile.save(path, {"history": history, "method": method.state_dict(), "optimizer": optimizer.state_dict()})
+        torchfile.save(path, {"history": history, "learner": learner.state_dict(), "optimizer": optimizer.state_dict()})

@@ -1,0 +1,42 @@
+"""Training that starts from another training's weights, such as CUHK01 from CUHK03's."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from partreid.errors import UserError
+from partreid.methods import build, read
+
+
+def load_start(method: torch.nn.Module, path: Path, name: str, *, identities: int, **arguments: Any) -> dict[str, Any]:
+    """Load a weights.pt into a method that `methods.build(name, identities=..., **arguments)` made. Its header.
+
+    Classifiers keep their random weights: every tensor whose shape depends on the number of persons. UserError when
+    the file is of another method, or any other tensor is missing, unknown or of another shape.
+    """
+    header, state = read(path)
+    if header.get("model") != name:
+        raise UserError(f"{path} holds weights of {header.get('model')}, expected {name} (train.start_from)")
+    with torch.device("meta"):
+        more = build(name, identities=identities + 1, **arguments).state_dict()
+    own = method.state_dict()
+    classifiers = {key for key, value in own.items() if value.shape != more[key].shape}
+    wanted = {key: tuple(value.shape) for key, value in own.items() if key not in classifiers}
+    given = {key: tuple(value.shape) for key, value in state.items() if key not in classifiers}
+    if problems := [
+        f"{key} is {_told(given.get(key))}, expected {_told(wanted.get(key))}"
+        for key in sorted(wanted.keys() | given.keys())
+        if wanted.get(key) != given.get(key)
+    ]:
+        more_of_them = f" and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise UserError(
+            f"{path} does not fit {name} as params.yaml has it: {'; '.join(problems[:3])}{more_of_them}. It was "
+            f"trained with backbone {header.get('backbone')} and {header.get('options')}"
+        )
+    method.load_state_dict({key: value for key, value in state.items() if key not in classifiers}, strict=False)
+    return header
+
+
+def _told(shape: tuple[int, ...] | None) -> str:
+    return "absent" if shape is None else str(shape)

@@ -1,0 +1,44 @@
+"""Where the files of a trained model lie, and of its test on its own or another data set."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Run:
+    """A model trained on `dataset` and tested on `target`, mostly the same set."""
+
+    model: str
+    dataset: str
+    target: str
+
+    @property
+    def folder(self) -> Path:
+        """What training left behind: weights.pt and curves/."""
+        return Path("runs") / f"{self.model}-{self.dataset}"
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / "weights.pt"
+
+    @property
+    def index(self) -> Path:
+        """The image table that is tested on."""
+        return Path("data/index") / f"{self.target}.parquet"
+
+    @property
+    def embeddings(self) -> Path:
+        """Of the target's images; the name has the target where it is another set."""
+        return self.folder / ("embeddings.npz" if self._own() else f"embeddings-{self.target}.npz")
+
+    @property
+    def results(self) -> Path:
+        """Results on the target; the name has the training set where it is another set."""
+        return Path("results") / self.target / (self.model if self._own() else f"{self.model}-{self.dataset}")
+
+    @property
+    def title(self) -> str:
+        return f"{self.model} on {self.target}" + ("" if self._own() else f", trained on {self.dataset}")
+
+    def _own(self) -> bool:
+        return self.dataset == self.target

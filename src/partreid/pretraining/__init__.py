@@ -1,0 +1,27 @@
+"""What a method's sub-module is trained to do before the method's own training: one file each.
+
+A pre-training is a Learner (partreid.methods.base) without an embedding. A method names it in `starts_from`, and takes
+over the sub-module that has the same name in both. Its values are params.yaml's block `pretraining.<name>`.
+"""
+
+from typing import Any
+
+import torch
+
+from partreid.errors import choose
+from partreid.methods.base import Learner
+
+PRETRAININGS: dict[str, type[Learner]] = {}
+
+
+def build(name: str, *, backbone: str, identities: int, **options: Any) -> Learner:
+    """A pre-training by its key, with random weights."""
+    return choose(PRETRAININGS, name, "pre-training")(backbone=backbone, identities=identities, **options)
+
+
+def initial(name: str, seed: int, *, backbone: str, identities: int, **options: Any) -> Learner:
+    """A pre-training as it starts: new layers random by the seed, backbones with published weights."""
+    torch.manual_seed(seed)
+    learner = build(name, backbone=backbone, identities=identities, **options)
+    learner.load_initial(backbone)
+    return learner

@@ -1,0 +1,34 @@
+"""Train what methods start from on a data set. Usage: python stages/pretrain.py NAME DATASET"""
+
+from pathlib import Path
+
+from partreid import files, params, pretraining
+from partreid.errors import arguments, choose, run
+from partreid.labels import LABELS
+from partreid.training import run as training
+from partreid.training.inputs import training_set
+
+
+def main() -> None:
+    name, dataset = arguments(__doc__, "name", "dataset")
+    p = params.load()
+    recipe, options = p.pretraining_of(name)
+    kind = choose(pretraining.PRETRAININGS, name, "pre-training")
+    table = Path(f"data/index/{dataset}.parquet")
+    labels = {label: LABELS[label].file(label, dataset) for label in kind.labels}
+    data = training_set(table, p.root(dataset), labels)
+    header = {
+        "model": name,
+        "backbone": recipe.backbone,
+        "options": options,
+        "dataset": dataset,
+        "recipe": p.recipe,
+        "table": files.sha256(table),
+        "labels": {label: files.sha256(path) for label, path in labels.items()},
+    }
+    learner = pretraining.initial(name, p.train.seed, backbone=recipe.backbone, identities=data.identities, **options)
+    training.run(learner, data, recipe, p.train, header, Path(f"runs/pretrain-{name}-{dataset}"))
+
+
+if __name__ == "__main__":
+    run(main)
