@@ -6,7 +6,7 @@ from methods.test_methods import batch_for, build
 
 
 def test_every_strip_is_averaged_reduced_and_classified_by_itself(project):
-    method = build("pcb", project, parts=2, width=8).eval()
+    method = build("pcb", project, parts=2, embedding=8).eval()
     features = torch.randn(3, method.backbone.channels, 4, 2)
     h = method.strips(features)
     for b in range(3):
@@ -23,7 +23,7 @@ def test_every_strip_is_averaged_reduced_and_classified_by_itself(project):
 
 
 def test_it_learns_with_the_identity_loss_alone(project):
-    method = build("pcb", project, parts=2, width=8).train()
+    method = build("pcb", project, parts=2, embedding=8).train()
     terms = method.losses(batch_for(method))
     assert set(terms) == {"identity"}
     terms["identity"].backward()

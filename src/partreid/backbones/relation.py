@@ -1,11 +1,12 @@
-"""Spatial relation-aware attention in a ResNet-50: the backbone of MPN* (paper 001, table 5).
+"""Spatial relation-aware attention in a ResNet-50: the backbone of MPN* (table 5 of MPN's paper).
 
 Zhang, Lan, Zeng, Jin, Chen: "Relation-Aware Global Attention for Person Re-identification", CVPR 2020, section 3.2 and
 figure 3a, spatial only, after each of the four stages, s1 = s2 = 8. Every position's attention is learned from its
 relations to all N positions, so the module has weights for each position: the image size is part of the network.
 
-The N x N matrix of relations is never made. With R = theta' phi, the embedding of r_i = [R(i, :), R(:, i)] is linear before
-its batch norm, W r_i = (W_1 phi') theta_i + (W_2 theta') phi_i, and the matrices in brackets have N/8 x C/8 numbers.
+The N x N matrix of relations is never made. With R = theta' phi, the embedding of r_i = [R(i, :), R(:, i)] is linear
+before its batch norm, W r_i = (W_1 phi') theta_i + (W_2 theta') phi_i, and the matrices in brackets have N/8 x C/8
+numbers.
 """
 
 import torch

@@ -1,13 +1,12 @@
 """Feature space alignment: two tasks' representations of the same images are drawn together.
 
-Ding, Wang, Wang, Tao: "Multi-task Learning with Coarse Priors for Robust Part-aware Person Re-identification", TPAMI 2022,
-sections 3.5 and 5.3.3. All take h and g, float32 (B, D), and pid, int64 (B,), and are 0 where h and g are parallel; the
-gradient goes through both.
+Ding, Wang, Wang, Tao: "Multi-task Learning with Coarse Priors for Robust Part-aware Person Re-identification",
+TPAMI 2022, sections 3.5 and 5.3.3. All take h and g, float32 (B, D), and pid, int64 (B,), and are 0 where h and g are
+parallel; the gradient goes through both.
 """
 
 from collections.abc import Callable
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 

@@ -1,7 +1,7 @@
 """MPN: a main and an auxiliary task for each body part, and how the one learns from the other.
 
-Ding, Wang, Wang, Tao: "Multi-task Learning with Coarse Priors for Robust Part-aware Person Re-identification", TPAMI 2022.
-In the paper's order: the prior (section 3.2) is partreid.methods.mpn_prior; main and auxiliary tasks with parameter
+Ding, Wang, Wang, Tao: "Multi-task Learning with Coarse Priors for Robust Part-aware Person Re-identification",
+TPAMI 2022. In the paper's order: the prior (section 3.2) is partreid.methods.mpn_prior; main and auxiliary tasks with parameter
 space alignment (3.3), their losses (3.4, Eq. 1-4), feature space alignment (3.5, Eq. 5-9, partreid.losses.alignment),
 the sum of it all and the test (4, Eq. 10-11; the evaluator's distance "cosine").
 
@@ -99,7 +99,7 @@ class Classifiers(nn.Module):
 class MPN(Method):
     """K main tasks, which see the whole image, and in training K auxiliary tasks, which see a part each.
 
-    parts: K. width: D, outputs of both convolutions. tasks: both, main, auxiliary. conv1, conv2: shared, apart or
+    parts: K. embedding: D, outputs of both convolutions. tasks: both, main, auxiliary. conv1, conv2: shared, apart or
     soft, how the pair uses the convolution. soft_weight: of the L2 loss where it is soft. channel_attention: CA.
     reduction: its r. prior: a name of mpn_prior.PRIORS. head_share, leg_share: how much of the label map head and legs
     must cover. alignment: none, batch, sample, sum, class. alignment_weight: lambda of Eq. 10. margin: alpha of Eq. 3.
@@ -116,7 +116,7 @@ class MPN(Method):
         backbone: str,
         identities: int,
         parts: int,
-        width: int,
+        embedding: int,
         tasks: str,
         conv1: str,
         conv2: str,
@@ -137,15 +137,16 @@ class MPN(Method):
         choose(dict.fromkeys(FSA), alignment, "alignment of mpn")
         self.prior = choose(PRIORS, prior, "prior of mpn")
         self.backbone = backbones.build(backbone)
-        self.conv1 = PartConv(parts, self.backbone.channels, width)
-        self.attention = ChannelAttention(parts, width, reduction) if channel_attention else None
-        self.conv2 = PartConv(parts, width, width)
-        self.classifier = Classifiers(parts, width, identities)
+        self.conv1 = PartConv(parts, self.backbone.channels, embedding)
+        self.attention = ChannelAttention(parts, embedding, reduction) if channel_attention else None
+        self.conv2 = PartConv(parts, embedding, embedding)
+        self.classifier = Classifiers(parts, embedding, identities)
         # the auxiliary tasks: what they do not share
         both = tasks == "both"
-        self.auxiliary_conv1 = PartConv(parts, self.backbone.channels, width) if both and conv1 != "shared" else None
-        self.auxiliary_conv2 = PartConv(parts, width, width) if both and conv2 != "shared" else None
-        self.auxiliary_classifier = Classifiers(parts, width, identities) if both else None
+        own1, own2 = both and conv1 != "shared", both and conv2 != "shared"
+        self.auxiliary_conv1 = PartConv(parts, self.backbone.channels, embedding) if own1 else None
+        self.auxiliary_conv2 = PartConv(parts, embedding, embedding) if own2 else None
+        self.auxiliary_classifier = Classifiers(parts, embedding, identities) if both else None
         self.soft = [name for name, sharing in (("conv1", conv1), ("conv2", conv2)) if both and sharing == "soft"]
         self.soft_weight = soft_weight
         self.presence = head_share, leg_share

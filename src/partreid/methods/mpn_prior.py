@@ -1,6 +1,8 @@
-"""The coarse prior of body part locations, paper 001, section 3.2 and figure 5.
+"""The coarse prior of body part locations: MPN, section 3.2 and figure 5.
 
-Ding, Wang, Wang, Tao: "Multi-task Learning with Coarse Priors for Robust Part-aware Person Re-identification", TPAMI 2022.
+Ding, Wang, Wang, Tao: "Multi-task Learning with Coarse Priors for Robust Part-aware Person Re-identification",
+TPAMI 2022.
+
 From the label `schp` as a batch carries it: a mask M of the body on the feature map, the rows between which the body
 lies, and from these the part-specific feature maps P_k. Nothing here is learned, and nothing is needed in a test.
 

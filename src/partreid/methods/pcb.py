@@ -1,13 +1,15 @@
 """PCB: the strip baseline.
 
-Sun, Zheng, Yang, Tian, Wang: "Beyond Part Models: Person Retrieval with Refined Part Pooling (and A Strong Convolutional
-Baseline)", ECCV 2018, section 3.1, without the refined part pooling of 3.2. The feature map is divided evenly into K
-strips; each is averaged, reduced by its own 1x1 convolution and classified by its own classifier. What paper 001 compares
-MPN's size and speed with (its table 9).
+Sun, Zheng, Yang, Tian, Wang: "Beyond Part Models: Person Retrieval with Refined Part Pooling (and A Strong
+Convolutional Baseline)", ECCV 2018, section 3.1, without the refined part pooling of 3.2. The feature map is divided
+evenly into K strips; each is averaged, reduced by its own 1x1 convolution and classified by its own classifier. Table 9
+of MPN's paper compares size and speed with it.
 
 Where the paper is silent: the reduction is followed by batch norm and ReLU, as is usual. A test may take the strips'
-averages or the reduced vectors; we take the reduced ones, whose layers table 9 of paper 001 counts in the test network.
+averages or the reduced vectors; we take the reduced ones, which that table counts in the test network.
 """
+
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,16 +21,25 @@ from partreid.methods.mpn_prior import uniform_strips
 
 
 class PCB(Method):
-    """parts: K, the number of strips. width: of the reduced vectors."""
+    """parts: K, the number of strips. embedding: width of the reduced vectors.
+
+    backbone_rate: the share of the learning rate that the backbone learns with.
+    """
 
     distance = "cosine"
 
-    def __init__(self, *, backbone: str, identities: int, parts: int, width: int):
+    def __init__(self, *, backbone: str, identities: int, parts: int, embedding: int, backbone_rate: float):
         super().__init__()
         self.backbone = backbones.build(backbone)
-        self.reduce = PartConv(parts, self.backbone.channels, width)
-        self.classifier = Classifiers(parts, width, identities)
+        self.reduce = PartConv(parts, self.backbone.channels, embedding)
+        self.classifier = Classifiers(parts, embedding, identities)
         self.parts = parts
+        self.backbone_rate = backbone_rate
+
+    def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
+        new = [*self.reduce.parameters(), *self.classifier.parameters()]
+        old = {"params": list(self.backbone.parameters()), "weight_decay": weight_decay, "rate": self.backbone_rate}
+        return [{"params": new, "weight_decay": weight_decay}, old]
 
     def strips(self, features: Tensor) -> Tensor:
         """h of every strip: (B, C, h, w) -> (B, K, D)."""

@@ -1,11 +1,11 @@
 """IDE: the backbone learns to classify the training identities, before MPN's own training.
 
-Zheng, Zhang, Sun, Chandraker, Yang, Tian: "Person Re-identification in the Wild", CVPR 2017. MPN (paper 001, section 5.1)
-starts from "the IDE model trained on each respective database".
+Zheng, Zhang, Sun, Chandraker, Yang, Tian: "Person Re-identification in the Wild", CVPR 2017. MPN starts
+from "the IDE model trained on each respective database" (its section 5.1).
 
 Where both papers are silent we follow what MPN's authors published: global average pooling, a 512-wide layer with batch
-norm, leaky ReLU of slope 0.1 and dropout 0.5, a classifier. Its schedule is published nowhere; ours is MPN's own without
-what needs identity pairs.
+norm, leaky ReLU of slope 0.1 and dropout 0.5, a classifier. Its schedule is published nowhere; ours is PCB's epochs
+with MPN's learning rate, batches and augmentation.
 """
 
 from torch import Tensor, nn
@@ -16,17 +16,17 @@ from partreid.methods.base import Batch, Learner
 
 
 class IDE(Learner):
-    """width: of the layer before the classifier. dropout: its probability."""
+    """embedding: width of the layer before the classifier. dropout: its probability."""
 
-    def __init__(self, *, backbone: str, identities: int, width: int, dropout: float):
+    def __init__(self, *, backbone: str, identities: int, embedding: int, dropout: float):
         super().__init__()
         self.backbone = backbones.build(backbone)
-        classifier = nn.Linear(width, identities)
+        classifier = nn.Linear(embedding, identities)
         nn.init.normal_(classifier.weight, std=0.001)
         nn.init.zeros_(classifier.bias)
         self.head = nn.Sequential(
-            nn.Linear(self.backbone.channels, width),
-            nn.BatchNorm1d(width),
+            nn.Linear(self.backbone.channels, embedding),
+            nn.BatchNorm1d(embedding),
             nn.LeakyReLU(0.1),
             nn.Dropout(dropout),
             classifier,

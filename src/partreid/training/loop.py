@@ -107,7 +107,7 @@ def train(
                 final_rate=recipe.final_rate,
             )
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group.get("rate", 1)
             terms = learner.losses(batch.to(device))
             terms = {"loss": torch.stack(list(terms.values())).sum(), **terms}
             optimizer.zero_grad(set_to_none=True)
