@@ -1,9 +1,9 @@
 """MPN: a main and an auxiliary task for each body part, and how the one learns from the other.
 
 Ding, Wang, Wang, Tao: "Multi-task Learning with Coarse Priors for Robust Part-aware Person Re-identification",
-TPAMI 2022. In the paper's order: the prior (section 3.2) is partreid.methods.mpn_prior; main and auxiliary tasks with parameter
-space alignment (3.3), their losses (3.4, Eq. 1-4), feature space alignment (3.5, Eq. 5-9, partreid.losses.alignment),
-the sum of it all and the test (4, Eq. 10-11; the evaluator's distance "cosine").
+TPAMI 2022. In the paper's order: the prior (section 3.2) is partreid.methods.mpn_prior; main and auxiliary tasks with
+parameter space alignment (3.3), their losses (3.4, Eq. 1-4), feature space alignment (3.5, Eq. 5-9,
+partreid.losses.alignment), the sum of it all and the test (4, Eq. 10-11; the evaluator's distance "cosine").
 
 Every row of the paper's ablations is a set of arguments, written down in ablations.yaml:
 - Table 1: `tasks` (Baseline: auxiliary; MT Only: main), `conv1` (C1-S), `conv2` (C2-S), `alignment` (CF),

@@ -80,6 +80,7 @@ def train(
         log(epoch, means)
     for epoch in range(len(history), recipe.epochs):
         learner.train()
+        torch.manual_seed(1_000_003 * seed + epoch)  # so that dropout after an interruption draws what it would have
         learner.begin_epoch(epoch, persons(data, recipe.height, recipe.width, workers))
         count, batches = epoch_batches(
             data,
