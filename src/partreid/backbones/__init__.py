@@ -4,6 +4,7 @@ Parameter names are those of the public weight files, so that these load without
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor, nn
@@ -11,10 +12,16 @@ from torch import Tensor, nn
 from partreid import torchfile, weights
 from partreid.backbones.base import Backbone
 from partreid.backbones.mobilenet import MobileNetV2
+from partreid.backbones.relation import RelationAwareResNet50
 from partreid.backbones.resnet import ResNet50
 from partreid.errors import UserError, choose
 
-BACKBONES: dict[str, Callable[[], Backbone]] = {"mobilenet_v2": MobileNetV2, "resnet50": ResNet50}
+BACKBONES: dict[str, Callable[[], Backbone]] = {
+    "mobilenet_v2": MobileNetV2,
+    "resnet50": ResNet50,
+    "resnet50_rga_256x128": partial(RelationAwareResNet50, 256, 128),
+    "resnet50_rga_384x128": partial(RelationAwareResNet50, 384, 128),
+}
 
 
 def build(name: str) -> Backbone:
@@ -24,6 +31,8 @@ def build(name: str) -> Backbone:
 
 def load_imagenet(backbone: nn.Module, name: str) -> None:
     """Load the ImageNet weights of backbone `name` (fetched on first use, see partreid.weights)."""
+    if isinstance(backbone, RelationAwareResNet50):  # its attention starts from scratch
+        backbone, name = backbone.trunk, "resnet50"
     path = weights.path(name)
     state = torchfile.load(path, "delete it to fetch it again")
     load_named(backbone, state, ignore=("classifier.", "fc."), source=str(path))

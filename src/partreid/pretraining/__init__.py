@@ -10,8 +10,9 @@ import torch
 
 from partreid.errors import choose
 from partreid.methods.base import Learner
+from partreid.pretraining.ide import IDE
 
-PRETRAININGS: dict[str, type[Learner]] = {}
+PRETRAININGS: dict[str, type[Learner]] = {"ide": IDE}
 
 
 def build(name: str, *, backbone: str, identities: int, **options: Any) -> Learner:
