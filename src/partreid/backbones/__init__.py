@@ -15,6 +15,7 @@ from partreid.backbones.base import Backbone
 from partreid.backbones.googlenet import GoogLeNet
 from partreid.backbones.mobilenet import MobileNetV2
 from partreid.backbones.openpose import PartOpenPose
+from partreid.backbones.relation import RelationAwareResNet50
 from partreid.backbones.resnet import ResNet50
 from partreid.backbones.small_cpm import SmallCPM
 from partreid.errors import UserError, choose
@@ -24,6 +25,8 @@ BACKBONES: dict[str, Callable[[], Backbone]] = {
     "mobilenet_v2": MobileNetV2,
     "openpose": PartOpenPose,
     "resnet50": ResNet50,
+    "resnet50_rga_256x128": partial(RelationAwareResNet50, 256, 128),
+    "resnet50_rga_384x128": partial(RelationAwareResNet50, 384, 128),
     "small_cpm": SmallCPM,
 }
 
@@ -44,6 +47,8 @@ def build(name: str, dilated: bool = False) -> Backbone:
 
 def load_imagenet(backbone: Backbone, name: str) -> None:
     """Load the ImageNet weights of backbone `name` (fetched on first use, see partreid.weights)."""
+    if isinstance(backbone, RelationAwareResNet50):  # its attention starts from scratch
+        backbone, name = backbone.trunk, "resnet50"
     path = weights.path(backbone.weights or name)
     read = caffe.load if path.suffix == ".caffemodel" else torchfile.load
     load_named(backbone, read(path, "delete it to fetch it again"), ignore=backbone.unused, source=str(path))

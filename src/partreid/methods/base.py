@@ -77,7 +77,7 @@ class Learner(nn.Module, ABC):
         backbones.load_imagenet(self.backbone, backbone)
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """The optimiser's groups."""
+        """The optimiser's groups. A group with `rate` learns with that share of the learning rate."""
         return [{"params": list(self.parameters()), "weight_decay": weight_decay}]
 
     def begin_epoch(self, epoch: int, persons: Persons) -> None:
