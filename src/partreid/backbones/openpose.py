@@ -10,6 +10,7 @@ The network takes BGR as x / 256 - 0.5 with x in 0..255: `prepare` makes it of p
 of Part-Aligned Bilinear, the network to its second stage behind the images that every backbone here takes.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -96,7 +97,7 @@ class OpenPose(nn.ModuleDict):
 class PartOpenPose(Backbone):
     """Normalised RGB images (B, 3, H, W) -> (B, 185, H / 8, W / 8): OpenPose's maps after its second stage.
 
-    Random weights in the scale that a network of ReLUs without batch norm needs (He et al., ICCV 2015).
+    Random weights: see `he`.
     """
 
     channels = CHANNELS
@@ -105,7 +106,7 @@ class PartOpenPose(Backbone):
     def __init__(self) -> None:
         super().__init__()
         self.network = OpenPose(2)
-        he(self.network)
+        he(self.network, [self.network[branch(stage, which)[-1][0]] for stage in (1, 2) for which in BRANCHES])
 
     def forward(self, images: Tensor) -> Tensor:
         return self.every_stage(images)[-1]
@@ -121,11 +122,18 @@ def from_normalised(images: Tensor) -> Tensor:
     return (255 / 256 * (images * scale + mean) - 0.5).flip(1)
 
 
-def he(module: nn.Module) -> None:
-    """He's initialisation of all convolutions; biases 0."""
+def he(module: nn.Module, last: Iterable[nn.Module] = ()) -> None:
+    """Initialise all convolutions as a network of ReLUs without batch norm needs it (He et al., ICCV 2015).
+
+    last: layers that give maps; small, so that training starts from empty maps instead of noise. Biases are 0.
+    """
+    last = set(last)
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer in last:
+                nn.init.normal_(layer.weight, std=0.01)
+            else:
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
 

@@ -33,7 +33,6 @@ class SmallCPM(Backbone):
             for inputs, dilation in ((FEATURES, 1), (CHANNELS, 2))
         )
         he(self.thin)
-        he(self.stages)
 
     def load_front(self) -> None:
         """Load MobileNetV2's ImageNet weights into the front."""
@@ -59,4 +58,7 @@ def branch(inputs: int, outputs: int, dilation: int) -> nn.Sequential:
     layers: list[nn.Module] = []
     for channels in (inputs, FEATURES, FEATURES):
         layers += [nn.Conv2d(channels, FEATURES, 3, padding=dilation, dilation=dilation), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Conv2d(FEATURES, FEATURES, 1), nn.ReLU(), nn.Conv2d(FEATURES, outputs, 1))
+    last = nn.Conv2d(FEATURES, outputs, 1)
+    network = nn.Sequential(*layers, nn.Conv2d(FEATURES, FEATURES, 1), nn.ReLU(), last)
+    he(network, [last])
+    return network
