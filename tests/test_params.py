@@ -64,7 +64,7 @@ def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
         ("raw.markt", "/x", "unknown data set reader 'markt'"),
         ("labels.pifpaf", None, "labels.pifpaf must be a mapping"),
         ("recipes.laptop.bot", 5, "recipes.laptop.bot must be a mapping"),
-        ("recipes.laptop.backbone", "resnet5", "unknown backbone 'resnet5'; known: mobilenet_v2, resnet50"),
+        ("recipes.laptop.backbone", "resnet5", "unknown backbone 'resnet5'; known: "),
         ("methods.bpbreid.parts", 7, "unknown number of parts '7'"),
         ("methods.bpbreid.identity_on", "global", "are lists of embeddings"),
         ("methods.bpbreid.embedding", "wide", "methods.bpbreid cannot be built"),
@@ -126,3 +126,9 @@ def test_the_paper_recipe_adds_nothing(values):
         if field.name not in values["methods"]["bpbreid"]
     }
     assert {**vars(recipe), **own} == {**values["methods"]["bpbreid"], **defaults}
+
+
+def test_a_part_and_its_pre_training_are_the_same_network(values):
+    over = changed(values, "recipes.laptop.pabr.part_network", "openpose")
+    with pytest.raises(UserError, match=r"part_network of methods\.pabr starts from pretraining\.partmaps, whose"):
+        check.names(params.parse(over))

@@ -37,7 +37,7 @@ def test_everything_but_the_classifiers_is_taken(name, identities, project, tmp_
         classifier = "classifier" in key and before[key].shape[:1] == (identities,)
         assert torch.equal(value, (before if classifier else saved)[key]), key
         kept += classifier
-    assert kept > 0
+    assert (kept > 0) == (name != "pabr")  # which learns from triplets alone
 
 
 def test_weights_of_another_method_are_refused(project, tmp_path):

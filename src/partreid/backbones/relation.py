@@ -52,6 +52,7 @@ class RelationAwareResNet50(Backbone):
     """ResNet-50 with last stride 1 for images of height x width: (B, 3, H, W) -> (B, 2048, H / 16, W / 16)."""
 
     channels = 2048
+    stride = 16
 
     def __init__(self, height: int, width: int):
         super().__init__()
