@@ -26,7 +26,8 @@ class Branched(nn.Module):
         if inputs != 3:
             first = first_convolution(network)
             first.in_channels = inputs
-            first.weight = nn.Parameter(first.weight.new_zeros(len(first.weight), inputs, *first.kernel_size))
+            first.weight = nn.Parameter(first.weight.new_empty(len(first.weight), inputs, *first.kernel_size))
+            first.reset_parameters()
 
     def start_from(self, images: Blocks) -> None:
         """Take over the weights of a network for images of the same kind as `network`.
