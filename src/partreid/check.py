@@ -46,6 +46,14 @@ def names(params: Params) -> None:
     reranking(params.evaluate.rerank)
     for name in params.methods:
         learner(choose(METHODS, name, "model"), *params.recipe_of(name), f"methods.{name}", params.recipe)
+        for block in (params.methods[name], *(over.get(name, {}) for over in params.recipes.values())):
+            by_data_set(block, f"methods.{name}")
+    for name, given in params.at_test.items():
+        method = choose(METHODS, name, "model (at_test)")
+        options(method.use, given, f"at_test.{name}")
+        recipe, own = params.recipe_of(name)
+        with torch.device("meta"):
+            method(backbone=recipe.backbone, identities=2, **own).use(**given)
     for name in params.pretraining:
         kind = choose(PRETRAININGS, name, "pre-training")
         learner(kind, *params.pretraining_of(name), f"pretraining.{name}", params.recipe)
@@ -60,6 +68,13 @@ def learner(kind: type[Learner], recipe: Recipe, own: Mapping[str, Any], where: 
             kind(backbone=recipe.backbone, identities=2, **own)
     except (TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"params.yaml: {where} cannot be built: {error}") from error
+
+
+def by_data_set(block: Mapping[str, Any], where: str) -> None:
+    """Raise a UserError for an unknown data set in a value that is given by data set."""
+    for key, value in block.items():
+        for dataset in value if isinstance(value, Mapping) else ():
+            choose({**DATASETS, "synthetic": None, "others": None}, dataset, f"data set ({where}.{key})")
 
 
 def fed(label: Label, block: LabelBlock, name: str) -> None:

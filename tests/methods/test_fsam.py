@@ -9,6 +9,8 @@ import torch.nn.functional as F
 
 from methods.test_methods import batch_for, build
 from partreid import methods, params
+from partreid.backbones.parser import PARSERS
+from partreid.backbones.schp import SCHP
 from partreid.errors import UserError
 from partreid.losses.mutual import dense_similarity, symmetric_divergence
 from partreid.methods.base import Inputs
@@ -65,7 +67,8 @@ VARIANTS = {
 
 
 @pytest.mark.parametrize("variant", sorted(VARIANTS))
-def test_every_variant_trains_and_embeds_both_streams(project, variant):
+def test_every_variant_trains_and_embeds_both_streams(project, variant, monkeypatch):
+    monkeypatch.setitem(PARSERS, "schp", lambda: SCHP(7, (1, 1, 1, 1)))  # the architecture, a bottleneck per stage
     method = build("fsam", project, **VARIANTS[variant]).train()
     batch = batch_for(method)
     terms = method.losses(batch)
@@ -242,3 +245,11 @@ def test_imagenet_weights_start_both_streams(project, monkeypatch):
     assert (first[:, 0] == 0).all()
     assert (first[:, 1:] == 1.5).all()  # the sum over red, green and blue
     assert all((p == 0.5).all() for name, p in method.F_s.named_parameters() if "features.0.0" not in name)
+
+
+def test_a_backbone_without_blocks_is_refused(project, monkeypatch):
+    from partreid import backbones
+
+    monkeypatch.setitem(backbones.BACKBONES, "mobilenet_v2", torch.nn.Identity)
+    with pytest.raises(UserError, match="mobilenet_v2 has none"):
+        build("fsam", project)

@@ -40,7 +40,7 @@ def test_the_loss_is_the_cross_entropy_of_known_pixels():
     target = torch.nn.functional.interpolate(given.labels["schp"][:, :7], (64, 32), mode="bilinear")
     terms = []
     for image in (0, 1, 3):
-        for y in range(0, 64):
+        for y in range(64):
             for x in range(32):
                 pixel = zip(target[image, :, y, x].tolist(), p[image, :, y, x].tolist(), strict=True)
                 terms.append(-sum(t * math.log(q) for t, q in pixel))

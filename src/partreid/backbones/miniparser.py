@@ -24,7 +24,7 @@ class MiniParser(nn.Module):
 
     def __init__(self, classes: int):
         super().__init__()
-        self.features = MobileNetV2().features[:DEPTH]
+        self.features = nn.Sequential(*list(MobileNetV2().features)[:DEPTH])
         self.ups = nn.ModuleList()
         channels = 96
         for skip in reversed(SKIPS.values()):

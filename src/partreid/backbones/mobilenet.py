@@ -59,7 +59,7 @@ class MobileNetV2(Blocks):
     def stem(self, images: Tensor) -> Tensor:
         return self.features[:2](images)  # (B, 16, H/2, W/2)
 
-    def blocks(self) -> tuple[nn.Sequential, ...]:
+    def blocks(self) -> tuple[nn.Module, ...]:
         """To (B, 24, H/4, W/4), (B, 32, H/8, W/8), (B, 96, H/16, W/16), (B, 1280, H/16, W/16).
 
         Cut where ResNet-50's are: before every layer that has, or had before its stride was removed, a stride.

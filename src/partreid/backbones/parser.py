@@ -1,4 +1,4 @@
-"""The parsing networks that FSAM trains further: an image's pixels -> scores of the seven classes of partreid.parsing."""
+"""The parsing networks that FSAM trains further: scores of the seven classes of partreid.parsing for every pixel."""
 
 from collections.abc import Callable
 

@@ -14,10 +14,11 @@ from partreid.errors import UserError, choose
 from partreid.methods.base import Learner, Method
 from partreid.methods.bot import BagOfTricks
 from partreid.methods.bpbreid import BPBreID
+from partreid.methods.fsam import FSAM
 from partreid.methods.mpn import MPN
 from partreid.methods.pcb import PCB
 
-METHODS: dict[str, type[Method]] = {"bot": BagOfTricks, "bpbreid": BPBreID, "mpn": MPN, "pcb": PCB}
+METHODS: dict[str, type[Method]] = {"bot": BagOfTricks, "bpbreid": BPBreID, "fsam": FSAM, "mpn": MPN, "pcb": PCB}
 
 
 def build(name: str, *, backbone: str, identities: int, **options: Any) -> Method:

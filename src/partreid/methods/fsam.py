@@ -7,10 +7,10 @@ mutual learning between the two (4.2, Eq. 8-11). At test time the appearance str
 There is no published code.
 
 Where the paper is silent:
-- Mask. It speaks of the shapes of body parts, so M is the softmax over Pascal-Person-Part's seven classes: `mask: parts`.
-  `mask: foreground` is 1 - the background's probability, three times. Either way F_s starts from ImageNet weights, and
-  from the same function of the image: a widened first convolution sees every part as white and the background as black
-  (partreid.backbones.branched). Masks are not normalised: the batch norm that follows does it.
+- Mask. It speaks of the shapes of body parts, so M is the softmax over the seven classes of Pascal-Person-Part:
+  `mask: parts`. `mask: foreground` is 1 - the background's probability, three times. Either way F_s starts from
+  ImageNet weights, and as the same function of F_m's scores: a widened first convolution sees every part as white and
+  the background as black (partreid.backbones.branched). Masks are not normalised: the batch norm that follows does it.
 - F_m sees the image at the size that F_a sees it, but before random erasing: a hole has no shape. M and the coarse mask
   are compared (Eq. 4) and given to F_s at that size too. Images on which the parsing tool found nobody have no Eq. 4.
 - Triplets are batch hard. Cross-entropy is plain, as Eq. 2 has it.
@@ -32,6 +32,8 @@ at ln 150 = 5. By gradients: a row of S, which is one image's share, gets 16 · 
 Over B², as in similarity-preserving distillation (Tung and Mori, ICCV 2019), the loss is 0.16 and the row gets 0.03:
 `reduction: mean_square`, the default. `frobenius` and `squared` are the literal readings.
 """
+
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -83,6 +85,7 @@ class FSAM(Method):
     margin: m of Eq. 3.
     """
 
+    backbone: Blocks
     labels = ("schp", "poses")
     distance = "cosine"
     starts_from = {"F_m": "parsing"}  # noqa: RUF012  the base class's type says that nobody writes to it
@@ -124,7 +127,7 @@ class FSAM(Method):
         self.transfer, self.reduction, self.margin = transfer, reduction, margin
         self.preservation_weight = preservation_weight
         self.similarity_weight, self.divergence_weight = similarity_weight, divergence_weight
-        self.use(stream="appearance")
+        self.use()
 
     def load_initial(self, backbone: str) -> None:
         plain = in_blocks(backbone)
@@ -165,7 +168,7 @@ class FSAM(Method):
     def shape_maps(self, x: Tensor, inputs: Inputs) -> list[Tensor]:
         """x_{s,1} .. x_{s,4} of `shape_input`; the last by Eq. 6."""
         x = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
-        return self.stages(self.F_s, x, self.poses(inputs) if self.by_pose else None)
+        return self.stages(self.F_s.stages, x, self.poses(inputs) if self.by_pose else None)
 
     def poses(self, inputs: Inputs) -> Tensor:
         """The pose cluster of each image, int64 (B,)."""
@@ -180,7 +183,7 @@ class FSAM(Method):
     # 4. mutual learning
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        a = self.stages(self.backbone, batch.images)
+        a = self.stages(self.backbone.stages, batch.images)
         M = self.shape_input(batch, batch.clean)
         s = self.shape_maps(M, batch)
         x_a, x_s = a[-1].mean((2, 3)), s[-1].mean((2, 3))
@@ -199,7 +202,7 @@ class FSAM(Method):
 
     # 4.3 inference
 
-    def use(self, *, stream: str) -> None:
+    def use(self, *, stream: str = "appearance") -> None:
         """stream: which features a test compares, "appearance" or, for table 3, "shape" or "both"."""
         choose(STREAMS, stream, "stream (at_test.fsam.stream)")
         self.stream = stream
@@ -219,10 +222,10 @@ class FSAM(Method):
     def part_names(self) -> tuple[str, ...]:
         return (self.stream,)
 
-    def stages(self, network: nn.Module, *inputs: Tensor | None) -> list[Tensor]:
-        """A network's four block outputs in float32."""
-        with torch.autocast(next(network.parameters()).device.type, torch.bfloat16, enabled=self.mixed):
-            maps = network.stages(*inputs)
+    def stages(self, of: Callable[..., list[Tensor]], x: Tensor, *more: Tensor | None) -> list[Tensor]:
+        """What a backbone's function `stages` returns, its four block outputs, in float32."""
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.mixed):
+            maps = of(x, *more)
         return [each.float() for each in maps]
 
 
@@ -230,6 +233,7 @@ def in_blocks(name: str) -> Blocks:
     """A backbone by its name, with random weights; UserError if it has no blocks to compare."""
     network = backbones.build(name)
     if not isinstance(network, Blocks):
-        able = ", ".join(each for each, kind in backbones.BACKBONES.items() if isinstance(kind, type) and issubclass(kind, Blocks))
-        raise UserError(f"FSAM compares the blocks of its backbones, and {name} is not made of blocks; these are: {able}")
+        raise UserError(
+            f"FSAM compares the blocks of its backbones, and {name} has none; take resnet50 or mobilenet_v2"
+        )
     return network

@@ -11,8 +11,9 @@ import torch
 from partreid.errors import choose
 from partreid.methods.base import Learner
 from partreid.pretraining.ide import IDE
+from partreid.pretraining.parsing import Parsing
 
-PRETRAININGS: dict[str, type[Learner]] = {"ide": IDE}
+PRETRAININGS: dict[str, type[Learner]] = {"ide": IDE, "parsing": Parsing}
 
 
 def build(name: str, *, backbone: str, identities: int, **options: Any) -> Learner:

@@ -1,4 +1,4 @@
-"""FSAM's pictures: coarse masks against fine ones, as in the paper's figure 3, and the pose clusters of its figure 4."""
+"""FSAM's pictures: coarse masks against fine ones, as in the paper's figure 3, and pose clusters, as in figure 4."""
 
 from collections.abc import Mapping, Sequence
 
@@ -14,7 +14,7 @@ from partreid.labels.pictures.panels import centre
 from partreid.methods.fsam import FSAM
 from partreid.parsing import PARSING
 from partreid.records import integers, select
-from partreid.report.figures import Context, Figure
+from partreid.report.context import Context, Figure
 from partreid.report.sheets import Cell, Row, sheet
 from partreid.training import kinds
 
@@ -26,7 +26,7 @@ EXAMPLES = 6  # images of a cluster
 def figures(context: Context) -> list[Figure]:
     """Figure 3 where the method learns masks, figure 4 where it has poses; each where its label is on this disk."""
     method = context.trained.method
-    found = []
+    found: list[Figure] = []
     if not isinstance(method, FSAM):
         return found
     schp, poses = (LABELS[kind].file(kind, context.dataset) for kind in ("schp", "poses"))
