@@ -25,12 +25,12 @@ Where the paper is silent:
   fixed). "One-way" (table 5) holds the shape stream's side fixed.
 
 Where the paper disagrees with itself: Eq. 9 sums Frobenius norms, the sentence below it defines the squared norm.
-Neither has a scale at which the weights 0.5 to 5 make sense. Take a batch of B = 64, similarities that differ by 0.1,
-and the weight 5 of PRCC. The 16 norms then sum to 102, the squares to 655; times 5 against a cross-entropy that starts
-at ln 150 = 5. By gradients: a row of S, which is one image's share, gets 16 · 5 / √B = 10 from the norms and
-16 · 5 · 2 · 0.1 · √B = 128 from the squares, where cross-entropy's mean gives an image's logits at most √2 / B = 0.02.
-Over B², as in similarity-preserving distillation (Tung and Mori, ICCV 2019), the loss is 0.16 and the row gets 0.03:
-`reduction: mean_square`, the default. `frobenius` and `squared` are the literal readings.
+Under neither do the weights 0.5 to 5 make sense. With B = 64 images whose similarities differ by 0.1, the 16 norms sum
+to 102 and the squares to 655, to be weighed against a cross-entropy that starts at ln 150 = 5. Measured with rendered
+people as training starts (MobileNetV2, B = 64), the gradient of F_a's parameters has a norm of 1.2 from cross-entropy,
+100 from the triplets, 269 from the norms and 21,226 from the squares, before any weight. Divided by B², as in
+similarity-preserving distillation (Tung and Mori, ICCV 2019), it is 5.2, and the loss does not depend on the size of
+the batch: `reduction: mean_square`, the default. `frobenius` and `squared` are the literal readings.
 """
 
 from collections.abc import Callable
