@@ -4,6 +4,7 @@ import torch
 from partreid import backbones, weights
 from partreid.backbones.miniparser import MiniParser
 from partreid.backbones.parser import PARSERS, Parser, coarse
+from partreid.backbones.schp import SCHP
 from partreid.errors import UserError
 
 
@@ -47,3 +48,21 @@ def test_the_label_is_enlarged_from_cell_centres():
     assert found.shape == (1, 7, 4, 2)
     assert found[0, 3, :, 0].tolist() == [0, 0.25, 0.75, 1]
     assert found[0, 0, :, 1].tolist() == [1, 0.75, 0.25, 0]
+
+
+def test_published_weights_go_into_schp(tmp_path, monkeypatch):
+    monkeypatch.setitem(PARSERS, "schp", lambda: SCHP(7, (1, 1, 1, 1)))  # the architecture, a bottleneck per stage
+    torch.manual_seed(0)
+    source = SCHP(7, (1, 1, 1, 1))
+    torch.save({"state_dict": {f"module.{name}": value for name, value in source.state_dict().items()}}, tmp_path / "a")
+    monkeypatch.setattr(weights, "path", lambda name: {"schp_pascal": tmp_path / "a"}[name])
+    parser = Parser("schp")
+    parser.load_published()
+    assert torch.equal(parser.network.decoder.conv4.weight, source.decoder.conv4.weight)
+    images = torch.randn(1, 3, 32, 16)
+    with torch.no_grad():
+        logits = parser.eval()(images)
+        small = parser.network(images).fused
+    assert logits.shape == (1, 7, 32, 16)
+    for row, column in ((0, 0), (-1, 0), (0, -1), (-1, -1)):  # corners on corners
+        torch.testing.assert_close(logits[..., row, column], small[..., row, column])
