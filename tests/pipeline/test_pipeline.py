@@ -111,8 +111,10 @@ def test_a_methods_value_retrains_only_that_method(built):
 
 
 def test_an_evaluation_value_only_evaluates(built):
-    built.set(evaluate__average_precision="trapezoid")
+    built.set(evaluate__average_precision="trapezoid", evaluate__rerank__code="python")
     assert built.repro() == ["check", "evaluate", "report"]
+    metrics = json.loads((built.root / "results/synthetic/bpbreid/metrics.json").read_text())
+    assert {"general", "general re-ranked"} <= set(metrics)
 
 
 def test_another_tool_makes_new_labels(built):
