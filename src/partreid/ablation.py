@@ -1,8 +1,9 @@
 """A paper's ablation table as experiments: what to run, what has been run, and the table beside the paper's numbers.
 
-ablations.yaml holds paper -> model and tables; table -> title and rows; row -> name, `set` (parameter -> value) and
-`paper` (what the paper measured -> rank1 and mAP in per cent). A row's experiment is known by its parameters alone: it
-has been run if there is one on the same commit whose params.yaml is the row's.
+ablations.yaml holds paper -> model, tables and, where its numbers are not to be compared with a data set's first
+protocol, the `protocol`; table -> title and rows; row -> name, `set` (parameter -> value) and `paper` (what the paper
+measured -> those of rank1, rank5 and mAP that it gives, in per cent). A row's experiment is known by its parameters
+alone: it has been run if there is one on the same commit whose params.yaml is the row's.
 """
 
 import copy
@@ -26,7 +27,7 @@ Metrics = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Row:
-    """values: dotted path in params.yaml -> value. paper: what was measured -> {rank1, mAP}, per cent."""
+    """values: dotted path in params.yaml -> value. paper: what was measured -> {rank1, rank5, mAP}, per cent."""
 
     name: str
     values: Mapping[str, Any]
@@ -35,13 +36,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """One table of one paper."""
+    """One table of one paper. protocol: which of ours its numbers are compared with; by default the first."""
 
     paper: str
     name: str
     title: str
     model: str
     rows: Sequence[Row]
+    protocol: str | None = None
 
 
 def read(path: Path, paper: str, table: str) -> Table:
@@ -58,7 +60,7 @@ def read(path: Path, paper: str, table: str) -> Table:
         )
         for row in content["rows"]
     ]
-    return Table(paper, table, content["title"], model, rows)
+    return Table(paper, table, content["title"], model, rows, block.get("protocol"))
 
 
 def experiment(values: Mapping[str, Any], table: Table, row: Row, dataset: str, seed: int) -> dict[str, Any]:
@@ -141,11 +143,16 @@ def markdown(table: Table, results: Mapping[str, Sequence[Metrics]]) -> str:
     for row in table.rows:
         runs = results.get(row.name, [])
         ours = [" / ".join(spread([run[p][m] for run in runs]) for m in ("mAP", "rank1")) for p in protocols]
-        theirs = [row.paper.get(name) for name in measured_by_paper]
-        lines.append(
-            [row.name, *ours, *("-" if each is None else f"{each['mAP']} / {each['rank1']}" for each in theirs)]
-        )
+        lines.append([row.name, *ours, *(told(row.paper.get(name)) for name in measured_by_paper)])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def told(numbers: Mapping[str, float] | None) -> str:
+    """A paper's numbers in a cell."""
+    if numbers is None:
+        return "-"
+    more = f" (rank-5: {numbers['rank5']})" if "rank5" in numbers else ""
+    return f"{numbers.get('mAP', '-')} / {numbers['rank1']}{more}"
 
 
 def spread(values: Sequence[float]) -> str:
@@ -159,13 +166,14 @@ def spread(values: Sequence[float]) -> str:
 def inequalities(table: Table, results: Mapping[str, Sequence[Metrics]]) -> str:
     """Which of the paper's orderings of two rows by mAP hold for our means, in words; "" where there is none.
 
-    The paper's side is the first thing that its rows have numbers for, ours the first protocol.
+    The paper's side is the first thing that its rows have mAP for, ours the table's protocol.
     """
-    measured = next((name for row in table.rows for name in row.paper), None)
+    measured = next((name for row in table.rows for name, numbers in row.paper.items() if "mAP" in numbers), None)
     both = [row for row in table.rows if measured in row.paper and results.get(row.name)]
     if measured is None or len(both) < 2:
         return ""
-    protocol = next(iter(results[both[0].name][0]))
+    protocols = results[both[0].name][0]
+    protocol = next((name for name in protocols if name == table.protocol), next(iter(protocols)))
     ours = {row.name: float(np.mean([run[protocol]["mAP"] for run in results[row.name]])) for row in both}
     paper = {row.name: row.paper[measured]["mAP"] for row in both}
     pairs = [(a.name, b.name) for a in both for b in both if paper[a.name] < paper[b.name]]

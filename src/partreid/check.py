@@ -57,9 +57,15 @@ def names(params: Params) -> None:
         for name in params.pretraining
     }
     for name in params.methods:
+        for block in (params.methods[name], *(over.get(name, {}) for over in params.recipes.values())):
+            by_data_set(block, f"methods.{name}")
         method = learner(choose(METHODS, name, "model"), *params.recipe_of(name), f"methods.{name}", params.recipe)
         for part, by in method.starts_from.items():
             alike(getattr(method, part), getattr(choose(pretrainings, by, "pre-training"), part), part, name, by)
+        options(method.use, params.at_test.get(name, {}), f"at_test.{name}")
+        method.use(**params.at_test.get(name, {}))
+    for name in params.at_test:
+        choose(METHODS, name, "model (at_test)")
 
 
 def learner(kind: type[L], recipe: Recipe, own: Mapping[str, Any], where: str, recipe_name: str) -> L:
@@ -81,6 +87,13 @@ def alike(module: nn.Module, pretrained: nn.Module, part: str, method: str, by: 
             f"params.yaml: {part} of methods.{method} starts from pretraining.{by}, whose {part} is another network; "
             "give both the same one, in the recipe too"
         )
+
+
+def by_data_set(block: Mapping[str, Any], where: str) -> None:
+    """Raise a UserError for an unknown data set in a value that is given by data set."""
+    for key, value in block.items():
+        for dataset in value if isinstance(value, Mapping) else ():
+            choose({**DATASETS, "synthetic": None, "others": None}, dataset, f"data set ({where}.{key})")
 
 
 def fed(label: Label, block: LabelBlock, name: str) -> None:

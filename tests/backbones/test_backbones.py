@@ -9,7 +9,7 @@ from partreid.errors import UserError
 @pytest.mark.parametrize("name", sorted(BACKBONES))
 def test_shape_and_gradient(name):
     backbone = backbones.build(name)
-    height, width = getattr(backbone, "size", (64, 32))  # some are for one size of images
+    height, width = getattr(backbone, "size", (64, 32))  # some are for images of one size
     features = backbone(torch.randn(2, 3, height, width))
     assert features.shape == (2, backbone.channels, height // backbone.stride, width // backbone.stride)
     features.square().mean().backward()

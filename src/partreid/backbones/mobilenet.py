@@ -6,7 +6,7 @@ torchvision's names. As in our ResNet-50 the last strided stage keeps the resolu
 
 from torch import Tensor, nn
 
-from partreid.backbones.base import Backbone
+from partreid.backbones.base import Blocks
 
 # expansion t, channels c, repeats n, stride s of table 2; the stride of the sixth row is 1 here (2 in the paper)
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 1), (6, 320, 1, 1))
@@ -44,7 +44,7 @@ class InvertedResidual(nn.Module):
         return x + self.conv(x) if self.shortcut else self.conv(x)
 
 
-class MobileNetV2(Backbone):
+class MobileNetV2(Blocks):
     """(B, 3, H, W) -> (B, 1280, H / 16, W / 16).
 
     dilation 2: (B, 1280, H / 8, W / 8). The last strided stage keeps the resolution, and the filters after it are
@@ -69,5 +69,12 @@ class MobileNetV2(Backbone):
         layers.append(convolution(inputs, self.channels, 1))
         self.features = nn.Sequential(*layers)
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.features(images)
+    def stem(self, images: Tensor) -> Tensor:
+        return self.features[:2](images)  # (B, 16, H/2, W/2)
+
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """To (B, 24, H/4, W/4), (B, 32, H/8, W/8), (B, 96, H/16, W/16), (B, 1280, H/16, W/16).
+
+        Cut where ResNet-50's are: before every layer that has, or had before its stride was removed, a stride.
+        """
+        return self.features[2:4], self.features[4:7], self.features[7:14], self.features[14:]

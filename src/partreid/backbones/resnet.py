@@ -7,7 +7,7 @@ its resolution (last stride 1: Luo et al., "Bag of Tricks", CVPRW 2019, section 
 
 from torch import Tensor, nn
 
-from partreid.backbones.base import Backbone
+from partreid.backbones.base import Blocks
 
 
 class Bottleneck(nn.Module):
@@ -40,7 +40,7 @@ def stage(inputs: int, width: int, blocks: int, stride: int, dilations: tuple[in
     return nn.Sequential(Bottleneck(inputs, width, stride, dilations[0]), *rest)
 
 
-class ResNet50(Backbone):
+class ResNet50(Blocks):
     """(B, 3, H, W) -> (B, 2048, H / 16, W / 16).
 
     dilation 2: (B, 2048, H / 8, W / 8). The third stage keeps the resolution too, and the filters after its first
@@ -62,7 +62,9 @@ class ResNet50(Backbone):
         self.layer3 = stage(512, 256, 6, 2 // dilation, (1, dilation))
         self.layer4 = stage(1024, 512, 3, 1, (dilation, dilation))
 
-    def forward(self, images: Tensor) -> Tensor:
-        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))  # (B, 64, H/4, W/4)
-        x = self.layer2(self.layer1(x))  # (B, 512, H/8, W/8)
-        return self.layer4(self.layer3(x))  # (B, 2048, H/16, W/16)
+    def stem(self, images: Tensor) -> Tensor:
+        return self.maxpool(self.relu(self.bn1(self.conv1(images))))  # (B, 64, H/4, W/4)
+
+    def blocks(self) -> tuple[nn.Sequential, ...]:
+        """To (B, 256, H/4, W/4), (B, 512, H/8, W/8), (B, 1024, H/16, W/16), (B, 2048, H/16, W/16)."""
+        return self.layer1, self.layer2, self.layer3, self.layer4

@@ -14,11 +14,19 @@ from partreid.errors import UserError, choose
 from partreid.methods.base import Learner, Method
 from partreid.methods.bot import BagOfTricks
 from partreid.methods.bpbreid import BPBreID
+from partreid.methods.fsam import FSAM
 from partreid.methods.mpn import MPN
 from partreid.methods.pabr import PABR
 from partreid.methods.pcb import PCB
 
-METHODS: dict[str, type[Method]] = {"bot": BagOfTricks, "bpbreid": BPBreID, "mpn": MPN, "pabr": PABR, "pcb": PCB}
+METHODS: dict[str, type[Method]] = {
+    "bot": BagOfTricks,
+    "pcb": PCB,
+    "pabr": PABR,
+    "mpn": MPN,
+    "bpbreid": BPBreID,
+    "fsam": FSAM,
+}
 
 
 def build(name: str, *, backbone: str, identities: int, **options: Any) -> Method:

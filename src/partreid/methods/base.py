@@ -103,6 +103,9 @@ class Method(Learner):
     def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Features (B, P, D), visibility (B, P) of 0 and 1."""
 
+    def use(self) -> None:
+        """Choose how images are embedded: a method may have keyword arguments, the keys of its block `at_test`."""
+
     @abstractmethod
     def part_names(self) -> tuple[str, ...]:
         """The names of the P embedded parts."""

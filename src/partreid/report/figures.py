@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from partreid.report import pabr
+from partreid.report import fsam, pabr
 from partreid.report.context import Context, Figure
 
-FIGURES: dict[str, Callable[[Context], list[Figure]]] = {"pabr": pabr.figures}
+FIGURES: dict[str, Callable[[Context], list[Figure]]] = {"pabr": pabr.figures, "fsam": fsam.figures}
 """By the method's key."""
