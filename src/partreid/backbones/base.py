@@ -1,9 +1,37 @@
 """What every backbone is."""
 
-from torch import nn
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from torch import Tensor, nn
 
 
 class Backbone(nn.Module):
     """Image (B, 3, H, W) -> feature map (B, channels, H / stride, W / stride)."""
 
     channels: int
+    stride: int
+    weights: str | None = None  # whose published file it loads, if not that of its own name
+    unused: tuple[str, ...] = ("classifier.", "fc.")  # what it does without of that file, by the names' beginnings
+
+
+class Blocks(Backbone, ABC):
+    """A backbone that is a stem and blocks in a row, for methods that look at every block's output."""
+
+    @abstractmethod
+    def stem(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) -> what the first block takes."""
+
+    @abstractmethod
+    def blocks(self) -> Sequence[nn.Module]:
+        """The blocks in order: at strides 4, 8, 16 and, because the last one is not strided, 16 again."""
+
+    def stages(self, images: Tensor) -> list[Tensor]:
+        """The output of every block."""
+        maps = [self.stem(images)]
+        for block in self.blocks():
+            maps.append(block(maps[-1]))
+        return maps[1:]
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.stages(images)[-1]

@@ -6,16 +6,20 @@ torchvision's names. As in our ResNet-50 the last strided stage keeps the resolu
 
 from torch import Tensor, nn
 
-from partreid.backbones.base import Backbone
+from partreid.backbones.base import Blocks
 
 # expansion t, channels c, repeats n, stride s of table 2; the stride of the sixth row is 1 here (2 in the paper)
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 1), (6, 320, 1, 1))
+LAST_STRIDED = 64  # output channels of the last row with a stride
 
 
-def convolution(inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
+def convolution(
+    inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1, dilation: int = 1
+) -> nn.Sequential:
     """Convolution, batch norm, ReLU6."""
+    padding = dilation * (size // 2)
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, groups=groups, bias=False),
+        nn.Conv2d(inputs, outputs, size, stride, padding=padding, groups=groups, dilation=dilation, bias=False),
         nn.BatchNorm2d(outputs),
         nn.ReLU6(inplace=True),
     )
@@ -24,12 +28,12 @@ def convolution(inputs: int, outputs: int, size: int, stride: int = 1, groups: i
 class InvertedResidual(nn.Module):
     """1x1 expansion, 3x3 depthwise, 1x1 linear projection; a shortcut where the shape allows."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int):
+    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int, dilation: int = 1):
         super().__init__()
         hidden = inputs * expansion
         layers: list[nn.Module] = [convolution(inputs, hidden, 1)] if expansion != 1 else []
         layers += [
-            convolution(hidden, hidden, 3, stride, groups=hidden),
+            convolution(hidden, hidden, 3, stride, groups=hidden, dilation=dilation),
             nn.Conv2d(hidden, outputs, 1, bias=False),
             nn.BatchNorm2d(outputs),
         ]
@@ -40,21 +44,37 @@ class InvertedResidual(nn.Module):
         return x + self.conv(x) if self.shortcut else self.conv(x)
 
 
-class MobileNetV2(Backbone):
-    """(B, 3, H, W) -> (B, 1280, H / 16, W / 16)."""
+class MobileNetV2(Blocks):
+    """(B, 3, H, W) -> (B, 1280, H / 16, W / 16).
+
+    dilation 2: (B, 1280, H / 8, W / 8). The last strided stage keeps the resolution, and the filters after it are
+    dilated, so that the weights see what they were trained on.
+    """
 
     channels = 1280
+    stride = 16
 
-    def __init__(self) -> None:
+    def __init__(self, dilation: int = 1) -> None:
         super().__init__()
+        self.stride = 16 // dilation
         layers: list[nn.Module] = [convolution(3, 32, 3, stride=2)]
-        inputs = 32
+        inputs, dilated = 32, 1
         for expansion, outputs, repeats, stride in STAGES:
+            last = outputs == LAST_STRIDED
             for repeat in range(repeats):
-                layers.append(InvertedResidual(inputs, outputs, stride if repeat == 0 else 1, expansion))
+                step = 1 if repeat or (last and dilation > 1) else stride
+                layers.append(InvertedResidual(inputs, outputs, step, expansion, dilated))
                 inputs = outputs
+                dilated = dilation if last else dilated  # from the block after the one that loses its stride
         layers.append(convolution(inputs, self.channels, 1))
         self.features = nn.Sequential(*layers)
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.features(images)
+    def stem(self, images: Tensor) -> Tensor:
+        return self.features[:2](images)  # (B, 16, H/2, W/2)
+
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """To (B, 24, H/4, W/4), (B, 32, H/8, W/8), (B, 96, H/16, W/16), (B, 1280, H/16, W/16).
+
+        Cut where ResNet-50's are: before every layer that has, or had before its stride was removed, a stride.
+        """
+        return self.features[2:4], self.features[4:7], self.features[7:14], self.features[14:]

@@ -1,42 +1,9 @@
 """Pictures that only one method has, as in its paper: one function per method, from a trained method to pictures."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
+from partreid.report import fsam, pabr
+from partreid.report.context import Context, Figure
 
-from partreid.methods import Trained
-from partreid.report.gather import Album
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a figure may be made from.
-
-    table: the image table, read from `index`. image_ids: of the test images that the attention section shows.
-    dataset: its name, by which label caches are found. run: the folder of the training. seed: of what is drawn.
-    """
-
-    trained: Trained
-    album: Album
-    table: pa.Table
-    index: Path
-    image_ids: np.ndarray
-    dataset: str
-    run: Path
-    seed: int
-
-
-@dataclass(frozen=True)
-class Figure:
-    """picture: RGB uint8 (H, W, 3). caption: what it shows, after which figure of which paper."""
-
-    title: str
-    caption: str
-    picture: np.ndarray
-
-
-FIGURES: dict[str, Callable[[Context], list[Figure]]] = {}
+FIGURES: dict[str, Callable[[Context], list[Figure]]] = {"pabr": pabr.figures, "fsam": fsam.figures}
 """By the method's key."""

@@ -14,7 +14,7 @@ from partreid.revision import revision
 from partreid.training.data import TrainingSet
 from partreid.training.loop import device_of, mixed, train
 
-CODE = ("methods", "pretraining", "losses", "backbones", "training", "labels/grouping.py")
+CODE = ("methods", "pretraining", "losses", "backbones", "bilinear.py", "training", "labels/grouping.py")
 
 
 def run(

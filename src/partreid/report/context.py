@@ -1,0 +1,37 @@
+"""What a method's own figures (partreid.report.figures) are made from, and what they are."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from partreid.methods import Trained
+from partreid.report.gather import Album
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a figure may be made from.
+
+    table: the image table, read from `index`. image_ids: of the test images that the attention section shows.
+    dataset: its name, by which label caches are found. run: the folder of the training. seed: of what is drawn.
+    """
+
+    trained: Trained
+    album: Album
+    table: pa.Table
+    index: Path
+    image_ids: np.ndarray
+    dataset: str
+    run: Path
+    seed: int
+
+
+@dataclass(frozen=True)
+class Figure:
+    """picture: RGB uint8 (H, W, 3). caption: what it shows, after which figure of which paper."""
+
+    title: str
+    caption: str
+    picture: np.ndarray
