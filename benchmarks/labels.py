@@ -71,7 +71,7 @@ class Rate:
     processor: float
 
     def __str__(self) -> str:
-        return f"{1 / self.clock:8,.1f} images/s, {1e3 * self.processor:7.2f} ms of processor time per image"
+        return f"{1 / self.clock:8,.1f} images/s, {1e3 * self.processor:7.3f} ms of processor time per image"
 
 
 # --- stages ----------------------------------------------------------------------------------------------------------
@@ -284,7 +284,7 @@ def labels(
         rate = told(f"label {name}", runs[name], together(function, shares))
         if before is not None:
             bare, whole = before[0].processor, before[1].processor + rate.processor
-            print(f"  bare network / tool and label stage together: {bare / whole:.2f} by processor time", flush=True)
+            print(f"  tool and label stage together / bare network: {bare / whole:.2f} by processor time", flush=True)
 
 
 def truth(root: Path, table: pa.Table) -> Arrays:
