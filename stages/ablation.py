@@ -4,8 +4,8 @@ Usage: python stages/ablation.py PAPER TABLE [--seeds 1 2] [--dataset NAME] [--d
 For example `make ablation paper=mpn table=1 seeds="1 2"`. The tables are in ablations.yaml.
 
 Rows that `dvc exp show` lists are not run again, so a second call takes up what the first left; `dvc queue logs` shows
-what the worker is doing. Experiments belong to a
-commit; after a new one they are queued again, and DVC's run cache gives back every stage that it left as it was.
+what the worker is doing. Experiments belong to a commit; after a new one they are queued again, and DVC's run cache
+gives back every stage that it left as it was. Ctrl-C stops the worker too; a training goes on from its last epoch.
 Writes results/ablation/PAPER-TABLE-DATASET.md.
 """
 
