@@ -3,8 +3,9 @@
 Usage: python stages/ablation.py PAPER TABLE [--seeds 1 2] [--dataset NAME] [--dry]
 For example `make ablation paper=mpn table=1 seeds="1 2"`. The tables are in ablations.yaml.
 
-Rows that `dvc exp show` lists are not run again, so a second call takes up what the first left. Experiments belong to a
-commit; after a new one they are queued again, and DVC's run cache gives back every stage that it left as it was.
+Rows that `dvc exp show` lists are not run again, so a second call takes up what the first left; `dvc queue logs` shows
+what the worker is doing. Experiments belong to a commit; after a new one they are queued again, and DVC's run cache
+gives back every stage that it left as it was. Ctrl-C stops the worker too; a training goes on from its last epoch.
 Writes results/ablation/PAPER-TABLE-DATASET.md.
 """
 
@@ -12,6 +13,8 @@ import argparse
 import json
 import subprocess
 import sys
+import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,9 @@ from partreid import ablation, params
 from partreid.errors import UserError, run
 from partreid.files import write_text
 
+PAUSE = 10  # seconds between two looks at the queue
+LOCKED = 30  # how many times another DVC process may be waited for
+AT_WORK = ("Unable to acquire lock", ".dvc/tmp/exps/")  # what DVC says when another of its processes is at work
 Key = tuple[str, int]  # a row's name and a seed
 
 
@@ -61,7 +67,7 @@ def main() -> None:
         committed()
         for command in commands:
             dvc(*command)
-        dvc("exp", "run", "--run-all")
+        work()
         known = show()
 
     found = {key: ablation.state(known, content)[1] for key, content in wanted.items()}
@@ -85,20 +91,49 @@ def queue(name: str, changes: Mapping[str, Any]) -> list[str]:
     return ["exp", "run", "--queue", "--name", name, *settings, "evaluate"]
 
 
-def dvc(*arguments: str) -> None:
-    """Run dvc in sight of the user; its failure is a UserError."""
-    done = subprocess.run([sys.executable, "-m", "dvc", *arguments], check=False)
-    if done.returncode:
-        raise UserError(f"`dvc {' '.join(arguments[:3])} ...` failed, as it says above")
+def dvc(*arguments: str) -> str:
+    """Run dvc and return what it says; its failure is a UserError, unless a worker is in its way: then try again."""
+    with tempfile.TemporaryFile("w+") as said:
+        for patience in range(LOCKED, -1, -1):
+            said.truncate(said.seek(0))
+            # files, not pipes: the worker that dvc starts inherits them, and a pipe would be read until that ends
+            done = subprocess.run([sys.executable, "-m", "dvc", *arguments], check=False, stdout=said, stderr=said)
+            said.seek(0)
+            words = said.read()
+            if not done.returncode:
+                return words
+            if not patience or not any(reason in words for reason in AT_WORK):
+                raise UserError(f"`dvc {' '.join(arguments[:3])} ...` failed: {words.strip()[-1000:]}")
+            time.sleep(PAUSE)
+    raise AssertionError  # the loop has returned or raised
+
+
+def work() -> None:
+    """Have DVC's worker do all that is queued, and wait. Ctrl-C stops the worker and what it runs."""
+    shown = ""
+    dvc("queue", "start")
+    try:
+        while True:
+            *tasks, workers = [line.split() for line in dvc("queue", "status").splitlines() if line.strip()]
+            left = {task[1]: task[-1] for task in tasks if task[-1] in ("Queued", "Running")}
+            if not left:
+                return
+            running = ", ".join(name for name, status in left.items() if status == "Running")
+            if (now := f"{len(left)} to go; {running or 'between two'}") != shown:
+                print(f"{time.strftime('%H:%M:%S')}  {now}", flush=True)
+                shown = now
+            if workers[2:] == ["0", "active,", "0", "idle"]:
+                dvc("queue", "start")
+            time.sleep(PAUSE)
+    except KeyboardInterrupt:
+        dvc("queue", "stop", "--kill")
+        raise
 
 
 def show() -> list[dict[str, Any]]:
     """What `dvc exp show` knows of this commit's experiments."""
-    command = [sys.executable, "-m", "dvc", "exp", "show", "--json"]
-    done = subprocess.run(command, check=False, capture_output=True, text=True)
-    if done.returncode:
-        raise UserError(f"`dvc exp show` failed: {done.stderr.strip()[-500:]}")
-    return json.loads(done.stdout)
+    words = dvc("exp", "show", "--json")
+    return json.loads(words[words.index("[{") :])  # after warnings
 
 
 def committed() -> None:

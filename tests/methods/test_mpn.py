@@ -8,7 +8,7 @@ from methods.test_methods import batch_for, build
 from partreid import methods, params
 from partreid.errors import UserError
 from partreid.methods.base import Inputs
-from partreid.methods.mpn import ChannelAttention, Classifiers, PartConv, identity_loss, positions
+from partreid.methods.mpn import ChannelAttention, Classifiers, PartConv, convolve, identity_loss, positions
 from partreid.methods.mpn_prior import whole
 
 NAIVE = {"conv1": "apart", "conv2": "apart", "alignment": "none", "channel_attention": False}
@@ -67,6 +67,13 @@ def test_part_convolution_is_k_convolutions_with_batch_norm():
             own = x if x.dim() == 3 else x[:, k]
             expected = norm(convolution(own.transpose(1, 2)))
             assert torch.allclose(y[:, :, k].transpose(1, 2), expected, atol=1e-5)
+
+
+def test_both_forms_of_the_convolution_are_the_same():
+    x, weight, bias = torch.randn(2, 7, 5), torch.randn(4, 5), torch.randn(4)
+    product, convolution = (convolve(x, weight, bias, form) for form in (True, False))
+    assert product.shape == (2, 7, 4)
+    assert torch.allclose(product, convolution, atol=1e-5)
 
 
 def test_running_averages_are_the_main_tasks(project):

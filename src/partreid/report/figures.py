@@ -2,8 +2,13 @@
 
 from collections.abc import Callable
 
-from partreid.report import fsam, pabr
+from partreid.report import fsam, gradcam, pabr
 from partreid.report.context import Context, Figure
 
-FIGURES: dict[str, Callable[[Context], list[Figure]]] = {"pabr": pabr.figures, "fsam": fsam.figures}
+FIGURES: dict[str, Callable[[Context], list[Figure]]] = {
+    "fsam": fsam.figures,
+    "mpn": gradcam.figures,
+    "pabr": pabr.figures,
+    "pcb": gradcam.figures,
+}
 """By the method's key."""
