@@ -4,7 +4,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup demo test lint test-network clean
+.PHONY: help setup demo ablation test lint test-network clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,6 +25,10 @@ demo: setup ## rendered people, labels, training, evaluation, report: the defaul
 	@echo "== dvc repro: render, index, label, train, evaluate, report (about seven minutes on two cores)"
 	@start=$$(date +%s); dvc repro && echo "== done in $$(( $$(date +%s) - start )) s"
 	@python -c "from partreid import params; p = params.load(); print(f'== open results/{p.dataset}/{p.model}/report.html')"
+
+seeds ?= 1
+ablation: setup ## a paper's table by dvc's queue: make ablation paper=mpn table=1 seeds="1 2" [dataset=market1501]
+	@python stages/ablation.py $(paper) $(table) --seeds $(seeds) $(if $(dataset),--dataset $(dataset))
 
 test: setup lint ## lint and all tests
 	@echo "== pytest (about three minutes on two cores)"

@@ -27,9 +27,12 @@ def main() -> None:
     if not len(records.select(table, "query", "gallery")):
         raise UserError(f"{here.index} has no query and no gallery images, so there is nothing to embed")
     trained = methods.load(here.weights)
+    at_test = p.at_test.get(here.model, {})
+    trained.method.use(**at_test)
     header = {
         **{key: trained.header[key] for key in ("model", "dataset", "recipe", "seed", "labels", "precision")},
         "target": here.target,
+        "at_test": at_test,
         "distance": trained.method.distance,
         "parts": trained.method.part_names(),
         "trained_by": trained.header["revision"],

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from partreid import files, methods, params
-from partreid.errors import arguments, choose, run
+from partreid.errors import arguments, run
 from partreid.labels import LABELS
 from partreid.methods.start import load_start
 from partreid.training import run as training
@@ -14,10 +14,10 @@ def main() -> None:
     name, dataset = arguments(__doc__, "method", "dataset")
     p = params.load()
     recipe, options = p.recipe_of(name)
-    kind = choose(methods.METHODS, name, "model")
+    wanted = methods.outline(name, backbone=recipe.backbone, **options)  # some options decide what it learns from
     table = Path(f"data/index/{dataset}.parquet")
-    labels = {label: LABELS[label].file(label, dataset) for label in kind.labels}
-    pretrained = {part: Path(f"runs/pretrain-{by}-{dataset}/weights.pt") for part, by in kind.starts_from.items()}
+    labels = {label: LABELS[label].file(label, dataset) for label in wanted.labels}
+    pretrained = {part: Path(f"runs/pretrain-{by}-{dataset}/weights.pt") for part, by in wanted.starts_from.items()}
     data = training_set(table, p.root(dataset), labels)
     header = {
         "model": name,

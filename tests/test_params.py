@@ -49,7 +49,7 @@ def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
         ("train.seed", True, "train.seed must be int"),
         ("dataset", "market", "unknown data set 'market'; known: "),
         ("recipe", "large", "unknown recipe 'large'; known: laptop, paper"),
-        ("model", "bott", "unknown model 'bott'; known: bot, bpbreid"),
+        ("model", "bott", "unknown model 'bott'; known: bot, bpbreid, fsam"),
         ("methods.bot.parts", 3, "unknown key methods.bot.parts"),
         ("methods.bpbreid.decay_at", 3, "methods.bpbreid.decay_at must be list"),
         ("recipes.laptop.hight", 3, "recipes.laptop: unknown keys ['hight']"),
@@ -77,6 +77,12 @@ def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
         ("also_test_on", ["synthetic"], "which is the data set itself"),
         ("evaluate.rerank.code", "octave", "unknown code"),
         ("evaluate.rerank.k1", 0, "k1 and k2 are at least 1"),
+        ("methods.fsam.margin", {"prcc": 0.3}, "methods.fsam.margin lists data sets, so it needs a value for `others`"),
+        ("methods.fsam.margin", {"pcrr": 0.3, "others": 1.0}, "unknown data set (methods.fsam.margin) 'pcrr'"),
+        ("recipes.laptop.fsam", {"margin": {"pcrr": 1, "others": 1}}, "unknown data set (methods.fsam.margin) 'pcrr'"),
+        ("at_test.fsam.streams", "both", "unknown key at_test.fsam.streams"),
+        ("at_test.fsam.stream", "all", "unknown stream (at_test.fsam.stream) 'all'"),
+        ("at_test.bot", {"stream": "both"}, "unknown key at_test.bot.stream"),
     ],
 )
 def test_a_wrong_name_or_key_is_named(values, key, value, message):
@@ -117,6 +123,16 @@ def test_a_recipe_lies_over_every_method_and_its_block_over_one(values):
     assert recipe.learning_rate == values["methods"]["bpbreid"]["learning_rate"]
 
 
+def test_a_value_may_depend_on_the_data_set(values):
+    values = changed(values, "raw", {**values["raw"], "prcc": "/data/prcc"})
+    values["datasets"].append("prcc")
+    values["methods"]["fsam"]["similarity_weight"] = {"prcc": 5.0, "others": 2.0}
+    assert params.parse({**values, "dataset": "prcc"}).recipe_of("fsam")[1]["similarity_weight"] == 5
+    assert params.parse({**values, "dataset": "synthetic"}).recipe_of("fsam")[1]["similarity_weight"] == 2
+    values["methods"]["fsam"]["similarity_weight"] = 0.0  # as an ablation sets it
+    assert params.parse({**values, "dataset": "prcc"}).recipe_of("fsam")[1]["similarity_weight"] == 0
+
+
 def test_the_paper_recipe_adds_nothing(values):
     values["recipe"] = "paper"
     recipe, own = params.parse(values).recipe_of("bpbreid")
@@ -126,3 +142,9 @@ def test_the_paper_recipe_adds_nothing(values):
         if field.name not in values["methods"]["bpbreid"]
     }
     assert {**vars(recipe), **own} == {**values["methods"]["bpbreid"], **defaults}
+
+
+def test_a_part_and_its_pre_training_are_the_same_network(values):
+    over = changed(values, "recipes.laptop.pabr.part_network", "openpose")
+    with pytest.raises(UserError, match=r"part_network of methods\.pabr starts from pretraining\.partmaps, whose"):
+        check.names(params.parse(over))

@@ -2,9 +2,10 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from torch import nn
 
 from partreid.backbones import BACKBONES
 from partreid.datasets import DATASETS
@@ -21,6 +22,8 @@ from partreid.pretraining import PRETRAININGS
 from partreid.tools import TOOLS
 from partreid.training.loop import DEVICES, OPTIMIZERS, PRECISIONS
 from partreid.training.schedule import SCHEDULES
+
+L = TypeVar("L", bound=Learner)
 
 
 def names(params: Params) -> None:
@@ -44,22 +47,53 @@ def names(params: Params) -> None:
         raise UserError(f"no file {start} (train.start_from); copy there the weights.pt of an earlier training")
     at_least(1, {"evaluate.ranks": params.evaluate.ranks})
     reranking(params.evaluate.rerank)
+    pretrainings = {
+        name: learner(
+            choose(PRETRAININGS, name, "pre-training"),
+            *params.pretraining_of(name),
+            f"pretraining.{name}",
+            params.recipe,
+        )
+        for name in params.pretraining
+    }
     for name in params.methods:
-        learner(choose(METHODS, name, "model"), *params.recipe_of(name), f"methods.{name}", params.recipe)
-    for name in params.pretraining:
-        kind = choose(PRETRAININGS, name, "pre-training")
-        learner(kind, *params.pretraining_of(name), f"pretraining.{name}", params.recipe)
+        for block in (params.methods[name], *(over.get(name, {}) for over in params.recipes.values())):
+            by_data_set(block, f"methods.{name}")
+        method = learner(choose(METHODS, name, "model"), *params.recipe_of(name), f"methods.{name}", params.recipe)
+        for part, by in method.starts_from.items():
+            alike(getattr(method, part), getattr(choose(pretrainings, by, "pre-training"), part), part, name, by)
+        options(method.use, params.at_test.get(name, {}), f"at_test.{name}")
+        method.use(**params.at_test.get(name, {}))
+    for name in params.at_test:
+        choose(METHODS, name, "model (at_test)")
 
 
-def learner(kind: type[Learner], recipe: Recipe, own: Mapping[str, Any], where: str, recipe_name: str) -> None:
-    """Raise a UserError when a method or pre-training cannot be built or trained with the values of its block."""
+def learner(kind: type[L], recipe: Recipe, own: Mapping[str, Any], where: str, recipe_name: str) -> L:
+    """A method or pre-training without its weights. UserError when the values of its block cannot build or train it."""
     options(kind, own, where, given=("backbone", "identities"))
     values(recipe, f"{where} with recipe {recipe_name}")
     try:
         with torch.device("meta"):  # builds without memory or time: shows values that no network can have
-            kind(backbone=recipe.backbone, identities=2, **own)
+            return kind(backbone=recipe.backbone, identities=2, **own)
     except (TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"params.yaml: {where} cannot be built: {error}") from error
+
+
+def alike(module: nn.Module, pretrained: nn.Module, part: str, method: str, by: str) -> None:
+    """Raise a UserError when a method's part cannot start from that of its pre-training."""
+    shapes = [{name: value.shape for name, value in each.state_dict().items()} for each in (module, pretrained)]
+    if shapes[0] != shapes[1]:
+        raise UserError(
+            f"params.yaml: {part} of methods.{method} starts from pretraining.{by}, whose {part} is another network; "
+            "give both the same one, in the recipe too"
+        )
+
+
+def by_data_set(block: Mapping[str, Any], where: str) -> None:
+    """Raise a UserError for an unknown data set in a value that is given by data set."""
+    for key, value in block.items():
+        for dataset in value if isinstance(value, Mapping) else ():
+            choose({**DATASETS, "synthetic": None, "others": None}, dataset, f"data set ({where}.{key})")
 
 
 def fed(label: Label, block: LabelBlock, name: str) -> None:

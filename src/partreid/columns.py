@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from partreid.errors import UserError
+from partreid.errors import UserError, reason
 from partreid.files import whole
 
 
@@ -62,7 +62,7 @@ class Reader:
             self.header: dict[str, Any] = json.loads(self._table.schema.metadata[b"header"])
             self._names: list[str] = self._table.column_names
         except (pa.ArrowException, OSError, KeyError, TypeError, ValueError) as error:
-            raise UserError(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
+            raise UserError(f"{path} is damaged ({reason(error)}); delete it and run `dvc repro`") from error
 
     def all(self, name: str) -> np.ndarray:
         """The whole column, (N, ...)."""

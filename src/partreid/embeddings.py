@@ -33,7 +33,7 @@ class Embeddings:
 
     def of(self, image_ids: np.ndarray) -> "Embeddings":
         """The rows of the given image ids, in their order. UserError when one was not embedded."""
-        return self.take(_rows(self.image_id, image_ids))
+        return self.take(_rows(self.image_id, image_ids, np.argsort(self.image_id)))
 
 
 class Stored:
@@ -46,10 +46,11 @@ class Stored:
         self._reader = chunks.Reader(path)
         self.header: Mapping[str, Any] = self._reader.header
         self.image_id = self._reader.all("image_id")
+        self._order = np.argsort(self.image_id)  # once: a large gallery is asked for block by block
 
     def of(self, image_ids: np.ndarray) -> Embeddings:
         """The rows of the given image ids, in their order. UserError when one was not embedded."""
-        rows = _rows(self.image_id, image_ids)
+        rows = _rows(self.image_id, image_ids, self._order)
         features, visibility = (self._reader.rows(name, rows) for name in ("features", "visibility"))
         return Embeddings(image_ids, features, visibility, self.header)
 
@@ -58,14 +59,24 @@ class Stored:
         return images * self._reader.chunk("features", 0)[:1].nbytes
 
 
-def _rows(image_id: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Where the wanted image ids stand in image_id (N,). UserError when one does not."""
-    order = np.argsort(image_id)
+def _rows(image_id: np.ndarray, wanted: np.ndarray, order: np.ndarray) -> np.ndarray:
+    """Where the wanted image ids stand in image_id (N,), which `order` sorts. UserError when one does not."""
     rows = order[np.searchsorted(image_id, wanted, sorter=order).clip(max=len(order) - 1)]
     absent = np.flatnonzero(image_id[rows] != wanted)
     if len(absent):
         raise UserError(f"{len(absent)} images have no embedding (the first is image_id {wanted[absent[0]]})")
     return rows
+
+
+def joined(batches: Iterable[Embeddings]) -> Embeddings:
+    """Batches as one, with the header of the first."""
+    every = list(batches)
+    return Embeddings(
+        np.concatenate([batch.image_id for batch in every]),
+        np.concatenate([batch.features for batch in every]),
+        np.concatenate([batch.visibility for batch in every]),
+        every[0].header,
+    )
 
 
 def write(path: Path, header: Mapping[str, Any], batches: Iterable[Embeddings]) -> None:

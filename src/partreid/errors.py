@@ -25,6 +25,11 @@ def run(main: Callable[[], None]) -> NoReturn:
     sys.exit(0)
 
 
+def reason(error: Exception) -> str:
+    """What an exception of a library says, in one line."""
+    return " ".join(str(error).split())
+
+
 def arguments(doc: str | None, *names: str) -> list[str]:
     """The values of a program's positional arguments; a wrong number prints the program's usage and ends it."""
     parser = argparse.ArgumentParser(description=doc)

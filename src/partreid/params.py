@@ -133,6 +133,7 @@ class Params:
     methods: dict[str, dict[str, Any]]
     pretraining: dict[str, dict[str, Any]]
     recipes: dict[str, dict[str, Any]]
+    at_test: dict[str, dict[str, Any]]
     train: Train
     evaluate: Evaluate
 
@@ -163,9 +164,18 @@ class Params:
         if not isinstance(over.get(name, {}), Mapping):
             raise UserError(f"params.yaml: recipes.{self.recipe}.{name} must be a mapping, found {over[name]!r}")
         merged = {**block, **common, **over.get(name, {})}
+        merged = {key: self._here(value, f"{kind}.{name}.{key}") for key, value in merged.items()}
         names = [field.name for field in dataclasses.fields(Recipe)]
         recipe = _build(Recipe, {key: merged[key] for key in names if key in merged}, f"{kind}.{name}")
         return recipe, {key: value for key, value in merged.items() if key not in names}
+
+    def _here(self, value: Any, where: str) -> Any:
+        """A value as it is, or, of a mapping from data sets to values, the one for the chosen data set."""
+        if not isinstance(value, Mapping):
+            return value
+        if "others" not in value:
+            raise UserError(f"params.yaml: {where} lists data sets, so it needs a value for `others` too")
+        return value.get(self.dataset, value["others"])
 
 
 def load(path: Path = PARAMS) -> Params:

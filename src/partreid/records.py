@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from partreid.errors import UserError
+from partreid.errors import UserError, reason
 from partreid.files import whole
 
 SPLITS = ("train", "val", "query", "gallery", "multi_query")
@@ -87,7 +87,7 @@ def read(path: Path) -> pa.Table:
         table = pq.read_table(path, page_checksum_verification=True)
         check(table, str(path))
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
+        raise UserError(f"{path} is damaged ({reason(error)}); delete it and run `dvc repro`") from error
     return table
 
 

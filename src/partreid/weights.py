@@ -116,6 +116,14 @@ WEIGHTS = {
         102_500_000,
         "BSD-3-Clause (torchvision); trained on ImageNet-1k",
     ),
+    # BVLC's ImageNet-1k GoogLeNet; the page names the address of the file and its sha1
+    "googlenet": Weights(
+        "bvlc_googlenet.caffemodel",
+        Manual("https://github.com/BVLC/caffe/tree/master/models/bvlc_googlenet"),
+        "",
+        53_500_000,
+        "unrestricted use (BVLC); trained on ImageNet-1k",
+    ),
     # OSNet's authors' ImageNet-1k file, listed on this page as osnet_x1_0
     "osnet_x1_0": Weights(
         "osnet_x1_0_imagenet.pth",

@@ -22,7 +22,7 @@ from partreid import chunks, records, weights
 from partreid.errors import UserError
 from partreid.inspection import program
 from partreid.labels import LABELS, cache, pieces
-from partreid.tools import blazepose, openpose, schp
+from partreid.tools import TOOLS, blazepose, openpose, schp
 from partreid.tools.reading import read_original
 from upright import blob, people
 
@@ -305,7 +305,7 @@ def damages(data: bytes) -> Iterator[tuple[str, bytes]]:
 @pytest.mark.usefixtures("labelled")
 def test_damaged_caches_are_refused_by_name_in_every_reader():
     readers = {LABELS[name].file(name, "synthetic"): (f"label/{name}", MEMBERS[name]) for name in LABELS}
-    readers[TOOL] = ("tool/truth", ("keypoints", "person"))
+    readers[TOOL] = ("tool/truth", TOOLS["truth"].gives)
     for file, (kind, members) in readers.items():
         data, good = file.read_bytes(), everything(file, kind, members)
         refused = set()
@@ -333,7 +333,7 @@ def test_a_damaged_image_table_is_refused_by_name():
     for how, damaged in damages(INDEX.read_bytes()):
         INDEX.write_bytes(damaged)
         said = refusal(partial(records.read, INDEX))
-        assert said is None or str(INDEX) in said, how
+        assert said is None or (str(INDEX) in said and "\n" not in said), how
 
 
 @pytest.mark.parametrize("file", [TOOL, LABELS["heads"].file("heads", "synthetic")])
@@ -345,7 +345,7 @@ def test_stages_say_what_is_damaged(monkeypatch, capsys, file):
     words = ["label", "schp", "synthetic", "--processes", "1"] if file == TOOL else ["inspect", "heads", "synthetic"]
     assert stage(monkeypatch, *words) == 1
     said = capsys.readouterr().err.replace("\r", "\n").splitlines()[-1]
-    assert re.search(rf"^error: {file}.*damaged.*delete it", said), said
+    assert re.search(rf"^error: \S*{file}.*damaged.*delete it", said), said
 
 
 @pytest.mark.usefixtures("here")

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from partreid.losses.triplet import batch_hard, euclidean
+from partreid.losses.triplet import batch_hard, batch_hard_violating, cosine, euclidean
 
 
 def slow_batch_hard(features, pid, margin):
@@ -39,3 +39,26 @@ def test_gradient_is_finite_for_identical_images():
     features = torch.zeros(4, 3, requires_grad=True)
     batch_hard(euclidean(features), torch.tensor([0, 0, 1, 1]), 0.3).backward()
     assert torch.isfinite(features.grad).all()
+
+
+def test_mean_over_the_violating_triplets():
+    features = torch.randn(12, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    pid, margin, terms = torch.arange(12) % 3, -0.9, []
+    for a in range(12):
+        distance = [1 - float(torch.cosine_similarity(features[a], features[b], dim=0)) for b in range(12)]
+        positive = max(distance[b] for b in range(12) if pid[b] == pid[a] and b != a)
+        negative = min(distance[b] for b in range(12) if pid[b] != pid[a])
+        terms.append(positive - negative + margin)
+    violating = [term for term in terms if term > 0]
+    assert 0 < len(violating) < 12
+    fast = batch_hard_violating(cosine(features), pid, margin)
+    assert float(fast) == pytest.approx(sum(violating) / len(violating), abs=1e-9)
+
+
+def test_no_violating_triplet_costs_nothing():
+    features = torch.eye(4).repeat_interleave(2, 0).requires_grad_()
+    loss = batch_hard_violating(cosine(features), torch.arange(8) // 2, 0.2)
+    assert float(loss.detach()) == 0
+    loss.backward()
+    assert features.grad.abs().sum() == 0
+    assert float(batch_hard_violating(cosine(torch.randn(3, 4)), torch.arange(3), 0.2)) == 0

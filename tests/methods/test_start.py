@@ -34,10 +34,10 @@ def test_everything_but_the_classifiers_is_taken(name, identities, project, tmp_
     assert header["dataset"] == "cuhk03_detected"
     kept = 0
     for key, value in method.state_dict().items():
-        classifier = "classifier" in key and before[key].shape[:1] == (identities,)
+        classifier = "classifier" in key and identities in before[key].shape[:2]
         assert torch.equal(value, (before if classifier else saved)[key]), key
         kept += classifier
-    assert kept > 0
+    assert (kept > 0) == (name != "pabr")  # which learns from triplets alone
 
 
 def test_weights_of_another_method_are_refused(project, tmp_path):

@@ -75,6 +75,7 @@ def tiny(tmp_path_factory):
         recipes__laptop__warmup_epochs=0,
         recipes__laptop__height=64,
         recipes__laptop__width=32,
+        recipes__laptop__parsing__epochs=1,
         methods__bpbreid__embedding=16,
     )
     return project
@@ -110,8 +111,10 @@ def test_a_methods_value_retrains_only_that_method(built):
 
 
 def test_an_evaluation_value_only_evaluates(built):
-    built.set(evaluate__average_precision="trapezoid")
+    built.set(evaluate__average_precision="trapezoid", evaluate__rerank__code="python")
     assert built.repro() == ["check", "evaluate", "report"]
+    metrics = json.loads((built.root / "results/synthetic/bpbreid/metrics.json").read_text())
+    assert {"general", "general re-ranked"} <= set(metrics)
 
 
 def test_another_tool_makes_new_labels(built):
@@ -225,6 +228,25 @@ def test_training_starts_from_a_file_and_again_when_it_changes(built):
     assert "train-bpbreid" in built.repro()
     built.set(train__start_from="imagenet")
     assert built.repro() == []
+
+
+def test_fsam_starts_from_a_pretraining_and_a_choice_at_test_time_only_embeds(built):
+    built.set(model="fsam")
+    ran = built.repro()  # its labels may be there already
+    assert [stage for stage in ran if "@synthetic" not in stage] == [
+        "check", "pretrain-parsing", "train-fsam", "embed@fsam", "evaluate", "report"
+    ]  # fmt: skip
+    report = (built.root / "results/synthetic/fsam/report.html").read_text()
+    assert "Coarse and fine masks" in report
+    assert "Pose clusters" in report
+    built.set(at_test__fsam__stream="both")
+    assert built.repro() == ["check", "embed@fsam", "evaluate", "report"]
+    for label in ("schp", "poses"):  # a test needs neither
+        shutil.rmtree(built.root / "data/labels" / label)
+    built.set(at_test__fsam__stream="appearance")
+    built.run("python", "stages/embed.py", "fsam", "synthetic")
+    built.set(model="bpbreid")
+    assert [stage for stage in built.repro() if stage != "check"] == []
 
 
 def test_the_stages_are_these(built):

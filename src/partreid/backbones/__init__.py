@@ -4,37 +4,60 @@ Parameter names are those of the public weight files, so that these load without
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from partreid import torchfile, weights
+from partreid.backbones import caffe
 from partreid.backbones.base import Backbone
+from partreid.backbones.googlenet import GoogLeNet
 from partreid.backbones.hrnet import HRNet
 from partreid.backbones.mobilenet import MobileNetV2, MobileNetV2Dense
+from partreid.backbones.openpose import PartOpenPose
 from partreid.backbones.osnet import OSNet
+from partreid.backbones.relation import RelationAwareResNet50
 from partreid.backbones.resnet import ResNet50
+from partreid.backbones.small_cpm import SmallCPM
 from partreid.errors import UserError, choose
 
 BACKBONES: dict[str, Callable[[], Backbone]] = {
+    "googlenet": GoogLeNet,
     "hrnet_w32": HRNet,
     "mobilenet_v2": MobileNetV2,
     "mobilenet_v2_dense": MobileNetV2Dense,
+    "openpose": PartOpenPose,
     "osnet_x1_0": OSNet,
     "resnet50": ResNet50,
+    "resnet50_rga_256x128": partial(RelationAwareResNet50, 256, 128),
+    "resnet50_rga_384x128": partial(RelationAwareResNet50, 384, 128),
+    "small_cpm": SmallCPM,
+}
+
+# with the same parameters, but twice the resolution: stride 8 instead of 16
+DILATED: dict[str, Callable[[], Backbone]] = {
+    "googlenet": partial(GoogLeNet, 2),
+    "mobilenet_v2": partial(MobileNetV2, 2),
+    "resnet50": partial(ResNet50, 2),
 }
 
 
-def build(name: str) -> Backbone:
+def build(name: str, dilated: bool = False) -> Backbone:
     """A backbone with random weights."""
+    if dilated:
+        return choose(DILATED, name, "backbone with a dilated variant")()
     return choose(BACKBONES, name, "backbone")()
 
 
 def load_imagenet(backbone: Backbone, name: str) -> None:
     """Load the ImageNet weights of backbone `name` (fetched on first use, see partreid.weights)."""
+    if isinstance(backbone, RelationAwareResNet50):  # its attention starts from scratch
+        backbone, name = backbone.trunk, "resnet50"
     path = weights.path(backbone.weights or name)
-    state = torchfile.load(path, "delete it to fetch it again")
-    state = {name.removeprefix("module."): value for name, value in state.items()}  # some were saved data-parallel
+    read = caffe.load if path.suffix == ".caffemodel" else torchfile.load
+    content = read(path, "delete it to fetch it again")
+    state = {key.removeprefix("module."): value for key, value in content.items()}  # some were saved data-parallel
     load_named(backbone, state, ignore=backbone.unused, source=str(path))
 
 

@@ -1,6 +1,9 @@
 """What every backbone is."""
 
-from torch import nn
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from torch import Tensor, nn
 
 from partreid.errors import UserError
 
@@ -19,3 +22,25 @@ class Backbone(nn.Module):
         The parts are shared with the backbone. UserError where none is known that leaves both halves enough to do.
         """
         raise UserError(f"backbone {type(self).__name__} has no front and tail; osnet_x1_0 and mobilenet_v2 have")
+
+
+class Blocks(Backbone, ABC):
+    """A backbone that is a stem and blocks in a row, for methods that look at every block's output."""
+
+    @abstractmethod
+    def stem(self, images: Tensor) -> Tensor:
+        """Images (B, 3, H, W) -> what the first block takes."""
+
+    @abstractmethod
+    def blocks(self) -> Sequence[nn.Module]:
+        """The blocks in order: at strides 4, 8, 16 and, because the last one is not strided, 16 again."""
+
+    def stages(self, images: Tensor) -> list[Tensor]:
+        """The output of every block."""
+        maps = [self.stem(images)]
+        for block in self.blocks():
+            maps.append(block(maps[-1]))
+        return maps[1:]
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.stages(images)[-1]

@@ -4,27 +4,28 @@ Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2
 torchvision's names. As in our ResNet-50 the last strided stage keeps the resolution, so the network has stride 16.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partreid.backbones.base import Backbone
+from partreid.backbones.base import Backbone, Blocks
 
-Padding = Literal["zeros", "replicate"]
+Border = Literal["zeros", "replicate"]
 
 # expansion t, channels c, repeats n, stride s of table 2; the stride of the sixth row is 1 here (2 in the paper)
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 1), (6, 320, 1, 1))
+LAST_STRIDED = 64  # output channels of the last row with a stride
 
 
 def convolution(
-    inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1, padding: Padding = "zeros"
+    inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1, dilation: int = 1, border: Border = "zeros"
 ) -> nn.Sequential:
-    """Convolution, batch norm, ReLU6. padding: zeros, or replicate, which continues the border."""
-    mode: Padding = padding if size > 1 else "zeros"
+    """Convolution, batch norm, ReLU6. border: what is around the image, zeros or its border going on (replicate)."""
+    more: dict[str, Any] = {"padding": dilation * (size // 2), "padding_mode": border} if size > 1 else {}
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, size, stride, padding=size // 2, groups=groups, bias=False, padding_mode=mode),
+        nn.Conv2d(inputs, outputs, size, stride, groups=groups, dilation=dilation, bias=False, **more),
         nn.BatchNorm2d(outputs),
         nn.ReLU6(inplace=True),
     )
@@ -33,12 +34,14 @@ def convolution(
 class InvertedResidual(nn.Module):
     """1x1 expansion, 3x3 depthwise, 1x1 linear projection; a shortcut where the shape allows."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int, padding: Padding):
+    def __init__(
+        self, inputs: int, outputs: int, stride: int, expansion: int, dilation: int = 1, border: Border = "zeros"
+    ):
         super().__init__()
         hidden = inputs * expansion
         layers: list[nn.Module] = [convolution(inputs, hidden, 1)] if expansion != 1 else []
         layers += [
-            convolution(hidden, hidden, 3, stride, groups=hidden, padding=padding),
+            convolution(hidden, hidden, 3, stride, groups=hidden, dilation=dilation, border=border),
             nn.Conv2d(hidden, outputs, 1, bias=False),
             nn.BatchNorm2d(outputs),
         ]
@@ -49,25 +52,40 @@ class InvertedResidual(nn.Module):
         return x + self.conv(x) if self.shortcut else self.conv(x)
 
 
-class MobileNetV2(Backbone):
-    """(B, 3, H, W) -> (B, 1280, H / 16, W / 16)."""
+class MobileNetV2(Blocks):
+    """(B, 3, H, W) -> (B, 1280, H / 16, W / 16).
+
+    dilation 2: (B, 1280, H / 8, W / 8). The last strided stage keeps the resolution, and the filters after it are
+    dilated, so that the weights see what they were trained on.
+    """
 
     channels = 1280
     stride = 16
 
-    def __init__(self, padding: Padding = "zeros") -> None:
+    def __init__(self, dilation: int = 1, border: Border = "zeros") -> None:
         super().__init__()
-        layers: list[nn.Module] = [convolution(3, 32, 3, stride=2, padding=padding)]
-        inputs = 32
+        self.stride = 16 // dilation
+        layers: list[nn.Module] = [convolution(3, 32, 3, stride=2, border=border)]
+        inputs, dilated = 32, 1
         for expansion, outputs, repeats, stride in STAGES:
+            last = outputs == LAST_STRIDED
             for repeat in range(repeats):
-                layers.append(InvertedResidual(inputs, outputs, stride if repeat == 0 else 1, expansion, padding))
+                step = 1 if repeat or (last and dilation > 1) else stride
+                layers.append(InvertedResidual(inputs, outputs, step, expansion, dilated, border))
                 inputs = outputs
+                dilated = dilation if last else dilated  # from the block after the one that loses its stride
         layers.append(convolution(inputs, self.channels, 1))
         self.features = nn.Sequential(*layers)
 
-    def forward(self, images: Tensor) -> Tensor:
-        return self.features(images)
+    def stem(self, images: Tensor) -> Tensor:
+        return self.features[:2](images)  # (B, 16, H/2, W/2)
+
+    def blocks(self) -> tuple[nn.Module, ...]:
+        """To (B, 24, H/4, W/4), (B, 32, H/8, W/8), (B, 96, H/16, W/16), (B, 1280, H/16, W/16).
+
+        Cut where ResNet-50's are: before every layer that has, or had before its stride was removed, a stride.
+        """
+        return self.features[2:4], self.features[4:7], self.features[7:14], self.features[14:]
 
     def split(self) -> tuple[nn.Module, nn.Module]:
         """Cut after the first block of 160 channels: (B, 160, H / 16, W / 16) between the halves.
@@ -93,7 +111,7 @@ class MobileNetV2Dense(Backbone):
 
     def __init__(self) -> None:
         super().__init__()
-        self.features = nn.Sequential(*list(MobileNetV2(padding="replicate").features)[: self.TAPS[-1] + 1])
+        self.features = nn.Sequential(*list(MobileNetV2(border="replicate").features)[: self.TAPS[-1] + 1])
 
     def forward(self, images: Tensor) -> Tensor:
         x, scales = images, []

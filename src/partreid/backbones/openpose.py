@@ -6,17 +6,20 @@ stride 8; then stages, each with a branch for limbs (L1) and one for joints (L2)
 stage the output of the one before and the features. Parameters carry the names of the published Caffe model, which
 `body_pose_model.pth`, its conversion, keeps.
 
-Images are BGR as x / 256 - 0.5 with x in 0..255 (`prepare`).
+The network takes BGR as x / 256 - 0.5 with x in 0..255: `prepare` makes it of pixels. `PartOpenPose` is the part stream
+of Part-Aligned Bilinear, the network to its second stage behind the images that every backbone here takes.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partreid import torchfile
-from partreid.backbones import load_named
+from partreid import backbones, torchfile
+from partreid.backbones.base import Backbone
+from partreid.training.images import MEAN, STD
 
 LIMBS, JOINTS, FEATURES = 38, 19, 128  # x and y of 19 limb vectors; 18 joints and background; VGG features
 CHANNELS = LIMBS + JOINTS + FEATURES  # 185
@@ -69,21 +72,70 @@ class OpenPose(nn.ModuleDict):
                     inputs = outputs
 
     def forward(self, images: Tensor) -> Tensor:
+        return self.every_stage(images)[-1]
+
+    def every_stage(self, images: Tensor) -> list[Tensor]:
+        """The output of each stage, from the first on; of a network without stages, the features alone."""
         x = images
         for layer in VGG:
             # pooling rounds up, as Caffe does
             x = F.max_pool2d(x, 2, ceil_mode=True) if layer is None else F.relu(self[layer[0]](x))
         features = x  # (B, 128, H/8, W/8)
+        outputs = [features]
         for stage in range(1, self.stages + 1):
-            maps = [self._branch(stage, which, x) for which in BRANCHES]
-            x = torch.cat([*maps, features], dim=1)  # (B, 185, H/8, W/8)
-        return x
+            maps = [self._branch(stage, which, outputs[-1]) for which in BRANCHES]
+            outputs.append(torch.cat([*maps, features], dim=1))  # (B, 185, H/8, W/8)
+        return outputs[1:] or outputs
 
     def _branch(self, stage: int, which: str, x: Tensor) -> Tensor:
         *hidden, (last, _, _) = branch(stage, which)
         for name, _, _ in hidden:
             x = F.relu(self[name](x))
         return self[last](x)
+
+
+class PartOpenPose(Backbone):
+    """Normalised RGB images (B, 3, H, W) -> (B, 185, H / 8, W / 8): OpenPose's maps after its second stage.
+
+    Random weights: see `he`.
+    """
+
+    channels = CHANNELS
+    stride = STRIDE
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = OpenPose(2)
+        he(self.network, [self.network[branch(stage, which)[-1][0]] for stage in (1, 2) for which in BRANCHES])
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.every_stage(images)[-1]
+
+    def every_stage(self, images: Tensor) -> list[Tensor]:
+        """The output of both stages, each (B, 185, H / 8, W / 8)."""
+        return self.network.every_stage(from_normalised(images))
+
+
+def from_normalised(images: Tensor) -> Tensor:
+    """Normalised RGB (B, 3, H, W) (partreid.training.images) -> the same as `prepare` makes of the pixels."""
+    scale, mean = (torch.tensor(values, device=images.device)[:, None, None] for values in (STD, MEAN))
+    return (255 / 256 * (images * scale + mean) - 0.5).flip(1)
+
+
+def he(module: nn.Module, last: Iterable[nn.Module] = ()) -> None:
+    """Initialise all convolutions as a network of ReLUs without batch norm needs it (He et al., ICCV 2015).
+
+    last: layers that give maps; small, so that training starts from empty maps instead of noise. Biases are 0.
+    """
+    last = set(last)
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            if layer in last:
+                nn.init.normal_(layer.weight, std=0.01)
+            else:
+                nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
 
 
 def load(network: OpenPose, file: Path) -> None:
@@ -97,4 +149,4 @@ def load(network: OpenPose, file: Path) -> None:
     later = tuple(
         f"{name}." for s in range(network.stages + 1, STAGES + 1) for w in BRANCHES for name, _, _ in branch(s, w)
     )
-    load_named(network, state, ignore=later, source=str(file))
+    backbones.load_named(network, state, ignore=later, source=str(file))

@@ -7,18 +7,18 @@ its resolution (last stride 1: Luo et al., "Bag of Tricks", CVPRW 2019, section 
 
 from torch import Tensor, nn
 
-from partreid.backbones.base import Backbone
+from partreid.backbones.base import Blocks
 
 
 class Bottleneck(nn.Module):
     """1x1, 3x3 (with the stride), 1x1 to four times `width`, around a shortcut."""
 
-    def __init__(self, inputs: int, width: int, stride: int):
+    def __init__(self, inputs: int, width: int, stride: int, dilation: int = 1):
         super().__init__()
         outputs = 4 * width
         self.conv1 = nn.Conv2d(inputs, width, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(width)
-        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=1, bias=False)
+        self.conv2 = nn.Conv2d(width, width, 3, stride, padding=dilation, dilation=dilation, bias=False)
         self.bn2 = nn.BatchNorm2d(width)
         self.conv3 = nn.Conv2d(width, outputs, 1, bias=False)
         self.bn3 = nn.BatchNorm2d(outputs)
@@ -34,30 +34,37 @@ class Bottleneck(nn.Module):
         return self.relu(y + (x if self.downsample is None else self.downsample(x)))
 
 
-def stage(inputs: int, width: int, blocks: int, stride: int) -> nn.Sequential:
-    """A stage of bottlenecks; only the first has the stride."""
-    rest = [Bottleneck(4 * width, width, 1) for _ in range(blocks - 1)]
-    return nn.Sequential(Bottleneck(inputs, width, stride), *rest)
+def stage(inputs: int, width: int, blocks: int, stride: int, dilations: tuple[int, int] = (1, 1)) -> nn.Sequential:
+    """A stage of bottlenecks; only the first has the stride. dilations: of the first and of the others."""
+    rest = [Bottleneck(4 * width, width, 1, dilations[1]) for _ in range(blocks - 1)]
+    return nn.Sequential(Bottleneck(inputs, width, stride, dilations[0]), *rest)
 
 
-class ResNet50(Backbone):
-    """(B, 3, H, W) -> (B, 2048, H / 16, W / 16)."""
+class ResNet50(Blocks):
+    """(B, 3, H, W) -> (B, 2048, H / 16, W / 16).
+
+    dilation 2: (B, 2048, H / 8, W / 8). The third stage keeps the resolution too, and the filters after its first
+    block are dilated, so that the weights see what they were trained on.
+    """
 
     channels = 2048
     stride = 16
 
-    def __init__(self) -> None:
+    def __init__(self, dilation: int = 1) -> None:
         super().__init__()
+        self.stride = 16 // dilation
         self.conv1 = nn.Conv2d(3, 64, 7, 2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, padding=1)
         self.layer1 = stage(64, 64, 3, 1)
         self.layer2 = stage(256, 128, 4, 2)
-        self.layer3 = stage(512, 256, 6, 2)
-        self.layer4 = stage(1024, 512, 3, 1)
+        self.layer3 = stage(512, 256, 6, 2 // dilation, (1, dilation))
+        self.layer4 = stage(1024, 512, 3, 1, (dilation, dilation))
 
-    def forward(self, images: Tensor) -> Tensor:
-        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))  # (B, 64, H/4, W/4)
-        x = self.layer2(self.layer1(x))  # (B, 512, H/8, W/8)
-        return self.layer4(self.layer3(x))  # (B, 2048, H/16, W/16)
+    def stem(self, images: Tensor) -> Tensor:
+        return self.maxpool(self.relu(self.bn1(self.conv1(images))))  # (B, 64, H/4, W/4)
+
+    def blocks(self) -> tuple[nn.Sequential, ...]:
+        """To (B, 256, H/4, W/4), (B, 512, H/8, W/8), (B, 1024, H/16, W/16), (B, 2048, H/16, W/16)."""
+        return self.layer1, self.layer2, self.layer3, self.layer4

@@ -80,6 +80,8 @@ def squared_distance(x: np.ndarray, y: np.ndarray, start: np.ndarray, end: np.nd
 
 def resample(maps: np.ndarray, height: int, width: int) -> np.ndarray:
     """Average maps (n, H, W) over the cells of a grid on the same extent: float32 (n, height, width)."""
+    if maps.shape[1:] == (height, width):
+        return maps.astype(np.float32)
     rows, columns = _overlap(maps.shape[1], height), _overlap(maps.shape[2], width)
     return rows @ maps.astype(np.float32) @ columns.T
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from partreid import chunks, columns
@@ -181,6 +182,7 @@ _work: Work  # of this worker process; sent once, not with every piece
 def _start(work: Work) -> None:
     global _work
     _work = work
+    threadpool_limits(1)  # NumPy's own threads, in every process as many as cores, would wait for each other
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -14,14 +14,32 @@ from partreid.errors import UserError, choose
 from partreid.methods.base import Learner, Method
 from partreid.methods.bot import BagOfTricks
 from partreid.methods.bpbreid import BPBreID
+from partreid.methods.fsam import FSAM
+from partreid.methods.mpn import MPN
+from partreid.methods.pabr import PABR
 from partreid.methods.pah import PAH
+from partreid.methods.pcb import PCB
 
-METHODS: dict[str, type[Method]] = {"bot": BagOfTricks, "bpbreid": BPBreID, "pah": PAH}
+METHODS: dict[str, type[Method]] = {
+    "bot": BagOfTricks,
+    "pcb": PCB,
+    "pabr": PABR,
+    "mpn": MPN,
+    "bpbreid": BPBreID,
+    "fsam": FSAM,
+    "pah": PAH,
+}
 
 
 def build(name: str, *, backbone: str, identities: int, **options: Any) -> Method:
     """A method by its key, with random weights."""
     return choose(METHODS, name, "model")(backbone=backbone, identities=identities, **options)
+
+
+def outline(name: str, *, backbone: str, **options: Any) -> Method:
+    """A method without its weights, to ask what it learns from and starts from with these options."""
+    with torch.device("meta"):
+        return build(name, backbone=backbone, identities=2, **options)
 
 
 def initial(

@@ -79,7 +79,7 @@ class Learner(nn.Module, ABC):
         backbones.load_imagenet(self.backbone, backbone)
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        """The optimiser's groups."""
+        """The optimiser's groups. A group with `rate` learns with that share of the learning rate."""
         return [{"params": list(self.parameters()), "weight_decay": weight_decay}]
 
     def begin_epoch(self, epoch: int, persons: Persons) -> None:
@@ -104,6 +104,9 @@ class Method(Learner):
     @abstractmethod
     def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """Features (B, P, D), visibility (B, P) of 0 and 1."""
+
+    def use(self) -> None:
+        """Choose how images are embedded: a method may have keyword arguments, the keys of its block `at_test`."""
 
     @abstractmethod
     def part_names(self) -> tuple[str, ...]:

@@ -10,8 +10,11 @@ import torch
 
 from partreid.errors import choose
 from partreid.methods.base import Learner
+from partreid.pretraining.ide import IDE
+from partreid.pretraining.parsing import Parsing
+from partreid.pretraining.partmaps import PartMaps
 
-PRETRAININGS: dict[str, type[Learner]] = {}
+PRETRAININGS: dict[str, type[Learner]] = {"ide": IDE, "partmaps": PartMaps, "parsing": Parsing}
 
 
 def build(name: str, *, backbone: str, identities: int, **options: Any) -> Learner:

@@ -14,7 +14,7 @@ from partreid.labels.pictures.colours import PART_COLOURS
 from partreid.labels.pictures.drawing import heat
 from partreid.report import pictures, plots
 from partreid.report.attention import Looks
-from partreid.report.figures import Figure
+from partreid.report.context import Figure
 from partreid.report.inputs import Curve, Results
 from partreid.report.pipeline import Lane, Stage, lanes
 from partreid.report.ranking import Hit, Ranking

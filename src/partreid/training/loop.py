@@ -80,6 +80,7 @@ def train(
         log(epoch, means)
     for epoch in range(len(history), recipe.epochs):
         learner.train()
+        torch.manual_seed(1_000_003 * seed + epoch)  # so that dropout after an interruption draws what it would have
         learner.begin_epoch(epoch, persons(data, recipe.height, recipe.width, workers))
         count, batches = epoch_batches(
             data,
@@ -107,7 +108,7 @@ def train(
                 final_rate=recipe.final_rate,
             )
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group.get("rate", 1)
             terms = learner.losses(batch.to(device))
             terms = {"loss": torch.stack(list(terms.values())).sum(), **terms}
             optimizer.zero_grad(set_to_none=True)

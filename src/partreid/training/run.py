@@ -16,7 +16,7 @@ from partreid.training.data import TrainingSet
 from partreid.training.loop import device_of, mixed, train
 
 CODE = (
-    "methods", "pretraining", "losses", "backbones", "training", "crops.py", "labels/grouping.py",
+    "methods", "pretraining", "losses", "backbones", "bilinear.py", "crops.py", "training", "labels/grouping.py",
     "labels/pseudo_parts.py",
 )  # fmt: skip
 

@@ -58,12 +58,16 @@ def poses(image: np.ndarray, values: Values, *, header: Mapping[str, Any], **_: 
     shown = drawing.panel(image)
     scale = np.array([shown.shape[1] / image.shape[1], shown.shape[0] / image.shape[0], 1])
     skeleton = drawing.skeleton(shown, values["keypoints"] * scale, header["parameters"]["min_score"])
-    centre = np.array(header["centres"][int(values["cluster"])])  # (17, 2), from the trunk's middle, in statures
+    return {"skeleton": skeleton, cluster(values)[0]: centre(np.array(header["centres"][int(values["cluster"])]))}
+
+
+def centre(points: np.ndarray) -> np.ndarray:
+    """The centre of a pose cluster: (17, 2), from the trunk's middle, in statures (partreid.labels.poses)."""
     height, width = drawing.HEIGHT, drawing.HEIGHT // 2
-    places = centre * (0.85 * height) + [width / 2, 0.42 * height]
+    places = points * (0.85 * height) + [width / 2, 0.42 * height]
     stick = np.concatenate([places, np.ones((len(places), 1))], 1)
     plain = {**dict.fromkeys(SIDE_COLOURS, (255, 255, 255)), "middle": (120, 124, 132)}  # so that the nose is seen
-    return {"skeleton": skeleton, cluster(values)[0]: drawing.skeleton(drawing.blank(height, width), stick, 0.5, plain)}
+    return drawing.skeleton(drawing.blank(height, width), stick, 0.5, plain)
 
 
 def cluster(values: Values) -> tuple[str, ...]:

@@ -1,0 +1,90 @@
+"""Pooling two feature maps over the same cells to one vector: bilinear, compact bilinear, or side by side.
+
+Suh et al., "Part-Aligned Bilinear Representations for Person Re-identification", ECCV 2018, Eq. 3: the mean over the
+cells of the outer product of the two descriptors. Compact: Gao et al., "Compact Bilinear Pooling", CVPR 2016, algorithm
+2, with the tensor sketch of Pham and Pagh, "Fast and Scalable Polynomial Kernels via Explicit Feature Maps", KDD 2013:
+a random projection of the outer product that keeps inner products in expectation and is never formed from it.
+
+All take appearance (B, cA, h, w) and part (B, cP, h, w) maps, float32, and give (B, outputs).
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+SEEDS = ((1, 3), (5, 7))  # of hash and sign for the appearance and for the part map, as in the authors' PyTorch code
+
+
+class Pooling(nn.Module):
+    """What every pooling is. outputs: the length of the vector."""
+
+    outputs: int
+
+
+class Exact(Pooling):
+    """Eq. 3: f = 1/S sum_xy vec(a_xy (x) p_xy), in the order of Eq. 5: p_1 a, p_2 a, ..."""
+
+    def __init__(self, appearance: int, part: int, outputs: int):  # noqa: ARG002  the outer product's length is given
+        super().__init__()
+        self.outputs = appearance * part
+
+    def forward(self, A: Tensor, P: Tensor) -> Tensor:
+        outer = torch.einsum("bpn,ban->bpa", P.flatten(2), A.flatten(2))  # (B, cP, cA)
+        return outer.flatten(1) / A[0, 0].numel()
+
+
+class Compact(Pooling):
+    """Tensor sketch of `Exact`, of length `outputs`. The hashes and signs are buffers, stored with the weights.
+
+    Entry a_i p_j of the outer product is added to place (h(i) + g(j)) mod outputs with the sign s(i) t(j). That is the
+    circular convolution of the count sketches of a and p, a product after a Fourier transform; as the transform is
+    linear, the sum over the cells is taken before the way back.
+    """
+
+    def __init__(self, appearance: int, part: int, outputs: int):
+        super().__init__()
+        self.outputs = outputs
+        for name, channels, seeds in zip(("appearance", "part"), (appearance, part), SEEDS, strict=True):
+            places, signs = hashes(channels, outputs, *seeds)
+            self.register_buffer(f"{name}_places", torch.from_numpy(places))
+            self.register_buffer(f"{name}_signs", torch.from_numpy(signs))
+
+    def forward(self, A: Tensor, P: Tensor) -> Tensor:
+        a = torch.fft.rfft(self.count_sketch(A, "appearance"))  # (B, S, outputs / 2 + 1)
+        p = torch.fft.rfft(self.count_sketch(P, "part"))
+        return torch.fft.irfft((a * p).mean(1), self.outputs)
+
+    def count_sketch(self, x: Tensor, name: str) -> Tensor:
+        """Channels added to their places with their signs: (B, c, h, w) -> (B, S, outputs), S = h w cells."""
+        places, signs = self.get_buffer(f"{name}_places"), self.get_buffer(f"{name}_signs")
+        cells = x.flatten(2).transpose(1, 2) * signs  # (B, S, c)
+        return x.new_zeros(*cells.shape[:2], self.outputs).index_add(2, places, cells)
+
+
+def hashes(channels: int, outputs: int, place_seed: int, sign_seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A place 0..outputs-1, int64, and a sign, float32, for every channel: both (channels,)."""
+    # the legacy generators: their streams are fixed for all time, and they are what the authors' code draws from
+    places = np.random.RandomState(place_seed).randint(outputs, size=channels)
+    signs = np.random.RandomState(sign_seed).randint(2, size=channels) * 2 - 1
+    return places.astype(np.int64), signs.astype(np.float32)
+
+
+class Concatenated(Pooling):
+    """The paper's comparison, "concat + averagepool + linear": of both maps' means, a linear map to `outputs`."""
+
+    def __init__(self, appearance: int, part: int, outputs: int):
+        super().__init__()
+        self.outputs = outputs
+        self.linear = nn.Linear(appearance + part, outputs)
+
+    def forward(self, A: Tensor, P: Tensor) -> Tensor:
+        return self.linear(torch.cat([A.mean((2, 3)), P.mean((2, 3))], 1))
+
+
+POOLINGS: Mapping[str, Callable[[int, int, int], Pooling]] = {
+    "compact": Compact,
+    "exact": Exact,
+    "concat": Concatenated,
+}

@@ -1,0 +1,239 @@
+"""FSAM: fine-grained shape-appearance mutual learning for cloth-changing person re-identification.
+
+Hong, Wu, Wu, Han, Zheng: "Fine-Grained Shape-Appearance Mutual Learning for Cloth-Changing Person Re-Identification",
+CVPR 2021. In the paper's order: the fine-grained mask M = F_m(I), guided by identities (section 3.1, Eq. 1-5), the
+shape stream F_s with a last block per pose (3.2, Eq. 6), the appearance stream F_a (4.1, Eq. 7), dense interactive
+mutual learning between the two (4.2, Eq. 8-11). At test time the appearance stream works alone (4.3): no mask, no pose.
+There is no published code.
+
+Where the paper is silent:
+- Mask. It speaks of the shapes of body parts, so M is the softmax over the seven classes of Pascal-Person-Part:
+  `mask: parts`. `mask: foreground` is 1 - the background's probability, three times. Either way F_s starts from
+  ImageNet weights, and as the same function of F_m's scores: a widened first convolution sees every part as white and
+  the background as black (partreid.backbones.branched). Masks are not normalised: the batch norm that follows does it.
+- F_m sees the image at the size that F_a sees it, but before random erasing: a hole has no shape. M and the coarse mask
+  are compared (Eq. 4) and given to F_s at that size too. Images on which the parsing tool found nobody have no Eq. 4.
+- Triplets are batch hard. Cross-entropy is plain, as Eq. 2 has it.
+- Neck. "A fully-connected layer is applied for the features" would be `neck: fc`. We take `neck: bnneck`: the baseline
+  of table 6 (Market-1501: 94.1 / 84.9) is what Luo et al., "Bag of Tricks", report with one (94.1 / 85.7), not
+  without (92.0 / 81.7). The last stride is 1 for the same reason. Tests compare by cosine, after the batch norm.
+- Images without keypoints are of the middle pose cluster (partreid.labels.poses).
+- A + S of table 3: both features at unit length, concatenated.
+- Weights for Market-1501 and DukeMTMC-reID: 1 and 1, VC-Clothes'. Weight decay: 5e-4. Border for a random crop: none,
+  the paper lists flip and erasing.
+- "Two-way" is Eq. 9 and 11 as they stand: the gradient enters both streams (Deep Mutual Learning holds each target
+  fixed). "One-way" (table 5) holds the shape stream's side fixed.
+
+Where the paper disagrees with itself: Eq. 9 sums Frobenius norms, the sentence below it defines the squared norm.
+Under neither do the weights 0.5 to 5 make sense. With B = 64 images whose similarities differ by 0.1, the 16 norms sum
+to 102 and the squares to 655, to be weighed against a cross-entropy that starts at ln 150 = 5. Measured with rendered
+people as training starts (MobileNetV2, B = 64), the gradient of F_a's parameters has a norm of 1.2 from cross-entropy,
+100 from the triplets, 269 from the norms and 21,226 from the squares, before any weight. Divided by B², as in
+similarity-preserving distillation (Tung and Mori, ICCV 2019), it is 5.2, and the loss does not depend on the size of
+the batch: `reduction: mean_square`, the default. `frobenius` and `squared` are the literal readings.
+"""
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from partreid import backbones
+from partreid.backbones.base import Blocks
+from partreid.backbones.branched import Branched
+from partreid.backbones.parser import Parser, coarse
+from partreid.errors import UserError, choose
+from partreid.losses.identity import BNNeck
+from partreid.losses.mutual import REDUCTIONS, dense_similarity, symmetric_divergence
+from partreid.losses.triplet import batch_hard, euclidean
+from partreid.methods.base import Batch, Inputs, Method
+from partreid.parsing import PARSING
+
+# channels of M, and channels of F_s's input
+MASKS = {"parts": (len(PARSING), len(PARSING)), "foreground": (1, 3)}
+SHAPES = dict.fromkeys(("fine", "coarse", "colours"))
+BRANCHINGS = dict.fromkeys(("pose", "added"))
+TRANSFERS = dict.fromkeys(("two_way", "one_way"))
+STREAMS = dict.fromkeys(("appearance", "shape", "both"))
+
+
+class FullyConnected(nn.Module):
+    """In place of the BNNeck: logits (B, identities) straight from the feature (B, D)."""
+
+    def __init__(self, channels: int, identities: int):
+        super().__init__()
+        self.norm = nn.Identity()
+        self.classifier = nn.Linear(channels, identities)
+
+    def forward(self, feature: Tensor) -> Tensor:
+        return self.classifier(feature)
+
+
+NECKS: dict[str, type[BNNeck] | type[FullyConnected]] = {"bnneck": BNNeck, "fc": FullyConnected}
+
+
+class FSAM(Method):
+    """Appearance stream F_a (`backbone`), shape stream F_s on the masks of F_m.
+
+    parser: F_m, one of partreid.backbones.parser. mask: a key of MASKS. neck: of NECKS; see above.
+    shape: what F_s sees: "fine" masks M; "coarse" ones as the tool made them (S* of table 4); "colours", the image
+    itself, which makes it a second appearance stream (A <-> A of table 5).
+    branches: b. branching: "pose", Eq. 6, or "added", the sum of all branches ("3B" of table 2).
+    transfer: "two_way" or "one_way", from shape to appearance (table 5). reduction: of Eq. 9; see above.
+    preservation_weight: lambda_R of Eq. 5. similarity_weight, divergence_weight: lambda_SI and lambda_KL of Eq. 12.
+    margin: m of Eq. 3.
+    """
+
+    backbone: Blocks
+    labels = ("schp", "poses")
+    distance = "cosine"
+    starts_from = {"F_m": "parsing"}  # noqa: RUF012  the base class's type says that nobody writes to it
+
+    def __init__(
+        self,
+        *,
+        backbone: str,
+        identities: int,
+        parser: str,
+        mask: str,
+        shape: str,
+        branches: int,
+        branching: str,
+        neck: str,
+        transfer: str,
+        reduction: str,
+        preservation_weight: float,
+        similarity_weight: float,
+        divergence_weight: float,
+        margin: float,
+    ):
+        super().__init__()
+        choose(MASKS, mask, "mask (methods.fsam.mask)")
+        choose(SHAPES, shape, "input of the shape stream (methods.fsam.shape)")
+        choose(BRANCHINGS, branching, "branching (methods.fsam.branching)")
+        choose(TRANSFERS, transfer, "transfer (methods.fsam.transfer)")
+        choose(REDUCTIONS, reduction, "reduction (methods.fsam.reduction)")
+        if branches < 1:
+            raise UserError(f"methods.fsam.branches is {branches}, expected 1 or more")
+        self.backbone = in_blocks(backbone)  # F_a
+        self.F_m = Parser(parser)
+        self.F_s = Branched(in_blocks(backbone), branches, 3 if shape == "colours" else MASKS[mask][1])
+        self.neck_a, self.neck_s = (
+            choose(NECKS, neck, "neck (methods.fsam.neck)")(self.backbone.channels, identities) for _ in range(2)
+        )
+        self.mask, self.shape, self.branches = mask, shape, branches
+        self.by_pose = branching == "pose" and branches > 1
+        self.transfer, self.reduction, self.margin = transfer, reduction, margin
+        self.preservation_weight = preservation_weight
+        self.similarity_weight, self.divergence_weight = similarity_weight, divergence_weight
+        self.use()
+
+    def load_initial(self, backbone: str) -> None:
+        plain = in_blocks(backbone)
+        backbones.load_imagenet(plain, backbone)
+        self.backbone.load_state_dict(plain.state_dict())
+        self.F_s.start_from(plain)
+
+    # 3.1 identity-guided fine-grained mask learning
+
+    def classes(self, images: Tensor) -> Tensor:
+        """F_m: images (B, 3, H, W) -> probabilities of the classes (B, 7, H, W), background first."""
+        return self.feature_map(images, self.F_m).softmax(1)
+
+    def kind_of_mask(self, classes: Tensor) -> Tensor:
+        """Probabilities of the classes (B, 7, H, W) -> the chosen kind of mask (B, channels, H, W)."""
+        return classes if self.mask == "parts" else 1 - classes[:, :1]
+
+    def coarse_masks(self, inputs: Inputs) -> Tensor:
+        """M^, the initial masks, from the label cache."""
+        height, width = inputs.images.shape[2:]
+        return self.kind_of_mask(coarse(inputs.labels["schp"], (height, width)))
+
+    def preservation(self, M: Tensor, batch: Batch) -> Tensor:
+        """L_R, Eq. 4: the squared difference of M and M^, summed over channels, mean over pixels and known images."""
+        known = batch.labelled["schp"]
+        if self.shape != "fine" or not known.any():
+            return M.new_zeros(())
+        return (M - self.coarse_masks(batch))[known].square().sum(1).mean()
+
+    # 3.2 pose-specific fine-grained feature extractor
+
+    def shape_input(self, inputs: Inputs, clean: Tensor) -> Tensor:
+        """What F_s sees: masks (B, channels, H, W), or the image. clean: the images that F_m sees."""
+        if self.shape == "colours":
+            return inputs.images
+        return self.kind_of_mask(self.classes(clean)) if self.shape == "fine" else self.coarse_masks(inputs)
+
+    def shape_maps(self, x: Tensor, inputs: Inputs) -> list[Tensor]:
+        """x_{s,1} .. x_{s,4} of `shape_input`; the last by Eq. 6."""
+        x = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
+        return self.stages(self.F_s.stages, x, self.poses(inputs) if self.by_pose else None)
+
+    def poses(self, inputs: Inputs) -> Tensor:
+        """The pose cluster of each image, int64 (B,)."""
+        clusters = inputs.labels["poses"]
+        if clusters.shape[1] != self.branches:
+            raise UserError(
+                f"the label poses has {clusters.shape[1]} clusters, the shape stream {self.branches} branches; make "
+                "labels.poses.clusters and methods.fsam.branches equal"
+            )
+        return clusters.argmax(1)
+
+    # 4. mutual learning
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        a = self.stages(self.backbone.stages, batch.images)
+        M = self.shape_input(batch, batch.clean)
+        s = self.shape_maps(M, batch)
+        x_a, x_s = a[-1].mean((2, 3)), s[-1].mean((2, 3))
+        logits_a, logits_s = self.neck_a(x_a), self.neck_s(x_s)
+        own = {
+            "identity_shape": F.cross_entropy(logits_s, batch.pid),  # Eq. 1-3
+            "triplet_shape": batch_hard(euclidean(x_s), batch.pid, self.margin),
+            "preservation": self.preservation_weight * self.preservation(M, batch),  # Eq. 5
+            "identity_appearance": F.cross_entropy(logits_a, batch.pid),  # Eq. 7
+            "triplet_appearance": batch_hard(euclidean(x_a), batch.pid, self.margin),
+        }
+        if self.transfer == "one_way":
+            s, logits_s = [each.detach() for each in s], logits_s.detach()
+        L_SI, L_KL = dense_similarity(a, s, self.reduction), symmetric_divergence(logits_a, logits_s)
+        return {**own, "similarity": self.similarity_weight * L_SI, "divergence": self.divergence_weight * L_KL}
+
+    # 4.3 inference
+
+    def use(self, *, stream: str = "appearance") -> None:
+        """stream: which features a test compares, "appearance" or, for table 3, "shape" or "both"."""
+        choose(STREAMS, stream, "stream (at_test.fsam.stream)")
+        self.stream = stream
+        needed = {"schp": self.shape == "coarse", "poses": self.by_pose}
+        self.labels_at_test = () if stream == "appearance" else tuple(kind for kind in needed if needed[kind])
+
+    def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        features = []
+        if self.stream != "shape":
+            features.append(self.neck_a.norm(self.feature_map(inputs.images).mean((2, 3))))
+        if self.stream != "appearance":
+            x_s = self.shape_maps(self.shape_input(inputs, inputs.images), inputs)[-1].mean((2, 3))
+            features.append(self.neck_s.norm(x_s))
+        f = torch.cat([F.normalize(each, dim=1) for each in features], 1)
+        return f[:, None], f.new_ones(len(f), 1)  # (B, 1, D), (B, 1)
+
+    def part_names(self) -> tuple[str, ...]:
+        return (self.stream,)
+
+    def stages(self, of: Callable[..., list[Tensor]], x: Tensor, *more: Tensor | None) -> list[Tensor]:
+        """What a backbone's function `stages` returns, its four block outputs, in float32."""
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.mixed):
+            maps = of(x, *more)
+        return [each.float() for each in maps]
+
+
+def in_blocks(name: str) -> Blocks:
+    """A backbone by its name, with random weights; UserError if it has no blocks to compare."""
+    network = backbones.build(name)
+    if not isinstance(network, Blocks):
+        raise UserError(
+            f"FSAM compares the blocks of its backbones, and {name} has none; take resnet50 or mobilenet_v2"
+        )
+    return network

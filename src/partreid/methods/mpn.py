@@ -1,0 +1,253 @@
+"""MPN: a main and an auxiliary task for each body part, and how the one learns from the other.
+
+Ding, Wang, Wang, Tao: "Multi-task Learning with Coarse Priors for Robust Part-aware Person Re-identification",
+TPAMI 2022. In the paper's order: the prior (section 3.2) is partreid.methods.mpn_prior; main and auxiliary tasks with
+parameter space alignment (3.3), their losses (3.4, Eq. 1-4), feature space alignment (3.5, Eq. 5-9,
+partreid.losses.alignment), the sum of it all and the test (4, Eq. 10-11; the evaluator's distance "cosine").
+
+Every row of the paper's ablations is a set of arguments, written down in ablations.yaml:
+- Table 1: `tasks` (Baseline: auxiliary; MT Only: main), `conv1` (C1-S), `conv2` (C2-S), `alignment` (CF),
+  `channel_attention` (CA). Its Baseline (UB) needs part labels of the test images and is not here.
+- Table 2: `prior`. Tables 3 and 4: `alignment`. Figure 7: `parts`. Figure 10: `conv1` or `conv2` = soft, `soft_weight`.
+- MPN* of Table 5: a backbone with relation-aware attention (partreid.backbones.relation).
+
+Where the paper is silent we follow what its authors published (a variant without masks):
+- the 1x1 convolutions have biases; classifiers start from a normal distribution with standard deviation 0.001;
+- the reduction of the channel attention is r = 4.
+Where the paper and that code disagree we follow the paper: no Nesterov momentum, no averaging with the flipped image
+in the test, and the triplet loss on the cosine distance (code: squared Euclidean of unit vectors, twice as large).
+Where both are silent:
+- a shared layer shares its batch norm too. In training each task is normalised by its own batch; the running averages
+  that the test uses are the main task's alone, since the auxiliary task sees other inputs and is gone by then;
+- the channel attention, where there is one, is always shared;
+- soft sharing's L2 loss is the squared distance of all weights and biases of the 1x1 convolution, summed over parts.
+Differs from the paper: Eq. 1 has a minus sign before the cross-entropies, which are positive already; we read a plus.
+The offline translation that enlarges the training set fivefold is an online one (`pad`, `repeats` in params.yaml).
+"""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from partreid import backbones
+from partreid.errors import choose
+from partreid.losses.alignment import ALIGNMENTS
+from partreid.losses.identity import smoothed_cross_entropy
+from partreid.losses.triplet import batch_hard_violating, cosine
+from partreid.methods.base import Batch, Inputs, Method
+from partreid.methods.mpn_prior import PRIORS, Prior, part_maps, uniform_strips
+
+TASKS = ("both", "main", "auxiliary")  # main: MT Only. auxiliary: the Baseline of section 5.2.1, on uniform strips
+SHARING = ("shared", "apart", "soft")
+FSA = ("none", "sum", *ALIGNMENTS)  # sum: sample-wise as in the paper's reference [10], the triplet loss on h + g
+
+
+class PartConv(nn.Module):
+    """K 1x1 convolutions with batch norm, one for each part.
+
+    Input (B, N, C), which all parts see, or (B, K, N, C), to each its own; N positions. Output (B, N, K, D).
+    """
+
+    def __init__(self, parts: int, inputs: int, outputs: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(parts, outputs, inputs))
+        self.bias = nn.Parameter(torch.empty(parts, outputs))
+        self.norm = nn.BatchNorm1d(parts * outputs)
+        for parameter in (self.weight, self.bias):
+            nn.init.uniform_(parameter, -(inputs**-0.5), inputs**-0.5)  # PyTorch's own for a 1x1 convolution
+
+    def forward(self, x: Tensor, remember: bool = True) -> Tensor:
+        """remember: whether the running averages learn from this batch."""
+        if x.dim() == 3:
+            y = convolve(x, self.weight.flatten(0, 1), self.bias.flatten(), as_product=not x.is_cuda)  # (B, N, K D)
+        else:
+            y = (torch.einsum("bknc,kdc->bnkd", x, self.weight) + self.bias).flatten(2)
+        norm, flat = self.norm, y.flatten(0, 1)  # (B N, K D)
+        if remember or not self.training:
+            flat = norm(flat)
+        else:
+            flat = nn.functional.batch_norm(flat, None, None, norm.weight, norm.bias, training=True, eps=norm.eps)
+        return flat.view(*y.shape[:2], *self.bias.shape)
+
+
+class ChannelAttention(nn.Module):
+    """CA, figure 6: every channel of (B, K, D) is weighed by 0..1, from all channels of its part."""
+
+    def __init__(self, parts: int, channels: int, reduction: int):
+        super().__init__()
+        self.squeeze = PartConv(parts, channels, channels // reduction)
+        self.excite = PartConv(parts, channels // reduction, channels)
+
+    def forward(self, x: Tensor, remember: bool = True) -> Tensor:
+        squeezed = self.squeeze(x[:, :, None], remember).relu()  # (B, 1, K, D / r)
+        return x * self.excite(squeezed.transpose(1, 2), remember)[:, 0].sigmoid()
+
+
+class Classifiers(nn.Module):
+    """W_k of Eq. 1, one classifier for each part: (B, K, D) -> (B, K, identities)."""
+
+    def __init__(self, parts: int, channels: int, identities: int):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(parts, identities, channels).normal_(std=0.001))
+        self.bias = nn.Parameter(torch.zeros(parts, identities))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return torch.einsum("bkd,kid->bki", features, self.weight) + self.bias
+
+
+class MPN(Method):
+    """K main tasks, which see the whole image, and in training K auxiliary tasks, which see a part each.
+
+    parts: K. embedding: D, outputs of both convolutions. tasks: both, main, auxiliary. conv1, conv2: shared, apart or
+    soft, how the pair uses the convolution. soft_weight: of the L2 loss where it is soft. channel_attention: CA.
+    reduction: its r. prior: a name of mpn_prior.PRIORS. head_share, leg_share: how much of the label map head and legs
+    must cover. alignment: none, batch, sample, sum, class. alignment_weight: lambda of Eq. 10. margin: alpha of Eq. 3.
+    With one kind of task alone, sharing, prior and alignment have nothing to act on.
+    """
+
+    labels = ("schp",)
+    distance = "cosine"
+    starts_from: Mapping[str, str] = {"backbone": "ide"}
+
+    def __init__(
+        self,
+        *,
+        backbone: str,
+        identities: int,
+        parts: int,
+        embedding: int,
+        tasks: str,
+        conv1: str,
+        conv2: str,
+        soft_weight: float,
+        channel_attention: bool,
+        reduction: int,
+        prior: str,
+        head_share: float,
+        leg_share: float,
+        alignment: str,
+        alignment_weight: float,
+        margin: float,
+    ):
+        super().__init__()
+        choose(dict.fromkeys(TASKS), tasks, "tasks of mpn")
+        for sharing in (conv1, conv2):
+            choose(dict.fromkeys(SHARING), sharing, "sharing (conv1, conv2 of mpn)")
+        choose(dict.fromkeys(FSA), alignment, "alignment of mpn")
+        self.prior = choose(PRIORS, prior, "prior of mpn")
+        self.backbone = backbones.build(backbone)
+        self.conv1 = PartConv(parts, self.backbone.channels, embedding)
+        self.attention = ChannelAttention(parts, embedding, reduction) if channel_attention else None
+        self.conv2 = PartConv(parts, embedding, embedding)
+        self.classifier = Classifiers(parts, embedding, identities)
+        # the auxiliary tasks: what they do not share
+        both = tasks == "both"
+        own1, own2 = both and conv1 != "shared", both and conv2 != "shared"
+        self.auxiliary_conv1 = PartConv(parts, self.backbone.channels, embedding) if own1 else None
+        self.auxiliary_conv2 = PartConv(parts, embedding, embedding) if own2 else None
+        self.auxiliary_classifier = Classifiers(parts, embedding, identities) if both else None
+        self.soft = [name for name, sharing in (("conv1", conv1), ("conv2", conv2)) if both and sharing == "soft"]
+        self.soft_weight = soft_weight
+        self.presence = head_share, leg_share
+        self.parts = parts
+        self.strips = tasks == "auxiliary"
+        self.alignment = alignment
+        self.alignment_weight = alignment_weight
+        self.margin = margin
+
+    # 3.3 channel selection via parameter space alignment
+
+    def main_task(self, features: Tensor) -> Tensor:
+        """f_k: F (B, C, h, w) -> (B, K, D). The Baseline's only tasks see a uniform strip each."""
+        with torch.autocast(features.device.type, torch.bfloat16, enabled=self.mixed):
+            x = self.select(features).amax(1)  # global max pooling: (B, K, D)
+        x = x.float()
+        if self.attention is not None:
+            x = self.attention(x)
+        return self.conv2(x[:, :, None])[:, 0].relu()
+
+    def select(self, features: Tensor) -> Tensor:
+        """The channels that each part's first convolution selects: F (B, C, h, w) -> (B, N, K, D)."""
+        seen = uniform_strips(features, self.parts) if self.strips else positions(features)
+        return self.conv1(seen).relu()
+
+    def auxiliary_task(self, features: Tensor, prior: Prior) -> Tensor:
+        """z_k: F (B, C, h, w) -> (B, K, D)."""
+        conv1, conv2 = self.auxiliary_conv1 or self.conv1, self.auxiliary_conv2 or self.conv2
+        with torch.autocast(features.device.type, torch.bfloat16, enabled=self.mixed):
+            P = part_maps(features, prior, self.parts)  # (B, K, r w, C)
+            x = conv1(P, remember=self.auxiliary_conv1 is not None).relu().amax(1)
+        x = x.float()
+        if self.attention is not None:
+            x = self.attention(x, remember=False)
+        return conv2(x[:, :, None], remember=self.auxiliary_conv2 is not None)[:, 0].relu()
+
+    # 3.4 and 3.5 losses
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        features = self.feature_map(batch.images)
+        f = self.main_task(features)
+        h = f.flatten(1)  # Eq. 2
+        L_ID = identity_loss(self.classifier(f), batch.pid)
+        if self.auxiliary_classifier is None:
+            return {"identity": L_ID, "triplet": batch_hard_violating(cosine(h), batch.pid, self.margin)}
+        size = (features.shape[2], features.shape[3])
+        prior = self.prior(batch.labels["schp"], batch.labelled["schp"], size, *self.presence)
+        z = self.auxiliary_task(features, prior)
+        g = z.flatten(1)  # Eq. 5
+        L_ID = L_ID + identity_loss(self.auxiliary_classifier(z), batch.pid)
+        compared = h + g if self.alignment == "sum" else h
+        terms = {"identity": L_ID, "triplet": batch_hard_violating(cosine(compared), batch.pid, self.margin)}
+        if self.alignment in ALIGNMENTS:
+            terms["alignment"] = self.alignment_weight * ALIGNMENTS[self.alignment](h, g, batch.pid)
+        if self.soft:
+            terms["soft"] = self.soft_weight * torch.stack([self.apart(name) for name in self.soft]).sum()
+        return terms  # Eq. 10: their sum
+
+    def apart(self, name: str) -> Tensor:
+        """Section 5.3.2: the squared L2 distance between the pairs' parameters of convolution `name`."""
+        main, auxiliary = getattr(self, name), getattr(self, f"auxiliary_{name}")
+        return (main.weight - auxiliary.weight).square().sum() + (main.bias - auxiliary.bias).square().sum()
+
+    # 4 test
+
+    def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        f = self.main_task(self.feature_map(inputs.images))  # (B, K, D): h, part by part
+        return f, torch.ones(f.shape[:2], device=f.device)
+
+    def part_names(self) -> tuple[str, ...]:
+        return tuple(f"part {k + 1}" for k in range(self.parts))
+
+    def maps(self, inputs: Inputs) -> Tensor:
+        """How strongly the channels that each part's first convolution selects respond, over their maximum."""
+        features = self.feature_map(inputs.images)
+        response = self.conv1(positions(features)).relu().mean(-1).transpose(1, 2)  # (B, K, h w)
+        strongest = response.amax(-1, keepdim=True).clamp_min(1e-12)
+        return (response / strongest).unflatten(2, features.shape[2:])  # (B, K, h, w)
+
+    def part_logits(self, features: Tensor) -> Tensor:
+        """What each part's classifier says, for Grad-CAM: F (B, C, h, w) -> (B, K, identities)."""
+        return self.classifier(self.main_task(features))
+
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor, as_product: bool) -> Tensor:
+    """1x1 convolution of (B, N, C) with (D, C): (B, N, D).
+
+    On the CPU a matrix product is the faster form. On CUDA a product is computed in full float32, a convolution in TF32
+    as the backbone's, which is several times faster.
+    """
+    if as_product:
+        return nn.functional.linear(x, weight, bias)
+    y = nn.functional.conv2d(x.transpose(1, 2).unflatten(2, (-1, 1)), weight[:, :, None, None], bias)
+    return y.flatten(2).transpose(1, 2)
+
+
+def positions(features: Tensor) -> Tensor:
+    """(B, C, h, w) -> (B, h w, C); without a copy if the channels lie last in memory."""
+    return features.flatten(2).transpose(1, 2)
+
+
+def identity_loss(logits: Tensor, pid: Tensor) -> Tensor:
+    """Eq. 1 for one kind of task: cross-entropy summed over parts, averaged over the batch. (B, K, identities)."""
+    return logits.shape[1] * smoothed_cross_entropy(logits.transpose(1, 2), pid[:, None].expand(logits.shape[:2]), 0)

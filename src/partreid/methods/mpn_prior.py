@@ -1,0 +1,124 @@
+"""The coarse prior of body part locations: MPN, section 3.2 and figure 5.
+
+Ding, Wang, Wang, Tao: "Multi-task Learning with Coarse Priors for Robust Part-aware Person Re-identification",
+TPAMI 2022.
+
+From the label `schp` as a batch carries it: a mask M of the body on the feature map, the rows between which the body
+lies, and from these the part-specific feature maps P_k. Nothing here is learned, and nothing is needed in a test.
+
+Where the paper is silent:
+- head and legs are present when their cells, out of height x width of the label map, are at least `head_share` and
+  `leg_share` of all; upper and lower legs both count as leg, since one leg is enough and the classes know no sides;
+- a parsing or a person map says body where its probability is at least one half, and so does the resized mask;
+- the 1 x 2 kernel is one row high and two columns wide, so that it leaves the boundaries where they are;
+- in the fall-back (no head, no leg, no label, or an empty mask) the features are not masked: M = 1;
+- where K does not divide the rows of the feature map, the body is resized to the next multiple of K rows. In the
+  paper's setting (24 rows, K = 6) this is the feature map's own size.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from partreid.parsing import PARSING
+
+HEAD = PARSING.index("head")
+LEGS = [PARSING.index("upper_legs"), PARSING.index("lower_legs")]
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Where the bodies of B images are. mask: M, float32 (B, h, w) of 0 and 1. top, bottom: int64 (B,), the first and
+    the last row of the body, bottom included."""
+
+    mask: Tensor
+    top: Tensor
+    bottom: Tensor
+
+
+def whole(size: tuple[int, int, int], device: torch.device) -> Prior:
+    """The fall-back: all of the image is body. size: B, h, w."""
+    B, h, w = size
+    return Prior(
+        torch.ones(B, h, w, device=device),
+        torch.zeros(B, dtype=torch.int64, device=device),
+        torch.full((B,), h - 1, device=device),
+    )
+
+
+def body(schp: Tensor, labelled: Tensor, size: tuple[int, int], head_share: float, leg_share: float) -> Prior:
+    """The pipeline of figure 5a.
+
+    schp: float (B, 8, H, W), the probabilities of the seven classes and, last, of the person, moved as the image was.
+    labelled: bool (B,). size: h, w of the feature map. head_share, leg_share: of the cells, 0..1.
+    """
+    classes, person = schp[:, : len(PARSING)], schp[:, len(PARSING)]
+    # first, are the head and at least one leg there?
+    cells = classes.mean((2, 3))  # (B, 7), the share of each class
+    present = (cells[:, HEAD] >= head_share) & (cells[:, LEGS].sum(1) >= leg_share) & labelled
+    # second, the union of both maps
+    union = (classes[:, 0] < 0.5) | (person >= 0.5)  # (B, H, W)
+    # third, resized to the feature map, binarised, dilated
+    resized = F.interpolate(union[:, None].float(), size, mode="area")
+    M = dilate((resized[:, 0] >= 0.5).float())  # (B, h, w)
+    present &= M.any(2).any(1)
+    M = torch.where(present[:, None, None], M, 1)
+    rows = M.any(2)  # (B, h)
+    numbers = torch.arange(size[0], device=M.device)
+    top = torch.where(rows, numbers, size[0]).amin(1)
+    bottom = torch.where(rows, numbers, -1).amax(1)
+    return Prior(M, top, bottom)
+
+
+def dilate(mask: Tensor) -> Tensor:
+    """With a 1 x 2 kernel: a cell is set if it or its left neighbour was. (B, h, w) -> (B, h, w)."""
+    return F.max_pool2d(F.pad(mask[:, None], (1, 0)), (1, 2), stride=1)[:, 0]
+
+
+def uniform_division(schp: Tensor, labelled: Tensor, size: tuple[int, int], head: float, leg: float) -> Prior:  # noqa: ARG001
+    """Table 2, Uniform Division: no prior at all, the image is divided evenly."""
+    return whole((len(labelled), *size), labelled.device)
+
+
+def roi_resize(schp: Tensor, labelled: Tensor, size: tuple[int, int], head: float, leg: float) -> Prior:
+    """Table 2, ROI Resize: the boundaries without the mask."""
+    prior = body(schp, labelled, size, head, leg)
+    return Prior(torch.ones_like(prior.mask), prior.top, prior.bottom)
+
+
+PRIORS: dict[str, Callable[[Tensor, Tensor, tuple[int, int], float, float], Prior]] = {
+    "uniform": uniform_division,
+    "roi_resize": roi_resize,
+    "ours": body,
+}
+
+
+def part_maps(features: Tensor, prior: Prior, parts: int) -> Tensor:
+    """The part-specific feature maps P_k of figure 5b: features (B, C, h, w) -> (B, K, r w, C), K = parts.
+
+    The three steps: multiply by M, resize the rows between top and bottom to the feature map's height (bilinear, pixel
+    centres at +0.5), divide evenly into K strips of r rows.
+    """
+    B, C, h, w = features.shape
+    masked = features * prior.mask[:, None]
+    by_row = masked.permute(0, 2, 3, 1).reshape(B, h, w * C)
+    rows = parts * -(-h // parts)
+    resized = resize_rows(prior.top, prior.bottom, h, rows) @ by_row  # (B, rows, w C)
+    return resized.reshape(B, parts, (rows // parts) * w, C)
+
+
+def uniform_strips(features: Tensor, parts: int) -> Tensor:
+    """K strips of the whole image: features (B, C, h, w) -> (B, K, r w, C)."""
+    B, _, h, w = features.shape
+    return part_maps(features, whole((B, h, w), features.device), parts)
+
+
+def resize_rows(top: Tensor, bottom: Tensor, h: int, rows: int) -> Tensor:
+    """Bilinear interpolation of the rows top..bottom (int64, (B,)) to `rows` rows, as matrices float32 (B, rows, h)."""
+    length = (bottom - top + 1)[:, None].float()  # (B, 1)
+    centres = (torch.arange(rows, device=top.device) + 0.5) / rows * length - 0.5  # (B, rows), in rows from `top`
+    places = top[:, None] + torch.minimum(centres.clamp_min(0), length - 1)
+    return (1 - (places[:, :, None] - torch.arange(h, device=top.device)).abs()).clamp_min(0)

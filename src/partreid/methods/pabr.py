@@ -1,0 +1,177 @@
+"""PABR: part-aligned bilinear representations.
+
+Suh, Wang, Tang, Mei, Lee: "Part-Aligned Bilinear Representations for Person Re-identification", ECCV 2018. In the
+paper's order: the appearance map A and the part map P (section 3.1, Eq. 1-2), bilinear pooling (3.2, Eq. 3-5, in
+partreid.bilinear), the triplet loss (3.3, Eq. 6-7, in partreid.losses.all_triplets). Section 4's part-aware similarity
+(Eq. 8-9) follows from Eq. 3 and is a test of ours.
+
+P comes from the part of OpenPose up to its second stage, 185 maps: 38 of limbs, 19 of joints, 128 inner ones. Trained,
+it is a network that starts from the pre-training `partmaps`: the published weights where they are, otherwise the
+regression of cached part maps. Fixed (Fig. 6a), it is not run at all: the cached part maps of the same images
+stand in its place, in training and test. A cache of 57 channels has no inner maps; these then are 0 and say nothing.
+
+Where the paper is silent we follow what its authors published:
+- the batch norms after both reductions have no affine parameters;
+- without dilation, where the appearance map has half the cells, the 185 maps are max-pooled 2x2 before the reduction;
+- biases have no weight decay.
+The network sees one normalisation per part stream (partreid.backbones): the code gives OpenPose the appearance
+network's input times 0.0039, we give it OpenPose's own. The added layers start as [66] (Glorot), which the paper says.
+Where paper and published code disagree we follow the paper; the code's choices by name:
+- loss: Eq. 6 compares inner products by the margin 0.2. `similarity: squared_distance` is the code's, at the same
+  margin half as strict and of twice the scale. Eq. 7 averages over all triplets; `average: active` is the code's.
+- weight decay 2e-3 (code: 2e-4) and batches of 180 (code: 250) are params.yaml's.
+- the baseline without parts (`part_stream: none`) is the appearance map, its mean over the cells, a linear layer, as in
+  section 6.3; the code's goes on to inception 5b.
+The paper's 75,000 iterations are 750 epochs of 100 in the code; one of ours goes once over the set, on Market-1501
+about 90 batches. A tracklet or a multi-query is the average of its images' vectors: partreid.evaluation.pooling.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from partreid import backbones
+from partreid.bilinear import POOLINGS, Concatenated, Pooling
+from partreid.errors import UserError, choose
+from partreid.losses.all_triplets import MEANS, all_triplets
+from partreid.methods.base import Batch, Inputs, Method
+
+MAPS = {"limb": range(38), "joint": range(38, 57), "inner": range(57, 185)}  # where each kind stands in the 185
+PART_STREAMS = ("trained", "fixed", "none")
+SIMILARITIES: Mapping[str, Callable[[Tensor], Tensor]] = {  # unit vectors (B, D) -> (B, B)
+    "inner_product": lambda f: f @ f.T,
+    "squared_distance": lambda f: 2 * (f @ f.T) - 2,
+}
+
+
+class PABR(Method):
+    """f~, one unit vector per image; cosine distance.
+
+    part_stream: "trained", "fixed" (from cached part maps) or "none", the baseline without parts. part_network: the
+    backbone that gives the 185 maps; of "trained" only. part_maps: which of them are used (Table 1). non_negative: a
+    ReLU after the part map (Table 7). pooling: a key of partreid.bilinear.POOLINGS (Fig. 6c). dilated: an appearance
+    map of twice the resolution. appearance, part: cA and cP. embedding: length of the vector ("exact" has its own).
+    margin: m. similarity, average: see above.
+    """
+
+    distance = "cosine"
+
+    def __init__(
+        self,
+        *,
+        backbone: str,
+        identities: int,  # noqa: ARG002  every method is told; without a classifier it does not matter
+        part_stream: str,
+        part_network: str,
+        part_maps: Sequence[str],
+        non_negative: bool,
+        pooling: str,
+        dilated: bool,
+        appearance: int,
+        part: int,
+        embedding: int,
+        margin: float,
+        similarity: str,
+        average: str,
+    ):
+        super().__init__()
+        choose(dict.fromkeys(PART_STREAMS), part_stream, "part stream (part_stream)")
+        choose(dict.fromkeys(MEANS), average, "average (average)")
+        if isinstance(part_maps, str) or not part_maps:
+            raise UserError(f"part_maps is a list of one or more of {', '.join(MAPS)}")
+        self.backbone = backbones.build(backbone, dilated)
+        self.appearance = nn.Sequential(*reduction(self.backbone.channels, appearance, 1))
+        self.part_stream = part_stream
+        self.dilated = dilated
+        self.channels = [channel for kind in part_maps for channel in choose(MAPS, kind, "part maps (part_maps)")]
+        self.pooling: Pooling
+        if part_stream == "none":
+            self.pooling = Concatenated(appearance, 0, embedding)  # of the appearance map's mean alone
+        else:
+            relu = [nn.ReLU()] if non_negative else []
+            self.part = nn.Sequential(*reduction(len(self.channels), part, 3), *relu)
+            self.pooling = choose(POOLINGS, pooling, "pooling")(appearance, part, embedding)
+        if part_stream == "trained":
+            self.part_network = backbones.build(part_network)
+            if self.part_network.channels != MAPS["inner"].stop:
+                raise UserError(f"part_network {part_network} does not give OpenPose's 185 maps")
+            self.starts_from = {"part_network": "partmaps"}
+        if part_stream == "fixed":
+            self.labels = self.labels_at_test = ("partmaps",)
+        self.margin = margin
+        self.similarity = choose(SIMILARITIES, similarity, "similarity")
+        self.average = average
+
+    # 3.1 two-stream network
+
+    def streams(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """A (B, cA, h, w) and P (B, cP, h, w), Eq. 1-2; without a part stream cP is 0."""
+        A = self.appearance(self.feature_map(inputs.images))
+        if self.part_stream == "none":
+            return A, A[:, :0]
+        if self.part_stream == "trained":
+            maps = self.feature_map(inputs.images, self.part_network)
+        else:
+            maps = self.cached(inputs.labels["partmaps"], (A.shape[2], A.shape[3]))
+        maps = maps[:, self.channels]
+        if maps.shape[2:] != A.shape[2:]:
+            maps = F.adaptive_max_pool2d(maps, A.shape[2:])
+        return A, self.part(maps)
+
+    def cached(self, maps: Tensor, cells: tuple[int, int]) -> Tensor:
+        """Cached part maps (B, 57 or 185, 20, 10) as the part network would give them for A's cells: (B, 185, h, w)."""
+        absent = MAPS["inner"].stop - maps.shape[1]
+        if absent and set(self.channels) <= set(MAPS["inner"]):
+            raise UserError(
+                "the cached part maps have no inner maps; add limb or joint to methods.pabr.part_maps, or take "
+                "labels.partmaps from openpose"
+            )
+        h, w = cells if self.dilated else (2 * cells[0], 2 * cells[1])
+        maps = F.interpolate(maps, (h, w), mode="bilinear", antialias=True)  # nothing to do for images of 160 x 80
+        return F.pad(maps, (0, 0, 0, 0, 0, absent))
+
+    # 3.2 bilinear pooling
+
+    def represent(self, inputs: Inputs) -> Tensor:
+        """f~ (B, D) of Eq. 3-4."""
+        return F.normalize(self.pooling(*self.streams(inputs)))
+
+    # 3.3 loss
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        sim = self.similarity(self.represent(batch))
+        return {"triplet": all_triplets(sim, batch.pid, self.margin, self.average)}
+
+    def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
+        named = list(self.named_parameters())
+        return [
+            {"params": [p for name, p in named if not name.endswith("bias")], "weight_decay": weight_decay},
+            {"params": [p for name, p in named if name.endswith("bias")], "weight_decay": 0.0},
+        ]
+
+    # test
+
+    def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        f = self.represent(inputs)
+        return f[:, None], torch.ones(len(f), 1, device=f.device)  # (B, 1, D), (B, 1)
+
+    def part_names(self) -> tuple[str, ...]:
+        return ("part_aligned",)
+
+    def maps(self, inputs: Inputs) -> Tensor:
+        """How long each cell's share f_xy of Eq. 3 is, |a_xy| |p_xy|, against the image's longest: (B, 1, h, w)."""
+        A, P = self.streams(inputs)
+        length = A.norm(dim=1) * (P.norm(dim=1) if P.shape[1] else 1)
+        return (length / length.amax((1, 2), keepdim=True).clamp_min(1e-12))[:, None]
+
+
+def reduction(inputs: int, outputs: int, size: int) -> list[nn.Module]:
+    """A convolution of `size` x `size`, initialised after Glorot, and batch norm: (B, outputs, h, w)."""
+    convolution = nn.Conv2d(inputs, outputs, size, padding=size // 2)
+    nn.init.xavier_uniform_(convolution.weight)
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)
+    return [convolution, nn.BatchNorm2d(outputs, affine=False)]

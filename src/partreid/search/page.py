@@ -1,0 +1,103 @@
+"""The result of a search as one HTML page: pictures inlined, nothing loaded from elsewhere, no script."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from partreid.report.pictures import fit, jpeg
+from partreid.search.nearest import Hits
+from partreid.tools.reading import read_original
+
+HEIGHT, WIDTH = 256, 128  # of a picture, pixels; shown at half of it
+FAR = 1e30  # a distance beyond it means: no part of the two images could be compared
+
+
+@dataclass(frozen=True)
+class Found:
+    """One gallery image. distance: None where no part could be compared. same: by the threshold; None without one."""
+
+    rank: int
+    path: str
+    distance: float | None
+    same: bool | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A photo and what was found for it, nearest first."""
+
+    path: str
+    found: list[Found]
+
+
+def answers(queries: Sequence[str], hits: Hits, paths: Sequence[Path], threshold: float | None) -> list[Answer]:
+    """What was found for each query, (Q, k), with file names."""
+    result = []
+    for query, rows, distances in zip(queries, hits.row, hits.distance, strict=True):
+        found = []
+        for rank, (row, distance) in enumerate(zip(rows, distances, strict=True), 1):
+            if row >= 0:
+                value = None if distance > FAR else float(distance)
+                same = None if threshold is None else bool(distance <= threshold)
+                found.append(Found(rank, str(paths[row]), value, same))
+        result.append(Answer(query, found))
+    return result
+
+
+def render(
+    subtitle: str, answers: Sequence[Answer], threshold: str, facts: Sequence[tuple[str, str]], command: str
+) -> str:
+    """The whole page as HTML text.
+
+    threshold: what is to be said of it. facts: names and values of the record. command: makes the page again.
+    """
+    here = Path(__file__).parent
+    environment = Environment(
+        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    style = (here.parent / "report" / "report.css").read_text(encoding="utf-8")
+    return environment.get_template("search.html").render(
+        subtitle=subtitle,
+        style=Markup(style + (here / "search.css").read_text(encoding="utf-8")),
+        answers=[_shown(answer) for answer in answers],
+        threshold=threshold,
+        facts=facts,
+        command=command,
+    )
+
+
+def _shown(answer: Answer) -> dict[str, Any]:
+    return {
+        "name": Path(answer.path).name,
+        "path": answer.path,
+        "picture": uri(Path(answer.path)),
+        "same": sum(bool(found.same) for found in answer.found),
+        "known": any(found.same is not None for found in answer.found),
+        "found": [
+            {
+                "rank": found.rank,
+                "name": Path(found.path).name,
+                "path": found.path,
+                "distance": "∞" if found.distance is None else f"{found.distance:.3f}",
+                "verdict": {None: "plain", True: "right", False: "plain"}[found.same],
+                "told": {None: "", True: "same person", False: "further than the threshold"}[found.same],
+                "first_beyond": found.same is False and (place == 0 or bool(answer.found[place - 1].same)),
+                "picture": uri(Path(found.path)),
+            }
+            for place, found in enumerate(answer.found)
+        ],
+    }
+
+
+def uri(path: Path) -> str:
+    """A small picture of an image file as a data URI; a grey one where the file is gone."""
+    image = read_original(path)
+    if image is None:
+        image = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg(fit(image, HEIGHT, WIDTH))).decode()

@@ -1,0 +1,11 @@
+"""Embeddings as the distances take them."""
+
+import torch
+
+from partreid.embeddings import Embeddings
+from partreid.evaluation.distances import Vectors, vectors
+
+
+def tensors(embeddings: Embeddings) -> Vectors:
+    """On the CPU."""
+    return vectors(torch.from_numpy(embeddings.features), torch.from_numpy(embeddings.visibility))

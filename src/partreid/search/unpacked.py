@@ -1,0 +1,61 @@
+"""Embeddings laid out flat on disk, so that the few images of a short list are read without unpacking their chunks."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from partreid.embeddings import Stored
+from partreid.evaluation.distances import Vectors, vectors
+from partreid.files import fingerprint, scratch_root, whole
+
+BLOCK = 1024  # images at a time: a chunk of the file
+
+
+@dataclass(frozen=True)
+class Unpacked:
+    """features: float32 (N, P, D), visibility: float32 (N, P), both memory maps."""
+
+    features: np.ndarray
+    visibility: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def rows(self, start: int, count: int) -> Vectors:
+        """See ranking.Source."""
+        here = slice(start, start + count)
+        return _vectors(self.features[here], self.visibility[here]).rows(0, count)
+
+    def take(self, rows: np.ndarray) -> Vectors:
+        """Images by row, int64 (n,)."""
+        return _vectors(self.features[rows], self.visibility[rows])
+
+
+def _vectors(features: np.ndarray, visibility: np.ndarray) -> Vectors:
+    return vectors(torch.from_numpy(np.array(features)), torch.from_numpy(np.array(visibility)))
+
+
+def folder(path: Path, image_ids: np.ndarray) -> Path:
+    """Where what is made of these images of this embeddings file is kept: another place when the file changes."""
+    state = path.stat()
+    name = fingerprint(str(path.resolve()), state.st_size, state.st_mtime_ns, fingerprint(image_ids.tolist()))
+    return scratch_root() / "search" / name
+
+
+def unpacked(stored: Stored, image_ids: np.ndarray, into: Path) -> Unpacked:
+    """The images of an embeddings file, written to the folder `into` the first time."""
+    paths = into / "features.npy", into / "visibility.npy"
+    if not all(path.is_file() for path in paths):
+        shape = stored.of(image_ids[:1]).features.shape[1:]  # (P, D)
+        with whole(paths[0]) as first, whole(paths[1]) as second:
+            features = np.lib.format.open_memmap(first, "w+", np.float32, (len(image_ids), *shape))
+            visibility = np.lib.format.open_memmap(second, "w+", np.float32, (len(image_ids), shape[0]))
+            for start in range(0, len(image_ids), BLOCK):
+                block = stored.of(image_ids[start : start + BLOCK])
+                features[start : start + BLOCK] = block.features
+                visibility[start : start + BLOCK] = block.visibility
+            features.flush()
+            visibility.flush()
+    return Unpacked(*(np.load(path, mmap_mode="r") for path in paths))

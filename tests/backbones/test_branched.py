@@ -1,0 +1,84 @@
+import pytest
+import torch
+
+from partreid import backbones
+from partreid.backbones.base import Blocks
+from partreid.backbones.branched import Branched, first_convolution
+
+# of each block: channels and size of its output for images of 64 x 32
+MAPS = {
+    "resnet50": [(256, 16, 8), (512, 8, 4), (1024, 4, 2), (2048, 4, 2)],
+    "mobilenet_v2": [(24, 16, 8), (32, 8, 4), (96, 4, 2), (1280, 4, 2)],
+}
+
+
+@pytest.mark.parametrize("name", sorted(MAPS))
+def test_blocks_end_where_the_backbone_ends(name):
+    torch.manual_seed(0)
+    network = backbones.build(name).eval()
+    images = torch.randn(1, 3, 64, 32)
+    with torch.no_grad():
+        maps = network.stages(images)
+        assert [tuple(each.shape[1:]) for each in maps] == MAPS[name]
+        assert torch.equal(maps[-1], network(images))
+    inside = {id(p) for block in network.blocks() for p in block.parameters()}
+    assert len(inside) == sum(1 for block in network.blocks() for _ in block.parameters())
+
+
+def branched(branches=3, inputs=3):
+    torch.manual_seed(0)
+    network = Branched(backbones.build("mobilenet_v2"), branches, inputs)
+    for branch in network.others:  # so that branches differ
+        for p in branch.parameters():
+            torch.nn.init.normal_(p, std=0.1)
+    return network
+
+
+def test_parameter_count_of_the_papers_shape_stream():
+    with torch.device("meta"):
+        stream = Branched(backbones.build("resnet50"), 3, 3)
+        one = Branched(backbones.build("resnet50"), 1, 3)
+    assert sum(p.numel() for p in stream.parameters()) == 53_437_504  # three layer4 of 14,964,736
+    assert sum(p.numel() for p in one.parameters()) == 23_508_032
+
+
+@torch.no_grad()
+def test_each_input_goes_through_its_branch_alone():
+    network = branched().eval()
+    x = torch.randn(6, 3, 64, 32)
+    branch = torch.tensor([2, 0, 1, 1, 0, 2])
+    maps = network.stages(x, branch)
+    last = [network.network.blocks()[-1], *network.others]
+    for row, chosen in enumerate(branch.tolist()):
+        alone = last[chosen](maps[2][row : row + 1])[0]
+        torch.testing.assert_close(maps[3][row], alone)
+    added = network.stages(x, None)
+    torch.testing.assert_close(added[3], sum(block(maps[2]) for block in last))
+    torch.testing.assert_close(added[2], maps[2])
+
+
+def test_a_branch_without_inputs_is_left_alone():
+    network = branched().train()
+    before = [value.clone() for value in network.others[1].state_dict().values()]
+    network.stages(torch.randn(4, 3, 64, 32), torch.tensor([0, 1, 1, 0]))[-1].sum().backward()
+    assert all(p.grad is not None for p in network.others[0].parameters())
+    assert all(p.grad is None for p in network.others[1].parameters())
+    after = network.others[1].state_dict().values()
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+
+
+@torch.no_grad()
+def test_at_the_start_all_parts_together_are_a_white_figure():
+    torch.manual_seed(1)
+    plain = backbones.build("mobilenet_v2").eval()
+    assert isinstance(plain, Blocks)
+    seven, three = branched(inputs=7).eval(), branched(inputs=3).eval()
+    seven.start_from(plain)
+    three.start_from(plain)
+    classes = torch.rand(3, 7, 64, 32).softmax(1)
+    figure = (1 - classes[:, :1]).expand(-1, 3, -1, -1)
+    branch = torch.tensor([0, 1, 2])
+    for a, b in zip(seven.stages(classes, branch), three.stages(figure, branch), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(three.stages(figure, branch)[-1], plain(figure))  # all branches start alike
+    assert first_convolution(seven.network).weight.shape == (32, 7, 3, 3)

@@ -1,0 +1,140 @@
+"""stages/search.py as a program, in a project of one tiny data set and an untrained model."""
+
+import hashlib
+import json
+import re
+import runpy
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from partreid import embeddings, methods, params, records
+from partreid.errors import UserError
+from partreid.files import sha256
+from partreid.inference import embed
+
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """`folder`: 8 persons in plain colours by 2 cameras, embedded by an untrained bot."""
+    root = tmp_path_factory.mktemp("search")
+    values = yaml.safe_load((PROJECT / "params.yaml").read_text())
+    values |= {"model": "bot", "dataset": "folder"}
+    values["raw"]["folder"] = str(root / "photos")
+    (root / "params.yaml").write_text(yaml.safe_dump(values))
+    (root / "photos").mkdir()
+    random = np.random.default_rng(0)
+    rows = []
+    for person in range(8):
+        colours = random.integers(0, 256, (4, 1, 3))
+        for camera, split in ((0, "query"), (1, "gallery")):
+            image = np.repeat(colours, 32, axis=0) + random.integers(-3, 4, (128, 64, 3))
+            path = root / "photos" / f"{person}_{camera}.png"
+            cv2.imwrite(str(path), image.clip(0, 255).astype(np.uint8))
+            digest = hashlib.sha1(path.read_bytes()).hexdigest()
+            row = {"path": path.name, "split": split, "pid": person, "camid": camera}
+            rows.append({**row, "width": 64, "height": 128, "sha1": digest})
+    index, run = root / "data/index/folder.parquet", root / "runs/bot-folder"
+    records.write(records.build(rows, {}), index)
+    torch.manual_seed(1)
+    _, options = params.load(PROJECT / "params.yaml").recipe_of("bot")
+    method = methods.build("bot", backbone="mobilenet_v2", identities=3, **options)
+    about = {"model": "bot", "backbone": "mobilenet_v2", "identities": 3, "options": options, "dataset": "folder"}
+    methods.save(run / "weights.pt", method, {**about, "height": 64, "width": 32})
+    trained, table = methods.load(run / "weights.pt"), records.read(index)
+    header = {"model": "bot", "dataset": "folder", "target": "folder", "distance": "cosine"}
+    header |= {"table": sha256(index), "weights": sha256(run / "weights.pt")}
+    batches = embed(trained, table, root / "photos", {}, torch.device("cpu"))
+    embeddings.write(run / "embeddings.npz", header, batches)
+    (root / "photos/broken.jpg").write_bytes(b"no image")
+    return root
+
+
+@pytest.fixture
+def search(project, monkeypatch, capsys):
+    """A function that runs the program in the project and returns what it printed; errors are raised."""
+    monkeypatch.chdir(project)
+
+    def run(*arguments):
+        monkeypatch.setattr("sys.argv", ["stages/search.py", *map(str, arguments)])
+        runpy.run_path(str(PROJECT / "stages/search.py"))["main"]()
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_a_folder_is_ranked_and_its_embeddings_are_a_gallery_too(project, search):
+    printed = search("--query", "photos/3_0.png", "photos/5_0.png", "--gallery", "photos", "--top", 4)
+    assert "left out: " in printed
+    assert "broken.jpg: not an image" in printed
+    out = project / "results/search"
+    result = json.loads((out / "search.json").read_text())
+    for query, name in zip(result["queries"], ("3", "5"), strict=True):
+        names = [Path(found["path"]).name for found in query["found"]]
+        assert names[:2] == [f"{name}_0.png", f"{name}_1.png"]  # itself, then the same colours
+        assert [found["rank"] for found in query["found"]] == [1, 2, 3, 4]
+        distances = [found["distance"] for found in query["found"]]
+        assert distances == sorted(distances)
+    html = (out / "search.html").read_text()
+    sources = re.findall(r"""(?:src|href)=["']([^"']*)""", html)
+    assert len(sources) == 12
+    assert all(source.startswith(("data:image/jpeg;base64,", "#")) for source in sources)
+
+    for index in ("whole", "exact", "approximate"):
+        search(
+            "--query", "photos/3_0.png", "photos/5_0.png", "--gallery", out / "gallery.npz", "--top", 4,
+            "--index", index, "--out", f"results/{index}",
+        )  # fmt: skip
+        found = json.loads((project / f"results/{index}/search.json").read_text())["queries"]
+        for ours, theirs in zip(found, result["queries"], strict=True):
+            assert [hit["path"] for hit in ours["found"]] == [hit["path"] for hit in theirs["found"]]
+            assert np.allclose(
+                [hit["distance"] for hit in ours["found"]], [hit["distance"] for hit in theirs["found"]], atol=1e-5
+            )
+
+
+def test_a_data_sets_embeddings_are_searched_in_the_gallery_split_and_give_the_threshold(project, search):
+    printed = search(
+        "--query", "photos/3_0.png", "--gallery", "runs/bot-folder/embeddings.npz", "--out", "results/set",
+        "--false-match-rate", 0.2,
+    )  # fmt: skip
+    result = json.loads((project / "results/set/search.json").read_text())
+    hits = result["queries"][0]["found"]
+    assert sorted(Path(hit["path"]).name for hit in hits) == [f"{person}_1.png" for person in range(8)]
+    assert Path(hits[0]["path"]).name == "3_1.png"
+    limit = result["threshold"]
+    assert (limit["wanted"], limit["split"]) == (0.2, "test")
+    assert (limit["persons"], limit["images"]) == (7, 14)  # without the photo, and so without its person
+    assert [hit["same"] for hit in hits] == [hit["distance"] <= limit["distance"] for hit in hits]
+    assert hits[0]["same"]
+    assert f"Threshold {limit['distance']:.4f}" in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--query", "photos/none.png", "--gallery", "photos"], "cannot search by photos/none.png: cannot be read"),
+        (["--query", "photos/broken.jpg", "--gallery", "photos"], "cannot search by photos/broken.jpg: not an image"),
+        (["--query", "photos/3_0.png", "--gallery", "nowhere"], "no gallery nowhere"),
+        (["--query", "photos/3_0.png", "--gallery", "data"], "no readable image below data"),
+        (["--query", "photos/3_0.png", "--gallery", "params.yaml"], "params.yaml is damaged"),
+        (["--query", "photos/3_0.png", "--gallery", "photos", "--weights", "no.pt"], "no weights no.pt"),
+        (["--query", "photos/3_0.png", "--gallery", "photos", "--index", "tree"], "unknown index (--index) 'tree'"),
+        (["--query", "photos/3_0.png", "--gallery", "photos", "--top", "0"], "--top is 1 or more"),
+        (["--query", "photos/3_0.png", "--gallery", "photos", "--false-match-rate", "2"], "a share between 0 and 1"),
+        (["--query", "photos/3_0.png", "--gallery", "other.npz"], "was made with other weights"),
+    ],
+)
+def test_bad_inputs_are_one_line(project, search, arguments, message):
+    stored = embeddings.read(project / "runs/bot-folder/embeddings.npz")
+    embeddings.write(project / "other.npz", {**stored.header, "weights": "0" * 64}, [stored])
+    with pytest.raises((UserError, OSError)) as error:  # errors.run prints these as one line
+        search(*arguments)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,151 @@
+"""Ablation tables: the project's own file, what counts as done, and the Markdown."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from partreid import ablation, params
+from partreid.ablation import Row, Table
+from partreid.errors import UserError
+
+
+@pytest.fixture
+def values(project):
+    return yaml.load((project / "params.yaml").read_text(), params.Loader)
+
+
+@pytest.fixture
+def table():
+    rows = [
+        Row("plain", {"methods.mpn.alignment": "none"}, {"M": {"rank1": 90.0, "mAP": 80.0}}),
+        Row("better", {"methods.mpn.alignment": "class"}, {"M": {"rank1": 95.0, "mAP": 85.0}}),
+        Row("best", {"methods.mpn.alignment": "sum"}, {"M": {"rank1": 96.0, "mAP": 86.0}}),
+        Row("other", {"methods.mpn.alignment": "batch"}, {}),
+    ]
+    return Table("mpn", "1", "Title", "mpn", rows)
+
+
+def shown(content, metrics, state="success"):
+    data = {
+        "params": {"params.yaml": {"data": content}},
+        "metrics": {"results/synthetic/mpn/metrics.json": {"data": metrics}, "another.json": {"error": "gone"}},
+    }
+    return [
+        {"rev": "workspace", "data": data, "experiments": None},
+        {"rev": "abc", "experiments": [{"revs": [{"data": data}], "executor": {"state": state}}, {"revs": [{}]}]},
+    ]
+
+
+def test_every_row_of_every_paper_is_a_set_of_parameters_that_the_code_has(project, values):
+    path = project / "ablations.yaml"
+    for paper, block in yaml.load(path.read_text(), params.Loader).items():
+        for name in block["tables"]:
+            table = ablation.read(path, paper, name)
+            assert table.rows
+            assert len({row.name for row in table.rows}) == len(table.rows)
+            for row in table.rows:
+                changes = ablation.experiment({**values, "recipe": "paper"}, table, row, "synthetic", 3)
+                content = ablation.changed(values, changes)
+                params.parse(content)
+                assert content["train"]["seed"] == 3
+                for numbers in row.paper.values():
+                    assert "rank1" in numbers
+                    assert all(0 < number <= 100 for number in numbers.values())
+
+
+def test_the_rows_of_mpns_first_table_differ(project):
+    rows = ablation.read(project / "ablations.yaml", "mpn", "1").rows
+    assert [row.name for row in rows][:3] == ["Baseline", "MT Only", "Naïve MTL"]
+    assert len({tuple(sorted(row.values.items())) for row in rows}) == len(rows) == 9
+
+
+def test_an_unknown_table_is_named(project):
+    with pytest.raises(UserError, match="unknown table of mpn '7'; known: 1, 2, 3, 4, 5, figure10"):
+        ablation.read(project / "ablations.yaml", "mpn", "7")
+
+
+def test_an_unknown_parameter_is_named(values, table):
+    with pytest.raises(UserError, match=r"params.yaml has no methods.mpn.aligment"):
+        ablation.experiment(values, table, Row("x", {"methods.mpn.aligment": "none"}, {}), "synthetic", 1)
+
+
+@pytest.mark.parametrize(("path", "value"), [("methods.mpn.backbone", "resnet50"), ("methods.mpn.embedding", 512)])
+def test_a_parameter_that_the_recipe_overrides_is_named(values, table, path, value):
+    row = Row("x", {path: value}, {})
+    with pytest.raises(UserError, match=f"recipe laptop has {path.split('.')[-1]} = .* in place of {value}"):
+        ablation.experiment(values, table, row, "synthetic", 1)
+    assert ablation.experiment({**values, "recipe": "paper"}, table, row, "synthetic", 1)[path] == value
+
+
+def test_an_experiment_is_known_by_its_parameters(values, table):
+    changes = ablation.experiment(values, table, table.rows[0], "synthetic", 7)
+    wanted = ablation.changed(values, changes)
+    assert wanted["methods"]["mpn"]["alignment"] == "none"
+    assert wanted["train"]["seed"] == 7
+    assert values["train"]["seed"] != 7  # a copy
+    metrics = {"general": {"mAP": 0.5, "rank1": 0.6}}
+    assert ablation.state(shown(wanted, metrics), wanted) == ("done", metrics)
+    assert ablation.state(shown(wanted, metrics, "queued"), wanted) == ("queued", None)
+    assert ablation.state(shown(wanted, metrics, "running"), wanted) == ("queued", None)
+    assert ablation.state(shown(wanted, metrics, "failed"), wanted) == ("new", None)
+    assert ablation.state(shown(wanted, None), wanted) == ("new", None)
+    assert ablation.state([], wanted) == ("new", None)
+    other = copy.deepcopy(wanted)
+    other["labels"]["schp"]["thickness"] = 2.0
+    assert ablation.state(shown(other, metrics), wanted) == ("new", None)
+
+
+def test_names_are_what_git_takes_and_tell_parameters_apart(table):
+    name = ablation.identifier(table, "Naïve MTL (Eq. 9) [10]", 2, {"a": 1})
+    assert name.startswith("mpn-1-na-ve-mtl-eq-9-10-s2-")
+    assert name != ablation.identifier(table, "Naïve MTL (Eq. 9) [10]", 2, {"a": 2})
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(True, "true"), (0.01, "0.01"), ("class", "class"), ([1, 2], "[1, 2]"), ("a b", "'a b'"), (None, "null")],
+)
+def test_overrides_are_dvcs(value, text):
+    assert ablation.override("a.b", value) == f"a.b={text}"
+
+
+def test_the_table(table):
+    def run(mAP, rank1):
+        return {"general": {"mAP": mAP, "rank1": rank1}}
+
+    results = {"plain": [run(0.2, 0.4), run(0.3, 0.5)], "better": [run(0.6, 0.7)], "best": [run(0.5, 0.7)], "other": []}
+    lines = ablation.markdown(table, results).splitlines()
+    assert lines[0] == "|  | general | paper: M |"
+    assert lines[2] == "| plain | 25.0 ± 7.1 / 45.0 ± 7.1 | 80.0 / 90.0 |"
+    assert lines[3] == "| better | 60.0 / 70.0 | 85.0 / 95.0 |"
+    assert lines[5] == "| other | - / - | - |"
+    words = ablation.inequalities(table, results)
+    assert words.startswith("2 of the paper's 3 orderings of two rows by mAP (M) hold here by mean mAP (general)")
+    assert "not: better < best." in words
+    assert ablation.inequalities(table, {}) == ""
+
+
+def test_numbers_that_a_paper_has_not_and_a_protocol_of_its_own():
+    rows = [Row("a", {}, {"P": {"rank1": 40.0, "rank5": 60.0}, "L": {"rank1": 20.0, "mAP": 10.0}}), Row("b", {}, {})]
+    rows[1] = Row("b", {}, {"P": {"rank1": 50.0, "rank5": 70.0}, "L": {"rank1": 30.0, "mAP": 20.0}})
+    table = Table("fsam", "2", "Title", "fsam", rows, "cross")
+    one = {"general": {"mAP": 0.9, "rank1": 0.9}, "cross": {"mAP": 0.1, "rank1": 0.1}}
+    two = {"general": {"mAP": 0.8, "rank1": 0.9}, "cross": {"mAP": 0.2, "rank1": 0.1}}
+    results = {"a": [one], "b": [two]}
+    assert ablation.markdown(table, results).splitlines()[2].endswith("| - / 40.0 (rank-5: 60.0) | 10.0 / 20.0 |")
+    assert ablation.inequalities(table, results) == (
+        "1 of the paper's 1 orderings of two rows by mAP (L) hold here by mean mAP (cross).\n"
+    )
+
+
+def test_one_training_of_fsam_serves_three_rows_of_its_third_table(project):
+    rows = ablation.read(project / "ablations.yaml", "fsam", "3").rows
+    trainings = [{path: value for path, value in row.values.items() if "at_test" not in path} for row in rows]
+    assert trainings[0] == trainings[1] == trainings[2] != trainings[3] == trainings[4] == trainings[5]
+
+
+def test_the_make_target_and_the_stage_name_each_other(project):
+    assert "stages/ablation.py" in (project / "Makefile").read_text()
+    assert Path(project / "stages/ablation.py").is_file()
