@@ -10,14 +10,27 @@ from torch import Tensor
 OUTSIDE = 0.05  # share of a map's mass that may lie beyond each side of its box
 
 
-def boxes_of(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """The boxes of maps (B, h, w), 0 or more everywhere, whose cells cover the image.
-
-    Returns boxes (B, 4), and whether there is anything in the map at all, bool (B,); without, the box is of no use.
-    """
+def boxes_of(maps: Tensor) -> Tensor:
+    """The boxes (B, 4) of maps (B, h, w), 0 or more everywhere and not all 0, whose cells cover the image."""
     x0, x1 = _extent(maps.sum(1))
     y0, y1 = _extent(maps.sum(2))
-    return torch.stack([x0, y0, x1, y1], 1), maps.flatten(1).any(1)
+    return torch.stack([x0, y0, x1, y1], 1)
+
+
+def shares(boxes: Tensor, size: tuple[int, int]) -> Tensor:
+    """Which share of a box (B, 4) lies in each of h x w cells that cover the image: (B, h, w), of sum 1.
+
+    What lies outside the image does not count. All 0 where nothing of the box is inside, or where it is NaN.
+    """
+    x0, y0, x1, y1 = boxes.nan_to_num().unbind(1)
+    covered = _covered(y0, y1, size[0])[:, :, None] * _covered(x0, x1, size[1])[:, None, :]
+    return covered / covered.sum((1, 2), keepdim=True).clamp_min(1e-12)
+
+
+def _covered(start: Tensor, end: Tensor, n: int) -> Tensor:
+    """How much of each of n cells of a line of length 1 lies between start and end (B,): (B, n)."""
+    low = torch.arange(n, device=start.device) / n
+    return (torch.minimum(end[:, None], low + 1 / n) - torch.maximum(start[:, None], low)).clamp_min(0)
 
 
 def _extent(mass: Tensor) -> tuple[Tensor, Tensor]:

@@ -24,9 +24,10 @@ def batch_for(method, size=8):
     labels = {kind: torch.rand(size, *shapes[kind], generator=generator) for kind in shapes}
     labels["poses"] = torch.eye(3)[torch.arange(size) % 3]
     wanted = {*method.labels, *method.labels_at_test}
+    boxes = {"head_boxes": torch.tensor([[0.3, 0.1, 0.6, 0.3]]).repeat(size, 1)} if "heads" in wanted else {}
     return Batch(
         images=images,
-        labels={kind: labels[kind] for kind in wanted},
+        labels={**{kind: labels[kind] for kind in wanted}, **boxes},
         labelled={kind: torch.ones(size, dtype=torch.bool) for kind in wanted},
         pid=torch.arange(size) // 2,
         clean=images,

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from losses.test_multi_similarity import slow
 from methods.test_methods import batch_for, build, persons
 from partreid import backbones, methods, params
+from partreid.crops import crop
 from partreid.errors import UserError
 from partreid.labels.pseudo_parts import part_maps
 from partreid.methods import pah
@@ -135,7 +136,7 @@ def test_losses_by_loops(project):
     method, batch = ready(project, pair_weight=0.9, part_weight=0.11)
     with torch.no_grad():
         terms = method.losses(batch)
-        f, scores = method.vectors(batch)
+        f, _, scores = method.vectors(batch)
         logits = {name: method.necks[name](vector) for name, vector in f.items()}
     pid, P = batch.pid, scores.softmax(1)
     assert [*f] == [*GLOBAL, "parts", *HEAD]
@@ -157,7 +158,7 @@ def test_embedding_is_eq_16(project):
     batch = batch_for(method)
     with torch.no_grad():
         features, _ = method.embed(batch)
-        f, _ = method.vectors(batch)
+        f, *_ = method.vectors(batch)
         expected = [method.necks[name].norm(f[name]) for name in [*GLOBAL, "parts", *HEAD]]
     assert torch.equal(features[:, 0], torch.cat(expected, 1))
 
@@ -185,7 +186,7 @@ def test_every_combination_of_streams_trains_and_embeds(project, streams):
         {"erase_at_test": False},
         {"part_loss": "sum"},
         {"smoothing": 0.1},
-        {"head_box": "parts"},
+        {"head_box": "own"},
         {"parts": 3},
         {"mining": 0.0},
     ],
@@ -212,9 +213,9 @@ def test_every_switch_trains_and_changes_something(project, changes):
         ({"streams": ["face"]}, "unknown stream.* 'face'; known: global, head, parts"),
         ({"erase_in": ["parts"]}, "unknown .*erase_in.* 'parts'; known: global, head"),
         ({"erase_rows": "middle"}, r"\(erase_rows\) 'middle'; known: band, top"),
-        ({"head_box": "tool"}, r"\(head_box\) 'tool'; known: label, parts"),
+        ({"head_box": "tool"}, r"\(head_box\) 'tool'; known: label, own"),
         ({"part_loss": "median"}, r"\(part_loss\) 'median'; known: mean, sum"),
-        ({"head_box": "parts", "streams": ["global", "head"]}, "streams has no parts"),
+        ({"head_box": "own", "streams": ["global", "head"]}, "streams has no parts"),
         ({"part_backbone": "vgg"}, "unknown backbone 'vgg'"),
         ({"backbone": "resnet50"}, "ResNet50 has no front and tail"),
     ],
@@ -292,23 +293,59 @@ def test_without_a_head_the_upper_middle_of_the_image_stands_in(project):
 
 
 def test_the_networks_own_head_box_needs_no_label(project):
-    method = build("pah", project, head_box="parts")
+    method = build("pah", project, head_box="own")
     assert method.labels == ("heads",)
     assert method.labels_at_test == ()
     batch = batch_for(method)
-    P = torch.zeros(8, 7, 16, 8)
-    P[:, 0] = 1
-    P[0, :, 2:6, 2:6] = torch.eye(7)[1][:, None, None]  # part 1 in image 0 alone
-    inputs = Inputs(batch.images)
-    heads = method.eval().heads(inputs, P)
-    spot = batch.images[:1, :, 8:24, 8:24]
-    close = F.interpolate(spot, (64, 32), mode="bilinear", align_corners=False)
-    assert float((heads[0] * close[0]).sum() / heads[0].norm() / close.norm()) > 0.5
-    stand_in = F.interpolate(batch.images[1:2, :, :16, 8:24], (64, 32), mode="bilinear", align_corners=False)
-    assert torch.allclose(heads[1:2, :, 2:-4, 1:-1], stand_in[:, :, 2:-4, 1:-1], atol=1e-4)
-    assert torch.equal(method.train().heads(batch, P), batch.labels["heads"])  # training takes the label's
     with torch.no_grad():
-        assert torch.isfinite(method.eval().embed(inputs)[0]).all()
+        F_dense = method.dense(batch.images)
+        assert torch.equal(method.train().heads(batch, F_dense), batch.labels["heads"])  # training takes the label's
+        boxes = method.eval().own_boxes(F_dense)
+        inputs = Inputs(batch.images)
+        assert torch.equal(method.heads(inputs, F_dense), crop(batch.images, boxes))
+        assert torch.isfinite(method.embed(inputs)[0]).all()
+    assert build("pah", project, streams=["global", "parts"]).labels_at_test == ()
+    assert build("pah", project).labels_at_test == ("heads",)
+
+
+class Says(torch.nn.Module):
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def forward(self, _):
+        return self.value
+
+
+def test_head_loss_by_loops_is_least_where_the_places_are_those_of_the_box(project):
+    method = build("pah", project, head_box="own").eval()
+    F_dense = torch.randn(3, 472, 4, 4)
+    boxes = torch.tensor([[0.25, 0.0, 0.75, 0.25], [torch.nan] * 4, [0.5, 0.5, 1.5, 1.5]])  # two cells, none, four
+    with torch.no_grad():
+        loss = float(method.head_loss(F_dense, boxes))
+        scores = method.W_head(F_dense).flatten(1)
+    cells = [[1, 2], [], [10, 11, 14, 15]]
+    terms = [-float(scores[b].log_softmax(0)[c]) / len(cells[b]) for b in (0, 2) for c in cells[b]]
+    assert loss == pytest.approx(sum(terms) / 2, rel=1e-5)
+    right = torch.tensor([[0.0 if c in wanted else -50.0 for c in range(16)] for wanted in cells])
+    method.W_head = Says(right.view(3, 1, 4, 4))
+    assert float(method.head_loss(F_dense, boxes)) == pytest.approx((np.log(2) + np.log(4)) / 2, abs=1e-4)
+    assert float(method.head_loss(F_dense, boxes[1:2].expand(3, 4))) == 0
+
+
+def test_finding_the_head_leaves_the_rest_of_the_training_as_it_is(project):
+    trained = []
+    for head_box in ("label", "own"):
+        method, batch = ready(project, head_box=head_box)
+        optimizer = torch.optim.Adam(method.parameters(), 1e-3)
+        for _ in range(2):
+            optimizer.zero_grad()
+            total(method, batch).backward()
+            optimizer.step()
+        trained.append(method.state_dict())
+    without, found = trained
+    assert all(torch.equal(value, found[name]) for name, value in without.items())
+    assert {name.partition(".")[0] for name in set(found) - set(without)} == {"W_head"}
 
 
 def test_published_weights_go_into_every_stream(project, monkeypatch):

@@ -38,7 +38,7 @@ def context(table, album, tmp_path, monkeypatch, project):
     monkeypatch.chdir(tmp_path)
 
     def make(dataset="synthetic", **changes):
-        method = build("pah", project, **{"head_box": "parts", **changes}).eval()
+        method = build("pah", project, **{"head_box": "own", **changes}).eval()
         splits = ["train" if n % 2 else split for n, split in enumerate(table["split"].to_pylist())]
         trained_on = table.set_column(table.column_names.index("split"), "split", [splits])
         index = tmp_path / "table.parquet"
@@ -89,4 +89,4 @@ def test_parts_of_many_images_take_several_rows(project):
     images = [np.full((64, 32, 3), 90, np.uint8)] * 8
     figure = pah.own_parts(method, batch, images)
     assert figure.picture.shape[0] > 2 * 160  # 16 pictures in two rows
-    assert "`label`" in figure.caption
+    assert "box" not in figure.caption

@@ -31,8 +31,10 @@ Table 5 does not say what f_AE is in a stream without erasing: here the plain ma
 Heads. The box is the `heads` label's, with that label's `margin`; it is cut from the original image, resized to the
 input size, flipped with the image and erased where the image is. The paper does not say what happens where no head was
 found: here the upper quarter of the image, in the middle half of its width, stands in, which is where heads mostly are.
-Beyond the paper, `head_box: parts` needs no head detector at test time: the box is read off P^part_1, the topmost part
-that the network itself predicts, and cut from the network's input. Training takes the label's boxes either way.
+Beyond the paper, `head_box: own` needs no head detector at test time: the head is one more part that the local body
+part stream finds, cut from the network's input. Training goes on with the label's crops and teaches a 1x1 convolution
+on F^dense, which gets no gradient from it, where their boxes are: a softmax over all places, even inside the box.
+(P^part_1, the topmost of the parts found without labels, is no head: often head and shoulders, or background.)
 
 On small backbones (the laptop recipe) the streams and the seven vectors are the same; their widths and strides differ.
 """
@@ -46,6 +48,7 @@ from torch import Tensor, nn
 
 from partreid import backbones, crops
 from partreid.backbones.base import Backbone
+from partreid.backbones.fork import Fork
 from partreid.errors import UserError, choose
 from partreid.labels.pseudo_parts import part_maps
 from partreid.losses.identity import BNNeck, smoothed_cross_entropy
@@ -100,13 +103,14 @@ class PAH(Method):
         self.erase_in = _chosen(erase_in, ("global", "head"), "erase_in")
         if not self.streams:
             raise UserError(f"streams is empty; name one or more of {', '.join(STREAMS)}")
-        if head_box == "parts" and "head" in self.streams and "parts" not in self.streams:
-            raise UserError("head_box is parts, but streams has no parts, which the head's box would be read off")
+        if head_box == "own" and "head" in self.streams and "parts" not in self.streams:
+            raise UserError("head_box is own, but streams has no parts, which the head's box is read off")
         self.erased = choose(ROWS, erase_rows, "rule of erasing (erase_rows)")
         self.erase_at_test = erase_at_test
-        self.head_box = choose({"label": "label", "parts": "parts"}, head_box, "source of boxes (head_box)")
+        self.finds_head = choose({"label": False, "own": True}, head_box, "source of boxes (head_box)")
         self.part_loss = choose({"mean": "mean", "sum": "sum"}, part_loss, "reduction (part_loss)")
-        if self.head_box == "parts" or "head" not in self.streams:
+        self.finds_head &= "head" in self.streams
+        if self.finds_head or "head" not in self.streams:
             self.labels_at_test = ()
         self.part_backbone = part_backbone
         self.parts = parts
@@ -121,6 +125,9 @@ class PAH(Method):
                 fork = Fork(backbone)
                 self.necks.update({f"{stream} {pool}": BNNeck(fork.channels, identities) for pool in POOLED})
                 self.backbone[stream] = fork
+        if self.finds_head:  # after all others, so that these start and train as they do without
+            C = self.W_part.in_channels
+            self.W_head = nn.Sequential(nn.BatchNorm2d(C, affine=False), nn.Conv2d(C, 1, 1, bias=False))
         self.pair_weight, self.part_weight = pair_weight, part_weight
         self.pairs = {"alpha_positive": alpha_positive, "alpha_negative": alpha_negative}
         self.pairs |= {"margin": margin, "mining": mining}
@@ -156,10 +163,13 @@ class PAH(Method):
 
     # 3.1.2 local body part stream
 
-    def dense(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """F^dense (B, C, h, w) and the scores that the softmax of Eq. 5 takes (B, K, h, w), background first."""
-        F_dense = self.feature_map(images, self.backbone["parts"])
-        return F_dense, self.W_part(F_dense)
+    def dense(self, images: Tensor) -> Tensor:
+        """F^dense: (B, 3, H, W) -> (B, C, h, w)."""
+        return self.feature_map(images, self.backbone["parts"])
+
+    def parts_of(self, images: Tensor) -> Tensor:
+        """P^part of Eq. 5, background first: (B, 3, H, W) -> (B, K, h, w)."""
+        return self.W_part(self.dense(images)).softmax(1)
 
     @staticmethod
     def aggregated(F_dense: Tensor, P_part: Tensor) -> Tensor:
@@ -169,31 +179,40 @@ class PAH(Method):
 
     # 3.1.3 the head
 
-    def heads(self, inputs: Inputs, P_part: Tensor | None) -> Tensor:
-        """I^head (B, 3, H, W): the label's crop, or, with head_box: parts at test, the box of part 1 in the image."""
-        images = inputs.images
-        stand_in = torch.tensor(NO_HEAD).expand(len(images), 4).to(images)
-        if P_part is not None and self.head_box == "parts" and not self.training:
-            boxes, known = crops.boxes_of(P_part[:, 1] * (P_part.argmax(1) == 1))
-            return crops.crop(images, torch.where(known[:, None], boxes, stand_in))
-        known = inputs.labelled["heads"]
+    def heads(self, inputs: Inputs, F_dense: Tensor | None) -> Tensor:
+        """I^head (B, 3, H, W): the label's crop; with head_box: own, at test, what the network takes for the head."""
+        if F_dense is not None and self.finds_head and not self.training:
+            return crops.crop(inputs.images, self.own_boxes(F_dense))
+        images, known = inputs.images, inputs.labelled["heads"]
         if known.all():
             return inputs.labels["heads"]
-        return torch.where(known[:, None, None, None], inputs.labels["heads"], crops.crop(images, stand_in))
+        stand_in = crops.crop(images, torch.tensor(NO_HEAD).expand(len(images), 4).to(images))
+        return torch.where(known[:, None, None, None], inputs.labels["heads"], stand_in)
 
-    def vectors(self, inputs: Inputs) -> tuple[dict[str, Tensor], Tensor | None]:
-        """S_pair of Eq. 12 by name, in the order of Eq. 16: (B, D) each; and the scores of `dense`, if it has parts."""
+    def own_boxes(self, F_dense: Tensor) -> Tensor:
+        """x0, y0, x1, y1 of heads in shares of the image: (B, C, h, w) -> (B, 4)."""
+        return crops.boxes_of(self.W_head(F_dense).flatten(1).softmax(1).view(-1, *F_dense.shape[2:]))
+
+    def head_loss(self, F_dense: Tensor, boxes: Tensor) -> Tensor:
+        """Cross-entropy of the places of heads: boxes (B, 4) as training.kinds has them; 0 where there is none."""
+        inside = crops.shares(boxes, (F_dense.shape[2], F_dense.shape[3])).flatten(1)  # (B, h w)
+        score = self.W_head(F_dense.detach()).flatten(1).log_softmax(1)
+        return -(inside * score).sum() / inside.sum().clamp_min(1)
+
+    def vectors(self, inputs: Inputs) -> tuple[dict[str, Tensor], Tensor | None, Tensor | None]:
+        """S_pair of Eq. 12 by name, in the order of Eq. 16: (B, D) each. With a part stream its F^dense (B, C, h, w)
+        and the scores that the softmax of Eq. 5 takes (B, K, h, w), background first."""
         f: dict[str, Tensor] = {}
-        scores = P_part = None
+        F_dense = scores = None
         if "global" in self.streams:
             f |= self.pooled("global", inputs.images)
         if "parts" in self.streams:
-            F_dense, scores = self.dense(inputs.images)
-            P_part = scores.softmax(1)
-            f["parts"] = self.aggregated(F_dense, P_part)
+            F_dense = self.dense(inputs.images)
+            scores = self.W_part(F_dense)
+            f["parts"] = self.aggregated(F_dense, scores.softmax(1))
         if "head" in self.streams:
-            f |= self.pooled("head", self.heads(inputs, P_part))
-        return f, scores
+            f |= self.pooled("head", self.heads(inputs, F_dense))
+        return f, F_dense, scores
 
     # 3.2.1 pseudo-labels
 
@@ -206,10 +225,7 @@ class PAH(Method):
         self.eval()
         found: dict[int, Tensor] = {}
         for rows, images in persons:
-            dense = [
-                self.feature_map(part.to(device, memory_format=torch.channels_last), self.backbone["parts"])
-                for part in images.split(AT_ONCE)
-            ]
+            dense = [self.dense(part.to(device, memory_format=torch.channels_last)) for part in images.split(AT_ONCE)]
             maps = part_maps(torch.cat(dense), self.parts).cpu()
             found |= dict(zip(rows.tolist(), maps, strict=True))
         self.train(training)
@@ -225,7 +241,7 @@ class PAH(Method):
     # 3.2.2 losses
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        f, scores = self.vectors(batch)
+        f, F_dense, scores = self.vectors(batch)
         L_id = [smoothed_cross_entropy(self.necks[name](f[name]), batch.pid, self.smoothing) for name in f]  # Eq. 11
         L_pair = [multi_similarity(f[name], batch.pid, **self.pairs) for name in f]  # Eq. 13
         terms = {"identity": torch.stack(L_id).sum(), "pair": self.pair_weight * torch.stack(L_pair).sum()}
@@ -234,13 +250,15 @@ class PAH(Method):
             if self.part_loss == "sum":
                 L_psd = L_psd * scores[0, 0].numel()
             terms["parts"] = self.part_weight * L_psd
+        if F_dense is not None and self.finds_head:
+            terms["head"] = self.head_loss(F_dense, batch.labels["head_boxes"])
         return terms
 
     # 3.3 inference
 
     def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         """f^final of Eq. 16: the vectors after their batch norms, side by side; (B, 1, D), (B, 1)."""
-        f, _ = self.vectors(inputs)
+        f, *_ = self.vectors(inputs)
         final = torch.cat([cast(BNNeck, self.necks[name]).norm(vector) for name, vector in f.items()], 1)
         return final[:, None], torch.ones(len(final), 1, device=final.device)
 
@@ -251,28 +269,7 @@ class PAH(Method):
         """Where the network sees the person, all parts together: (B, 1, h, w)."""
         if "parts" not in self.streams:
             return super().maps(inputs)
-        _, scores = self.dense(inputs.images)
-        return 1 - scores.softmax(1)[:, :1]
-
-
-class Fork(nn.Module):
-    """f_1, f_21 and f_22: a backbone's front, and its tail twice, with weights of their own."""
-
-    def __init__(self, backbone: str):
-        super().__init__()
-        whole = backbones.build(backbone)
-        self.channels = whole.channels
-        self.front, self.tail_1 = whole.split()
-        _, self.tail_2 = backbones.build(backbone).split()
-
-    def load_imagenet(self, backbone: str) -> None:
-        """The same published weights for both tails."""
-        whole = backbones.build(backbone)
-        backbones.load_imagenet(whole, backbone)
-        front, tail = whole.split()
-        self.front.load_state_dict(front.state_dict())
-        for own in (self.tail_1, self.tail_2):
-            own.load_state_dict(tail.state_dict())
+        return 1 - self.parts_of(inputs.images)[:, :1]
 
 
 def band(energy: Tensor, count: int) -> Tensor:

@@ -7,14 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from partreid import crops, records
+from partreid import records
+from partreid.backbones.fork import Fork
 from partreid.inference import load_inputs
 from partreid.labels import LABELS, made
 from partreid.labels.cache import OK, Cache
 from partreid.labels.pictures.colours import PART_COLOURS
 from partreid.labels.pictures.drawing import box, heat, numbered, panel
 from partreid.methods.base import Inputs
-from partreid.methods.pah import PAH, Fork
+from partreid.methods.pah import PAH
 from partreid.report import sheets
 from partreid.report.context import Context, Figure
 from partreid.report.sheets import Cell, Row
@@ -56,10 +57,10 @@ def test_inputs(context: Context) -> Inputs:
 
 def erasing(method: PAH, inputs: Inputs) -> Figure:
     """Of body and head: the image, the energy of its features, and the image without the rows that are erased."""
-    P_part = method.dense(inputs.images)[1].softmax(1) if "parts" in method.streams else None
+    F_dense = method.dense(inputs.images) if "parts" in method.streams else None
     columns, cells = [], []
     for stream in [stream for stream in ("global", "head") if stream in method.streams]:
-        images = method.heads(inputs, P_part) if stream == "head" else inputs.images
+        images = method.heads(inputs, F_dense) if stream == "head" else inputs.images
         fork = cast(Fork, method.backbone[stream])
         F_22 = method.feature_map(method.feature_map(images, fork.front), fork.tail_2)
         energy, kept = F_22.square().sum(1).numpy(), method.kept(F_22).numpy() > 0
@@ -90,22 +91,21 @@ def photo(image: Tensor) -> np.ndarray:
 
 
 def own_parts(method: PAH, inputs: Inputs, images: list[np.ndarray]) -> Figure:
-    """The most probable part of each place of test images, and the head box that part 1 would give."""
-    P_part = method.dense(inputs.images)[1].softmax(1)
-    best = P_part.argmax(1)
-    boxes, known = crops.boxes_of(P_part[:, 1] * (best == 1))
+    """The most probable part of each place of test images, and, where the network finds the head, its box."""
+    F_dense = method.dense(inputs.images)
+    best = method.W_part(F_dense).argmax(1).numpy().astype(np.uint8)
+    boxes = method.own_boxes(F_dense).numpy() if method.finds_head else None
     cells = []
-    for image, parts, corners, there in zip(images, best, boxes, known, strict=True):
+    for row, image in enumerate(images):
         shown = panel(image)
-        drawn = numbered(shown, parts.numpy().astype(np.uint8))
-        if there:
-            scale = np.array([shown.shape[1], shown.shape[0]] * 2)
-            drawn = box(drawn, corners.numpy() * scale, PART_COLOURS["head"])
+        drawn = numbered(shown, best[row])
+        if boxes is not None:
+            drawn = box(drawn, boxes[row] * ([shown.shape[1], shown.shape[0]] * 2), PART_COLOURS["head"])
         cells += [Cell(shown, None, gap=True), Cell(drawn, None)]
+    also = " The box is where it takes the head from." if method.finds_head else ""
     return Figure(
         "Parts found without labels",
-        "The most probable part of each place, and the box around the topmost part: the head, where head_box is "
-        f"`parts` (here it is `{method.head_box}`).",
+        f"The part that the network thinks most probable at each place, background left as it is.{also}",
         sheets.sheet(lines(cells, 2 * A_ROW)),
     )
 
