@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-OUTSIDE = 0.05  # share of a map's mass that may lie beyond each side of its box
+OUTSIDE = 0.02  # share of a map's mass that may lie beyond each side of its box
 
 
 def boxes_of(maps: Tensor) -> Tensor:

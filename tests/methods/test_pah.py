@@ -333,6 +333,15 @@ def test_head_loss_by_loops_is_least_where_the_places_are_those_of_the_box(proje
     assert float(method.head_loss(F_dense, boxes[1:2].expand(3, 4))) == 0
 
 
+def test_what_finds_the_head_learns_faster_and_no_parameter_is_left_out(project):
+    for head_box, rates in (("label", [1]), ("own", [1, 5])):
+        method = build("pah", project, head_box=head_box)
+        groups = method.parameter_groups(5e-4)
+        assert [group.get("rate", 1) for group in groups] == rates
+        assert sorted(map(id, method.parameters())) == sorted(id(p) for group in groups for p in group["params"])
+    assert groups[1]["params"] == list(method.W_head.parameters())
+
+
 def test_finding_the_head_leaves_the_rest_of_the_training_as_it_is(project):
     trained = []
     for head_box in ("label", "own"):

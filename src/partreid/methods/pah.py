@@ -35,12 +35,10 @@ Beyond the paper, `head_box: own` needs no head detector at test time: the head 
 part stream finds, cut from the network's input. Training goes on with the label's crops and teaches a 1x1 convolution
 on F^dense, which gets no gradient from it, where their boxes are: a softmax over all places, even inside the box.
 (P^part_1, the topmost of the parts found without labels, is no head: often head and shoulders, or background.)
-
-On small backbones (the laptop recipe) the streams and the seven vectors are the same; their widths and strides differ.
 """
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -59,6 +57,7 @@ from partreid.training.augmentation import change_fields, erase_fields
 STREAMS = ("global", "parts", "head")
 POOLED = ("GMP", "AE", "GAP")  # of the global and the head stream, in the order of Eq. 16
 NO_HEAD = (0.25, 0.0, 0.75, 0.25)  # x0, y0, x1, y1 of what stands in for a head, in shares of width and height
+HEAD_RATE = 5.0  # of the learning rate, for W_head
 AT_ONCE = 32  # images whose dense features are computed together for clustering
 
 
@@ -112,8 +111,7 @@ class PAH(Method):
         self.finds_head &= "head" in self.streams
         if self.finds_head or "head" not in self.streams:
             self.labels_at_test = ()
-        self.part_backbone = part_backbone
-        self.parts = parts
+        self.part_backbone, self.parts = part_backbone, parts
         self.backbone, self.necks = nn.ModuleDict(), nn.ModuleDict()
         for stream in self.streams:
             if stream == "parts":
@@ -129,9 +127,8 @@ class PAH(Method):
             C = self.W_part.in_channels
             self.W_head = nn.Sequential(nn.BatchNorm2d(C, affine=False), nn.Conv2d(C, 1, 1, bias=False))
         self.pair_weight, self.part_weight = pair_weight, part_weight
-        self.pairs = {"alpha_positive": alpha_positive, "alpha_negative": alpha_negative}
-        self.pairs |= {"margin": margin, "mining": mining}
-        self.smoothing = smoothing
+        self.pairs = {"alpha_positive": alpha_positive, "alpha_negative": alpha_negative, "margin": margin}
+        self.mining, self.smoothing = mining, smoothing
         self.made = {} if "parts" in self.streams else {"pseudo_parts": torch.zeros(0, 1, 1, dtype=torch.uint8)}
 
     def load_initial(self, backbone: str) -> None:
@@ -141,6 +138,13 @@ class PAH(Method):
                 network.load_imagenet(backbone)
             else:
                 backbones.load_imagenet(cast(Backbone, network), self.part_backbone)
+
+    def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
+        """What finds the head is a single layer on features that do not wait for it, and learns faster."""
+        of = {name: p for name, p in self.named_parameters() if name.startswith("W_head.")}
+        rest = [p for name, p in self.named_parameters() if name not in of]
+        groups: list[dict[str, Any]] = [{"params": rest, "weight_decay": weight_decay}]
+        return groups + [{"params": list(of.values()), "weight_decay": weight_decay, "rate": HEAD_RATE}] * bool(of)
 
     # 3.1.1 global stream, and 3.1.3 head stream, which is the same on another image
 
@@ -167,10 +171,6 @@ class PAH(Method):
         """F^dense: (B, 3, H, W) -> (B, C, h, w)."""
         return self.feature_map(images, self.backbone["parts"])
 
-    def parts_of(self, images: Tensor) -> Tensor:
-        """P^part of Eq. 5, background first: (B, 3, H, W) -> (B, K, h, w)."""
-        return self.W_part(self.dense(images)).softmax(1)
-
     @staticmethod
     def aggregated(F_dense: Tensor, P_part: Tensor) -> Tensor:
         """f^l: Eq. 6 and 7 for every part, side by side; (B, C, h, w), (B, K, h, w) -> (B, (K - 1) C)."""
@@ -191,7 +191,9 @@ class PAH(Method):
 
     def own_boxes(self, F_dense: Tensor) -> Tensor:
         """x0, y0, x1, y1 of heads in shares of the image: (B, C, h, w) -> (B, 4)."""
-        return crops.boxes_of(self.W_head(F_dense).flatten(1).softmax(1).view(-1, *F_dense.shape[2:]))
+        score = self.W_head(F_dense)
+        # the probabilities squared: of what is thinly spread over the whole image, little is left
+        return crops.boxes_of((2 * score.flatten(1)).softmax(1).view_as(score[:, 0]))
 
     def head_loss(self, F_dense: Tensor, boxes: Tensor) -> Tensor:
         """Cross-entropy of the places of heads: boxes (B, 4) as training.kinds has them; 0 where there is none."""
@@ -243,7 +245,7 @@ class PAH(Method):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         f, F_dense, scores = self.vectors(batch)
         L_id = [smoothed_cross_entropy(self.necks[name](f[name]), batch.pid, self.smoothing) for name in f]  # Eq. 11
-        L_pair = [multi_similarity(f[name], batch.pid, **self.pairs) for name in f]  # Eq. 13
+        L_pair = [multi_similarity(f[name], batch.pid, **self.pairs, mining=self.mining) for name in f]  # Eq. 13
         terms = {"identity": torch.stack(L_id).sum(), "pair": self.pair_weight * torch.stack(L_pair).sum()}
         if scores is not None:
             L_psd = F.cross_entropy(scores, self.pseudo_labels(batch))  # Eq. 14, mean over images and pixels
@@ -269,7 +271,7 @@ class PAH(Method):
         """Where the network sees the person, all parts together: (B, 1, h, w)."""
         if "parts" not in self.streams:
             return super().maps(inputs)
-        return 1 - self.parts_of(inputs.images)[:, :1]
+        return 1 - self.W_part(self.dense(inputs.images)).softmax(1)[:, :1]
 
 
 def band(energy: Tensor, count: int) -> Tensor:
