@@ -1,6 +1,6 @@
 """Run a paper's ablation table through DVC's queue and print it beside the paper's numbers.
 
-Usage: python stages/ablation.py PAPER TABLE [--seeds 1 2] [--dataset NAME] [--dry]
+Usage: python stages/ablation.py PAPER TABLE [--rows NAME ...] [--seeds 1 2] [--dataset NAME] [--dry]
 For example `make ablation paper=mpn table=1 seeds="1 2"`. The tables are in ablations.yaml.
 
 Rows that `dvc exp show` lists are not run again, so a second call takes up what the first left; `dvc queue logs` shows
@@ -35,6 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paper")
     parser.add_argument("table")
+    parser.add_argument("--rows", nargs="+", metavar="NAME", help="some of the table's rows, all by default")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--dataset", help="params.yaml's by default")
     parser.add_argument("--dry", action="store_true", help="only print what would be run")
@@ -43,11 +44,11 @@ def main() -> None:
     p = params.load()
     dataset = given.dataset or p.dataset
     values = yaml.load(params.PARAMS.read_text(encoding="utf-8"), params.Loader)
-    table = ablation.read(Path("ablations.yaml"), given.paper, given.table)
+    table = ablation.read(Path("ablations.yaml"), given.paper, given.table).only(given.rows)
     changes: dict[Key, dict[str, Any]] = {
         (row.name, seed): ablation.experiment(values, table, row, dataset, seed)
-        for row in table.rows
         for seed in given.seeds
+        for row in table.rows
     }
     wanted = {key: ablation.changed(values, change) for key, change in changes.items()}
     for content in wanted.values():
