@@ -27,7 +27,7 @@ def main() -> None:
         "labels": {label: files.sha256(path) for label, path in labels.items()},
     }
     learner = pretraining.initial(name, p.train.seed, backbone=recipe.backbone, identities=data.identities, **options)
-    training.run(learner, data, recipe, p.train, header, Path(f"runs/pretrain-{name}-{dataset}"))
+    training.run(learner, data, recipe, p.train, header, Path(f"runs/pretrain-{name}-{dataset}"), table)
 
 
 if __name__ == "__main__":

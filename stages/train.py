@@ -42,7 +42,7 @@ def main() -> None:
         about = {key: before.get(key) for key in ("dataset", "recipe", "seed", "revision")}
         header["start"] = {"file": start.name, "sha256": files.sha256(start), **about}
         print(f"starts from {start}: {name} trained on {before.get('dataset')}; classifiers start at random")
-    training.run(method, data, recipe, p.train, header, Path(f"runs/{name}-{dataset}"))
+    training.run(method, data, recipe, p.train, header, Path(f"runs/{name}-{dataset}"), table)
 
 
 if __name__ == "__main__":

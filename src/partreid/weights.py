@@ -124,6 +124,22 @@ WEIGHTS = {
         53_500_000,
         "unrestricted use (BVLC); trained on ImageNet-1k",
     ),
+    # OSNet's authors' ImageNet-1k file, listed on this page as osnet_x1_0
+    "osnet_x1_0": Weights(
+        "osnet_x1_0_imagenet.pth",
+        Manual("https://kaiyangzhou.github.io/deep-person-reid/MODEL_ZOO"),
+        "",
+        11_000_000,
+        "MIT (deep-person-reid); trained on ImageNet-1k",
+    ),
+    # HRNet's authors' ImageNet-1k file, listed on this page as HRNet-W32-C
+    "hrnet_w32": Weights(
+        "hrnetv2_w32_imagenet_pretrained.pth",
+        Manual("https://github.com/HRNet/HRNet-Image-Classification"),
+        "",
+        165_000_000,
+        "MIT (HRNet); trained on ImageNet-1k",
+    ),
     # human parsing, https://arxiv.org/abs/1910.09777: 7 body parts; the classes that partreid's parsings have
     "schp_pascal": Weights(
         "exp-schp-201908270938-pascal-person-part.pth",

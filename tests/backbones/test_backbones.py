@@ -1,13 +1,16 @@
 import pytest
 import torch
+import torch.nn.functional as F
 
 from partreid import backbones, weights
 from partreid.backbones import BACKBONES
+from partreid.backbones.mobilenet import MobileNetV2
 from partreid.errors import UserError
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
 def test_shape_and_gradient(name):
+    torch.manual_seed(0)
     backbone = backbones.build(name)
     height, width = getattr(backbone, "size", (64, 32))  # some are for images of one size
     features = backbone(torch.randn(2, 3, height, width))
@@ -22,15 +25,102 @@ def test_parameter_count(name, count):
     assert sum(p.numel() for p in backbones.build(name).parameters()) == count
 
 
-def test_public_file_loads_by_name_and_classifier_is_ignored(tmp_path, monkeypatch):
-    source = backbones.build("mobilenet_v2")
+def million(module):
+    return sum(p.numel() for p in module.parameters()) / 1e6
+
+
+def test_osnets_published_size_whole_and_in_halves():
+    network = backbones.build("osnet_x1_0")
+    assert million(network) == pytest.approx(1.906, abs=5e-4)
+    assert [million(half) for half in network.split()] == pytest.approx([0.510, 1.396], abs=5e-4)
+
+
+def test_hrnets_published_size_with_and_without_its_classification_modules():
+    with torch.device("meta"):
+        network = backbones.build("hrnet_w32")
+    assert million(network) == pytest.approx(30.882, abs=5e-4)
+    assert million(network) - million(network.incre_modules) == pytest.approx(29.306, abs=5e-4)
+
+
+def test_names_are_those_of_the_published_files():
+    with torch.device("meta"):
+        osnet, hrnet = (set(backbones.build(name).state_dict()) for name in ("osnet_x1_0", "hrnet_w32"))
+    assert {
+        "conv1.conv.weight", "conv2.0.conv2d.3.conv2.weight", "conv2.0.gate.fc1.bias", "conv2.0.downsample.conv.weight",
+        "conv3.2.0.bn.running_mean", "conv5.bn.weight",
+    } <= osnet  # fmt: skip
+    assert {
+        "conv2.weight", "layer1.0.downsample.1.bias", "transition1.1.0.0.weight", "transition3.3.0.1.running_var",
+        "stage3.3.branches.2.3.bn2.weight", "stage4.2.fuse_layers.3.0.1.0.weight", "stage4.0.fuse_layers.0.3.1.bias",
+        "incre_modules.3.0.conv3.weight",
+    } <= hrnet  # fmt: skip
+    assert not any("transition2.0" in name or "fuse_layers.1.1" in name for name in hrnet)  # these branches stay
+
+
+@pytest.mark.parametrize("name", ["osnet_x1_0", "mobilenet_v2"])
+def test_halves_are_the_whole(name):
+    backbone = backbones.build(name).eval()
+    front, tail = backbone.split()
+    images = torch.randn(2, 3, 64, 32)
+    with torch.no_grad():
+        assert torch.equal(tail(front(images)), backbone(images))
+    assert million(front) + million(tail) == pytest.approx(million(backbone))
+
+
+def test_a_backbone_without_halves_says_which_have_them():
+    with pytest.raises(UserError, match="osnet_x1_0"):
+        backbones.build("resnet50").split()
+
+
+def test_hrnet_bears_sizes_that_its_strides_do_not_divide():
+    network = backbones.build("hrnet_w32").eval()
+    with torch.no_grad():
+        assert network(torch.randn(1, 3, 72, 40)).shape == (1, 1920, 18, 10)
+
+
+def test_dense_mobilenet_shows_the_blocks_of_mobilenet_side_by_side():
+    dense, plain = backbones.build("mobilenet_v2_dense").eval(), MobileNetV2(border="replicate").eval()
+    dense.load_state_dict({k: v for k, v in plain.state_dict().items() if not k.startswith(dense.unused)})
+    images = torch.randn(1, 3, 64, 32)
+    with torch.no_grad():
+        blocks = [plain.features[:last](images) for last in (4, 7, 14, 18)]
+        expected = [F.interpolate(block, (16, 8), mode="bilinear") for block in blocks]
+        assert torch.equal(dense(images), torch.cat(expected, 1))
+        even = dense(torch.full((1, 3, 64, 32), 0.3))
+    assert torch.allclose(even, even[:, :, :1, :1].expand_as(even), atol=1e-4)  # a plain image has no border
+
+
+@pytest.mark.parametrize(
+    ("name", "prefix", "more"),
+    [
+        ("mobilenet_v2", "", ["classifier.1.weight"]),
+        ("mobilenet_v2", "module.", ["classifier.1.weight"]),
+        ("mobilenet_v2_dense", "", ["features.18.0.weight", "classifier.1.weight"]),
+        ("osnet_x1_0", "", ["fc.0.weight", "classifier.weight"]),
+    ],
+)
+def test_public_file_loads_by_name_and_what_is_not_used_is_ignored(tmp_path, monkeypatch, name, prefix, more):
+    source = backbones.build(name)
     file = tmp_path / "weights.pth"
-    torch.save({**source.state_dict(), "classifier.1.weight": torch.zeros(3, 3)}, file)
-    monkeypatch.setattr(weights, "path", lambda _: file)
-    target = backbones.build("mobilenet_v2")
-    backbones.load_imagenet(target, "mobilenet_v2")
-    for name, value in source.state_dict().items():
-        assert torch.equal(value, target.state_dict()[name])
+    content = {**source.state_dict(), **dict.fromkeys(more, torch.zeros(3, 3))}
+    torch.save({prefix + key: value for key, value in content.items()}, file)
+    asked = []
+    monkeypatch.setattr(weights, "path", lambda name: asked.append(name) or file)
+    target = backbones.build(name)
+    backbones.load_imagenet(target, name)
+    assert asked == [name.removesuffix("_dense")]
+    for key, value in source.state_dict().items():
+        assert torch.equal(value, target.state_dict()[key])
+
+
+def test_hrnets_classifier_is_ignored():
+    with torch.device("meta"):  # its weights take a while to draw
+        network = backbones.build("hrnet_w32")
+        more = ["downsamp_modules.0.0.weight", "final_layer.1.bias", "classifier.weight"]
+        state = {**network.state_dict(), **dict.fromkeys(more, torch.zeros(3, 3))}
+        backbones.load_named(network, state, ignore=network.unused, source="the file")
+        with pytest.raises(UserError, match="downsamp_modules"):
+            backbones.load_named(network, state, ignore=(), source="the file")
 
 
 @pytest.mark.parametrize("damage", ["rename", "drop", "shape"])

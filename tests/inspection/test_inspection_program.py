@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 
 from partreid import params, records
 from partreid.errors import UserError
 from partreid.inspection import diff, look
-from partreid.labels import LABELS, native, pieces
+from partreid.labels import LABELS, made, native, pieces
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -45,6 +46,22 @@ def test_every_label_is_drawn_and_compared(label, capsys):
     assert shown("both")[0] == (3, "both ok")
     assert shown("both")[-1] == (5, "only blazepose")
     assert cv2.imread("both/sheet.png") is not None
+
+
+@pytest.mark.usefixtures("labelled")
+def test_labels_that_a_method_made_while_it_trained_are_drawn(capsys):
+    maps = np.zeros((2, 16, 8), np.uint8)
+    maps[0, :8] = 3
+    index = Path("data/index/synthetic.parquet")
+    file = made.file("pseudo_parts", "synthetic")
+    made.write(file, "pseudo_parts", index, ["4.png", "0.png"], maps, {"epoch": 7})
+    look.main(["pseudo_parts", "synthetic", "--out", "out", "--status", "ok"])
+    assert shown() == [(0, "ok"), (4, "ok")]
+    assert "parameters.epoch" in Path("out/index.html").read_text(encoding="utf-8")
+    look.main(["pseudo_parts", "synthetic", "--stats"])
+    out = capsys.readouterr().out
+    assert "Tool output" not in out
+    assert "runs/pah-synthetic/pseudo_parts.npz" in out
 
 
 @pytest.mark.usefixtures("labelled")

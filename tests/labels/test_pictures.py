@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from partreid.labels import LABELS, coverage, grouping
+from partreid.labels.made import MADE
 from partreid.labels.pictures import VIEWS, drawing, panels
-from partreid.labels.pictures.colours import PART_COLOURS, SIDE_COLOURS, side
+from partreid.labels.pictures.colours import NUMBER_COLOURS, PART_COLOURS, SIDE_COLOURS, side
 from partreid.openpose_layout import JOINTS, LIMBS
 from partreid.parsing import PARSING
 from partreid.skeleton import KEYPOINTS
@@ -21,6 +22,7 @@ PALETTES = {
     **{f"parts {parts}": [PART_COLOURS[name] for name in grouping.names(parts)] for parts in grouping.GROUPS},
     "parsing": [PART_COLOURS[name] for name in PARSING[1:]],
     "sides": list(SIDE_COLOURS.values()),
+    "numbers": NUMBER_COLOURS,
 }
 
 
@@ -135,6 +137,7 @@ def values(label: str) -> dict[str, np.ndarray]:
         "schp": {"parsing": parsing, "person": person},
         "poses": {"keypoints": keypoints, "cluster": np.array(1, np.int8)},
         "partmaps": {"maps": rng.uniform(-1, 1, (57, 20, 10)).astype(np.float16)},
+        "pseudo_parts": {"maps": rng.integers(0, 9, (24, 8), np.uint8)},
     }[label]
 
 
@@ -192,7 +195,15 @@ def test_limb_and_joint_channels_are_not_mixed_up():
 
 
 def test_every_label_has_a_view():
-    assert set(VIEWS) == set(LABELS)
+    assert set(VIEWS) == {*LABELS, *MADE}
+
+
+def test_numbered_parts_have_their_colours_and_begin_again_after_the_last():
+    parts = np.arange(9, dtype=np.uint8).reshape(9, 1)
+    drawn = drawing.numbered(np.zeros((9, 1, 3), np.uint8), parts)
+    assert not drawn[0].any()
+    for number in range(1, 9):
+        np.testing.assert_allclose(drawn[number, 0], 0.6 * np.array(NUMBER_COLOURS[(number - 1) % 7]), atol=1)
 
 
 def test_coverage_counts_by_split():

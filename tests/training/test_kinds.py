@@ -8,7 +8,7 @@ import torch
 from partreid.openpose_layout import JOINTS, LIMBS
 from partreid.training.augmentation import Change, erase_image, move_image
 from partreid.training.data import Augmentation, TrainingSet, epoch_batches
-from partreid.training.heads import changed_head, cut, load_heads
+from partreid.training.heads import changed_head, cut, load_heads, place
 from partreid.training.images import normalise, resized
 from partreid.training.kinds import HEADS, KINDS, Label, no_change, partmaps, poses, schp
 
@@ -83,6 +83,7 @@ def test_a_head_is_what_the_changed_image_shows(flip, shift):
         x0, x1 = width - x1, width - x0
     dy, dx = round(shift[0] * height), round(shift[1] * width)
     moved = np.array([x0 + dx, y0 + dy, x1 + dx, y1 + dy])
+    np.testing.assert_allclose(place(box, change, height, width) * (width, height, width, height), moved, atol=1e-5)
     seen = cut(np.pad(whole, ((16, 16), (16, 16), (0, 0))), moved + 16, 24, 16)
     head = changed_head(image, box, change, 24, 16)
     inside = cut(np.pad(np.ones_like(whole), ((16, 16), (16, 16), (0, 0))), moved + 16, 24, 16) > 0
@@ -106,6 +107,9 @@ def test_heads_in_batches_and_in_tests_are_the_same_crop(tmp_path):
     for batch in found:
         assert torch.equal(batch.labels[HEADS], wanted[batch.rows])
         assert batch.labelled[HEADS].tolist() == (batch.rows != 2).tolist()
+        for row, place_of_it in zip(batch.rows.tolist(), batch.labels["head_boxes"], strict=True):
+            expected = torch.full((4,), torch.nan) if row == 2 else torch.tensor(box / (24, 48, 24, 48)).float()
+            assert torch.allclose(place_of_it, expected, equal_nan=True)
         assert torch.equal(batch.images, batch.clean)
         assert torch.equal(batch.images[0], normalise(torch.from_numpy(resized(image, 32, 16))[None])[0])
     assert (wanted[0] == normalise(torch.from_numpy(resized(image[3:18, 4:16].copy(), 32, 16))[None])[0]).all()

@@ -13,8 +13,10 @@ from partreid import torchfile, weights
 from partreid.backbones import caffe
 from partreid.backbones.base import Backbone
 from partreid.backbones.googlenet import GoogLeNet
-from partreid.backbones.mobilenet import MobileNetV2
+from partreid.backbones.hrnet import HRNet
+from partreid.backbones.mobilenet import MobileNetV2, MobileNetV2Dense
 from partreid.backbones.openpose import PartOpenPose
+from partreid.backbones.osnet import OSNet
 from partreid.backbones.relation import RelationAwareResNet50
 from partreid.backbones.resnet import ResNet50
 from partreid.backbones.small_cpm import SmallCPM
@@ -22,8 +24,11 @@ from partreid.errors import UserError, choose
 
 BACKBONES: dict[str, Callable[[], Backbone]] = {
     "googlenet": GoogLeNet,
+    "hrnet_w32": HRNet,
     "mobilenet_v2": MobileNetV2,
+    "mobilenet_v2_dense": MobileNetV2Dense,
     "openpose": PartOpenPose,
+    "osnet_x1_0": OSNet,
     "resnet50": ResNet50,
     "resnet50_rga_256x128": partial(RelationAwareResNet50, 256, 128),
     "resnet50_rga_384x128": partial(RelationAwareResNet50, 384, 128),
@@ -51,7 +56,9 @@ def load_imagenet(backbone: Backbone, name: str) -> None:
         backbone, name = backbone.trunk, "resnet50"
     path = weights.path(backbone.weights or name)
     read = caffe.load if path.suffix == ".caffemodel" else torchfile.load
-    load_named(backbone, read(path, "delete it to fetch it again"), ignore=backbone.unused, source=str(path))
+    content = read(path, "delete it to fetch it again")
+    state = {key.removeprefix("module."): value for key, value in content.items()}  # some were saved data-parallel
+    load_named(backbone, state, ignore=backbone.unused, source=str(path))
 
 
 def load_trained(module: nn.Module, name: str, path: Path) -> None:

@@ -1,12 +1,18 @@
-"""MobileNetV2 with last stride 1, the backbone of the laptop recipe.
+"""MobileNetV2 with last stride 1, the backbone of the laptop recipe, and the same with features of four resolutions.
 
 Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", CVPR 2018, table 2. Parameters carry
 torchvision's names. As in our ResNet-50 the last strided stage keeps the resolution, so the network has stride 16.
 """
 
-from torch import Tensor, nn
+from typing import Any, Literal
 
-from partreid.backbones.base import Blocks
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from partreid.backbones.base import Backbone, Blocks
+
+Border = Literal["zeros", "replicate"]
 
 # expansion t, channels c, repeats n, stride s of table 2; the stride of the sixth row is 1 here (2 in the paper)
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 1), (6, 320, 1, 1))
@@ -14,12 +20,12 @@ LAST_STRIDED = 64  # output channels of the last row with a stride
 
 
 def convolution(
-    inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1, dilation: int = 1
+    inputs: int, outputs: int, size: int, stride: int = 1, groups: int = 1, dilation: int = 1, border: Border = "zeros"
 ) -> nn.Sequential:
-    """Convolution, batch norm, ReLU6."""
-    padding = dilation * (size // 2)
+    """Convolution, batch norm, ReLU6. border: what is around the image, zeros or its border going on (replicate)."""
+    more: dict[str, Any] = {"padding": dilation * (size // 2), "padding_mode": border} if size > 1 else {}
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, size, stride, padding=padding, groups=groups, dilation=dilation, bias=False),
+        nn.Conv2d(inputs, outputs, size, stride, groups=groups, dilation=dilation, bias=False, **more),
         nn.BatchNorm2d(outputs),
         nn.ReLU6(inplace=True),
     )
@@ -28,12 +34,14 @@ def convolution(
 class InvertedResidual(nn.Module):
     """1x1 expansion, 3x3 depthwise, 1x1 linear projection; a shortcut where the shape allows."""
 
-    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int, dilation: int = 1):
+    def __init__(
+        self, inputs: int, outputs: int, stride: int, expansion: int, dilation: int = 1, border: Border = "zeros"
+    ):
         super().__init__()
         hidden = inputs * expansion
         layers: list[nn.Module] = [convolution(inputs, hidden, 1)] if expansion != 1 else []
         layers += [
-            convolution(hidden, hidden, 3, stride, groups=hidden, dilation=dilation),
+            convolution(hidden, hidden, 3, stride, groups=hidden, dilation=dilation, border=border),
             nn.Conv2d(hidden, outputs, 1, bias=False),
             nn.BatchNorm2d(outputs),
         ]
@@ -54,16 +62,16 @@ class MobileNetV2(Blocks):
     channels = 1280
     stride = 16
 
-    def __init__(self, dilation: int = 1) -> None:
+    def __init__(self, dilation: int = 1, border: Border = "zeros") -> None:
         super().__init__()
         self.stride = 16 // dilation
-        layers: list[nn.Module] = [convolution(3, 32, 3, stride=2)]
+        layers: list[nn.Module] = [convolution(3, 32, 3, stride=2, border=border)]
         inputs, dilated = 32, 1
         for expansion, outputs, repeats, stride in STAGES:
             last = outputs == LAST_STRIDED
             for repeat in range(repeats):
                 step = 1 if repeat or (last and dilation > 1) else stride
-                layers.append(InvertedResidual(inputs, outputs, step, expansion, dilated))
+                layers.append(InvertedResidual(inputs, outputs, step, expansion, dilated, border))
                 inputs = outputs
                 dilated = dilation if last else dilated  # from the block after the one that loses its stride
         layers.append(convolution(inputs, self.channels, 1))
@@ -78,3 +86,38 @@ class MobileNetV2(Blocks):
         Cut where ResNet-50's are: before every layer that has, or had before its stride was removed, a stride.
         """
         return self.features[2:4], self.features[4:7], self.features[7:14], self.features[14:]
+
+    def split(self) -> tuple[nn.Module, nn.Module]:
+        """Cut after the first block of 160 channels: (B, 160, H / 16, W / 16) between the halves.
+
+        As in OSNet it is a stage's first block, and about 30 % of the parameters come before it.
+        """
+        return self.features[:15], self.features[15:]
+
+
+class MobileNetV2Dense(Backbone):
+    """(B, 3, H, W) -> (B, 472, H / 4, W / 4): what the last blocks of strides 4, 8, 16 and of all give, side by side.
+
+    As HRNet does with its branches: each brought to the finest resolution. Without the last 1x1 convolution, whose
+    1,280 channels would be three quarters of all. Around the image its border goes on: with zeros there, the corner of
+    stride 16 gets the longest features of many images. The ImageNet weights are MobileNetV2's.
+    """
+
+    TAPS = (3, 6, 13, 17)  # of `features`
+    channels = 24 + 32 + 96 + 320
+    stride = 4
+    weights = "mobilenet_v2"
+    unused = ("classifier.", "features.18.")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.features = nn.Sequential(*list(MobileNetV2(border="replicate").features)[: self.TAPS[-1] + 1])
+
+    def forward(self, images: Tensor) -> Tensor:
+        x, scales = images, []
+        for number, layer in enumerate(self.features):
+            x = layer(x)
+            if number in self.TAPS:
+                scales.append(x)
+        size = scales[0].shape[2:]
+        return torch.cat([F.interpolate(each, size, mode="bilinear", align_corners=False) for each in scales], 1)

@@ -13,7 +13,7 @@ from partreid.errors import UserError, choose
 from partreid.files import write_text
 from partreid.inspection import choice, draw, page, sheets, stats
 from partreid.inspection.images import Images, open_images
-from partreid.labels import LABELS, coverage, grouping
+from partreid.labels import LABELS, coverage, grouping, made
 from partreid.labels.cache import STATUS, Cache
 from partreid.labels.pictures import VIEWS, View
 
@@ -23,16 +23,17 @@ BATCH = 256  # images whose labels are in memory at a time
 def main(words: Sequence[str]) -> None:
     """Do what the command line says: print coverage and, unless only that is wanted, draw."""
     given = _parse(words)
-    label = choose(LABELS, given.label, "label")
+    choose(dict.fromkeys([*LABELS, *made.MADE]), given.label, "label")
     grouping.names(given.parts)  # an unknown one stops here, before any work
     images = open_images(given.dataset, params.load())
-    cache = Cache(label.file(given.label, given.dataset), f"label/{given.label}", images.file)
+    cache = Cache(_file(given.label, given.dataset), f"label/{given.label}", images.file)
     score = cache.rows("score", np.arange(len(images)))
     print(coverage.text(images.splits(), cache.status, score))
     if given.stats:
         now = time.time()
         print(stats.text(stats.facts(cache, now)))
-        print(f"Tool output\n{stats.text(stats.tool_facts(cache.header, images, now))}", end="")
+        if given.label in LABELS:
+            print(f"Tool output\n{stats.text(stats.tool_facts(cache.header, images, now))}", end="")
         return
     images.need_root()
     rows, lead = _choose(given, images.splits(), cache.status, score)
@@ -42,6 +43,9 @@ def main(words: Sequence[str]) -> None:
     out = given.out or Path(f"tmp/inspect/{given.label}-{given.dataset}")
     head, legend = cache.header, view.legend(given.parts)
     title, made_by = f"{given.label} labels of {images.name}", f"from {head['tool']} {head['tool_version']}"
+    facts = [("Label cache", stats.facts(cache))]
+    if given.label in LABELS:
+        facts.append(("Tool output", stats.tool_facts(head, images)))
     paths = sheets.write(out, f"{title}, {made_by}. {lead}", [_tile(card) for card in cards], legend, view.notes)
     html = page.render(
         title=title,
@@ -53,12 +57,16 @@ def main(words: Sequence[str]) -> None:
         legend_note=view.notes,
         cards=cards,
         sorted_by="score",
-        facts=[("Label cache", stats.facts(cache)), ("Tool output", stats.tool_facts(head, images))],
+        facts=facts,
         command=shlex.join(["python", "stages/inspect.py", *words]),
     )
     write_text(out / "index.html", html)
     for path in [*paths, out / "index.html"]:
         print(f"wrote {path}")
+
+
+def _file(label: str, dataset: str) -> Path:
+    return LABELS[label].file(label, dataset) if label in LABELS else made.file(label, dataset)
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
@@ -67,7 +75,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         description="Look at a label cache: writes PNG contact sheets and one HTML page.",
         epilog="`inspect.py diff LABEL DATASET A B` compares two tools; see `inspect.py diff --help`.",
     )
-    parser.add_argument("label", help=", ".join(sorted(LABELS)))
+    parser.add_argument("label", help=", ".join(sorted([*LABELS, *made.MADE])))
     parser.add_argument("dataset")
     parser.add_argument("--stats", action="store_true", help="only print what the cache is and holds")
     parser.add_argument("--ids", help="image ids, such as 3,17,100-120")

@@ -17,6 +17,7 @@ from partreid.methods.bpbreid import BPBreID
 from partreid.methods.fsam import FSAM
 from partreid.methods.mpn import MPN
 from partreid.methods.pabr import PABR
+from partreid.methods.pah import PAH
 from partreid.methods.pcb import PCB
 
 METHODS: dict[str, type[Method]] = {
@@ -26,6 +27,7 @@ METHODS: dict[str, type[Method]] = {
     "mpn": MPN,
     "bpbreid": BPBreID,
     "fsam": FSAM,
+    "pah": PAH,
 }
 
 

@@ -56,10 +56,12 @@ class Learner(nn.Module, ABC):
     """What the loop trains: a method or a pre-training.
 
     backbone: the sub-module that ImageNet weights are loaded into. mixed: whether backbones run in bfloat16.
-    labels: the label kinds that training reads.
+    labels: the label kinds that training reads. made: labels that `begin_epoch` made, by kind: uint8 (N, h, w), a row
+    per training row, or none yet; the run writes them where stages/inspect.py finds them (partreid.labels.made).
     """
 
     labels: tuple[str, ...] = ()
+    made: Mapping[str, Tensor] = {}
     backbone: Backbone
     mixed: bool = False
 

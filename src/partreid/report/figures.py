@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
-from partreid.report import fsam, gradcam, pabr
+from partreid.report import fsam, gradcam, pabr, pah
 from partreid.report.context import Context, Figure
 
 FIGURES: dict[str, Callable[[Context], list[Figure]]] = {
     "fsam": fsam.figures,
     "mpn": gradcam.figures,
     "pabr": pabr.figures,
+    "pah": pah.figures,
     "pcb": gradcam.figures,
 }
 """By the method's key."""

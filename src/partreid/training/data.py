@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 from partreid.errors import UserError
 from partreid.methods.base import Batch
 from partreid.training.augmentation import draw, erase_image, move_image
-from partreid.training.heads import box, changed_head
+from partreid.training.heads import box, changed_head, place
 from partreid.training.images import load_images, normalise, read_image, resized
 from partreid.training.kinds import HEADS, Label, tensors
 from partreid.training.sampler import batches
@@ -72,13 +72,14 @@ class _Batches(Dataset[dict[str, Any] | UserError]):
         ]
         arrays = [torch.from_numpy(np.stack(column)) for column in zip(*examples, strict=True)]
         return {
-            **dict(zip(("clean", "images", "changes", "heads"), arrays, strict=False)),  # heads where they are wanted
+            # heads where they are wanted
+            **dict(zip(("clean", "images", "changes", "heads", "head_boxes"), arrays, strict=False)),
             "rows": torch.from_numpy(rows),
             "labels": {name: label.rows(rows) for name, label in self.data.labels.items()},
         }
 
     def _one(self, row: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """Clean and erased image, the change, and, where it is wanted, the head."""
+        """Clean and erased image, the change, and, where it is wanted, the head and its place."""
         a = self.augmentation
         change = draw(rng, a.height, a.width, a.flip, a.pad, a.erase)
         original = read_image(self.data.root / self.data.paths[row])
@@ -86,7 +87,9 @@ class _Batches(Dataset[dict[str, Any] | UserError]):
         example = clean, erase_image(clean, change), change.numbers()
         if HEADS not in self.data.labels:
             return example
-        return *example, changed_head(original, box(self.data.labels[HEADS], row), change, a.height, a.width)
+        found = box(self.data.labels[HEADS], row)
+        head = changed_head(original, found, change, a.height, a.width)
+        return *example, head, place(found, change, *original.shape[:2])
 
 
 def epoch_batches(
@@ -116,7 +119,7 @@ def _collate(data: TrainingSet, item: dict[str, Any] | UserError) -> Batch:
         raise item
     labels = tensors(item["labels"], item["changes"])
     if "heads" in item:
-        labels[HEADS] = normalise(item["heads"])
+        labels |= {HEADS: normalise(item["heads"]), "head_boxes": item["head_boxes"]}
     rows = item["rows"].numpy()
     return Batch(
         images=normalise(item["images"]),

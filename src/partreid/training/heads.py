@@ -34,6 +34,19 @@ def changed_head(image: np.ndarray, box: np.ndarray | None, change: Change, heig
     return erase_image(move_image(head, of_head), of_head)
 
 
+def place(box: np.ndarray | None, change: Change, height: int, width: int) -> np.ndarray:
+    """Where the head of an image of height x width pixels is after the change: float32 (4,), x0, y0, x1, y1 in shares.
+
+    Not cut off where it leaves the image; NaN where there is no head.
+    """
+    if box is None:
+        return np.full(4, np.nan, np.float32)
+    x0, y0, x1, y1 = box / (width, height, width, height)
+    if change.flip:
+        x0, x1 = 1 - x1, 1 - x0
+    return np.array([x0 + change.dx, y0 + change.dy, x1 + change.dx, y1 + change.dy], np.float32)
+
+
 def follow(change: Change, box: np.ndarray, height: int, width: int) -> Change:
     """What a change of an image of height x width pixels does to what `box` cuts out: the shift moves the box along."""
     x0, y0, x1, y1 = box / (width, height, width, height)

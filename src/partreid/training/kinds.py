@@ -10,6 +10,9 @@
                                                   flipped with the image, erased where the hole covers it; black where
                                                   there is none
 
+Where heads are trained on, `head_boxes` float32 (B, 4) come with them: x0, y0, x1, y1 in shares of the image's width
+and height, flipped and shifted with it; NaN where there is none.
+
 A flip exchanges left and right wherever a label tells them apart.
 """
 

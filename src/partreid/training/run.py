@@ -9,12 +9,16 @@ from typing import Any
 from dvclive import Live
 
 from partreid import files, methods, params
+from partreid.labels import made
 from partreid.methods.base import Learner
 from partreid.revision import revision
 from partreid.training.data import TrainingSet
 from partreid.training.loop import device_of, mixed, train
 
-CODE = ("methods", "pretraining", "losses", "backbones", "bilinear.py", "training", "labels/grouping.py")
+CODE = (
+    "methods", "pretraining", "losses", "backbones", "bilinear.py", "crops.py", "training", "labels/grouping.py",
+    "labels/pseudo_parts.py",
+)  # fmt: skip
 
 
 def run(
@@ -24,10 +28,12 @@ def run(
     settings: params.Train,
     header: Mapping[str, Any],
     folder: Path,
+    table: Path,
 ) -> None:
     """Train and write `folder`/weights.pt with `header`, and DVCLive's curves to `folder`/curves.
 
     header: says all that the result depends on; a killed run is taken up by one with the same header and code.
+    Labels that the learner makes itself are written to `folder`/<label>.npz after every epoch; table: the image table.
     """
     device = device_of(settings.device)
     header = {
@@ -39,8 +45,16 @@ def run(
     }
     scratch = files.scratch_root() / "training" / files.fingerprint(header, files.code(*CODE))
     print(f"{header['model']} on {header['dataset']}: {len(data.paths)} images, {recipe.epochs} epochs on {device}")
+
+    def keep(epoch: int) -> None:
+        for label, maps in learner.made.items():
+            made.write(scratch / f"{label}.npz", label, table, data.paths, maps.numpy(), {"epoch": epoch + 1})
+        for file in scratch.glob("*.npz"):  # also from before a kill
+            with files.whole(folder / file.name) as temporary:
+                shutil.copyfile(file, temporary)
+
     with files.alone(scratch):
-        with curves(scratch / "curves") as log:
+        with curves(scratch / "curves", keep) as log:
             train(
                 learner,
                 data,
@@ -59,8 +73,11 @@ def run(
 
 
 @contextmanager
-def curves(folder: Path) -> Iterator[Callable[[int, dict[str, float]], None]]:
-    """A function (epoch, values) that prints the values and adds them to DVCLive's curves in a new folder."""
+def curves(folder: Path, then: Callable[[int], None]) -> Iterator[Callable[[int, dict[str, float]], None]]:
+    """A function (epoch, values) that prints the values and adds them to DVCLive's curves in a new folder.
+
+    Then it calls `then` with the epoch.
+    """
     shutil.rmtree(folder, ignore_errors=True)  # a training that is taken up again logs its first epochs anew
     with Live(str(folder), save_dvc_exp=False, dvcyaml=None, report=None) as live:
 
@@ -70,5 +87,6 @@ def curves(folder: Path) -> Iterator[Callable[[int, dict[str, float]], None]]:
             live.next_step()
             shown = "  ".join(f"{key} {value:.4g}" for key, value in values.items())
             print(f"epoch {epoch + 1:3d}: {shown}", flush=True)
+            then(epoch)
 
         yield log

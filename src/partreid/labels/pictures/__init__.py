@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from partreid.labels import grouping
 from partreid.labels.pictures import panels
-from partreid.labels.pictures.colours import PART_COLOURS, SIDE_COLOURS, Legend
+from partreid.labels.pictures.colours import NUMBER_COLOURS, PART_COLOURS, SIDE_COLOURS, Legend
 from partreid.parsing import PARSING
 
 
@@ -47,6 +47,10 @@ def _sides(_: int | str) -> Legend:
     return {f"the person's {name}" if name != "middle" else name: colour for name, colour in SIDE_COLOURS.items()}
 
 
+def _numbers(_: int | str) -> Legend:
+    return {f"part {number}": colour for number, colour in enumerate(NUMBER_COLOURS[:6], 1)}
+
+
 _HEAT = "dark blue is 0, yellow is 1"
 
 VIEWS: dict[str, View] = {
@@ -70,5 +74,14 @@ VIEWS: dict[str, View] = {
         _sides,
         note="directions: each cell's strongest limb vector, a dot at its end",
         others=f"joints, limbs: the strongest; {_HEAT}",
+    ),
+    "pseudo_parts": View(
+        ("maps",),
+        panels.pseudo_parts,
+        "parts",
+        _numbers,
+        "clusters of the network's features, numbered from top to bottom; score: share of the image that is no "
+        "background",
+        missing="not a training image",
     ),
 }

@@ -33,6 +33,11 @@ PART_COLOURS: dict[str, Colour] = {
 """Part name -> colour, the same in every grouping and parsing. Left and right of one limb, or its upper and lower half
 where sides are not told apart, differ in lightness."""
 
+NUMBER_COLOURS: tuple[Colour, ...] = (
+    (240, 228, 66), (86, 180, 233), (213, 94, 0), (230, 159, 0), (0, 158, 115), (204, 121, 167), (0, 114, 178),
+)  # fmt: skip
+"""Of parts that have numbers in place of names, 1 first: parts that a network found by itself, from top to bottom."""
+
 SIDE_COLOURS: dict[str, Colour] = {"left": (255, 165, 0), "right": (0, 130, 220), "middle": (235, 235, 235)}
 """The person's own left and right, and what belongs to neither."""
 

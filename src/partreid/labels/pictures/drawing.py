@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from partreid.labels.pictures.colours import PART_COLOURS, SIDE_COLOURS, Colour, side
+from partreid.labels.pictures.colours import NUMBER_COLOURS, PART_COLOURS, SIDE_COLOURS, Colour, side
 from partreid.report.pictures import BACKDROP, SOFT, text, text_width
 from partreid.skeleton import KEYPOINTS, LINKS
 
@@ -58,10 +58,22 @@ def classes(image: np.ndarray, parsing: np.ndarray, names: Sequence[str]) -> np.
 
     parsing: uint8 (h, w) over the image's whole extent. names: of the classes from 1 on.
     """
+    return _coloured(image, parsing, [(0, 0, 0), *(PART_COLOURS[name] for name in names)])
+
+
+def numbered(image: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    """Each place of the image in the colour of its numbered part; 0, the background, is left as it is.
+
+    parts: uint8 (h, w) over the image's whole extent; the colours of NUMBER_COLOURS come again after the last.
+    """
+    again = np.where(parts > 0, 1 + (parts - 1) % len(NUMBER_COLOURS), 0).astype(np.uint8)
+    return _coloured(image, again, [(0, 0, 0), *NUMBER_COLOURS])
+
+
+def _coloured(image: np.ndarray, numbers: np.ndarray, table: Sequence[Colour]) -> np.ndarray:
     h, w = image.shape[:2]
-    large = cv2.resize(parsing, (w, h), interpolation=cv2.INTER_NEAREST_EXACT)
-    table = np.array([(0, 0, 0), *(PART_COLOURS[name] for name in names)], np.uint8)
-    return _mix(image, table[large], np.where(large > 0, np.float32(0.6), np.float32(0)))
+    large = cv2.resize(numbers, (w, h), interpolation=cv2.INTER_NEAREST_EXACT)
+    return _mix(image, np.array(table, np.uint8)[large], np.where(large > 0, np.float32(0.6), np.float32(0)))
 
 
 def _mix(image: np.ndarray, colours: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -48,6 +48,11 @@ def schp(image: np.ndarray, values: Values, **_: Any) -> Pictures:
     }
 
 
+def pseudo_parts(image: np.ndarray, values: Values, **_: Any) -> Pictures:
+    """The clusters."""
+    return {"parts": drawing.numbered(drawing.panel(image), values["maps"])}
+
+
 def poses(image: np.ndarray, values: Values, *, header: Mapping[str, Any], **_: Any) -> Pictures:
     """The skeleton, and the centre of the image's cluster, whose sides are those of the image, not the person's."""
     shown = drawing.panel(image)

@@ -1,0 +1,296 @@
+"""PAH-Net: global, local body part and head streams for long-term person re-identification.
+
+Tran Thanh, Lee, Kang: "Enhancing Long-Term Person Re-Identification Using Global, Local Body Part, and Head Streams",
+2024, https://arxiv.org/abs/2403.02892. In the paper's order: global stream (section 3.1.1, Eq. 1-4), local body part
+stream (3.1.2, Eq. 5-7), head stream (3.1.3), pseudo-labels (3.2.1, Eq. 8-9, in partreid.labels.pseudo_parts), losses
+(3.2.2, Eq. 10-15), inference (3.3, Eq. 16-17, the distance "cosine").
+
+Where the paper is silent, no code of its authors decides. We follow LightMBN (Herzog et al., 2021), which has the same
+OSNet half, schedule and kinds of loss, and ISP (Zhu et al., 2020), which has the same clustering:
+- the optimiser is Adam with weight decay 5e-4; batch norms have no learned shift, classifiers no bias;
+- the pair-based loss compares unit vectors ("scalar product" of the paper: of vectors as they are, exp(40 s) would
+  overflow), with α1 = 2, α2 = 40, λ = 0.5, and mining with a margin of 0.7;
+- pseudo-labels come from un-augmented images, by the network in test mode, and follow the image's flip, shift and
+  random erasing (an erased place shows background);
+- Eq. 11 has no label smoothing (LightMBN: `smoothing: 0.1`), Eq. 16 no features of flipped images (LightMBN adds them).
+Where the paper disagrees with itself:
+- Figure 3 cuts OSNet after the first convolution of a block, which has 96 channels. The text's 384 come out of the
+  whole first block of conv3, where LightMBN cuts too;
+- Eq. 3 erases one row, the text a third of the rows: a third. `erase_rows` says which: `band` (our default, as Figures
+  4 and 6 look), the third of the image with the most energy in a row; `top`, the rows of most energy wherever they lie
+  (as in LightMBN, which ranks rows by their largest place). `erase_at_test: false` is LightMBN's; Eq. 4 and 16 have
+  no such exception;
+- two final convolutions after HRNet's concatenation: the concatenation has the 1920 channels already when the four
+  modules of HRNet's classifier stand before it, and only so all weights of its ImageNet classifier find a place;
+- Eq. 14 sums over the pixels. With λ_psd = 0.1 only ISP's mean is in scale with the other losses: `part_loss: mean`,
+  or `sum`;
+- Table 7 counts 32.6 M parameters; the network of the text has 37.5 M without its classifiers. HRNet-W32 without the
+  four modules (29.3 M) and a single OSNet stream (3.3 M) have 32.6 M, as if the head stream had not been counted.
+Table 5 does not say what f_AE is in a stream without erasing: here the plain maximum, so that seven vectors remain.
+
+Heads. The box is the `heads` label's, with that label's `margin`; it is cut from the original image, resized to the
+input size, flipped with the image and erased where the image is. The paper does not say what happens where no head was
+found: here the upper quarter of the image, in the middle half of its width, stands in, which is where heads mostly are.
+Beyond the paper, `head_box: own` needs no head detector at test time: the head is one more part that the local body
+part stream finds, cut from the network's input. Training goes on with the label's crops and teaches a 1x1 convolution
+on F^dense, which gets no gradient from it, where their boxes are: a softmax over all places, even inside the box.
+(P^part_1, the topmost of the parts found without labels, is no head: often head and shoulders, or background.)
+
+On small backbones (the laptop recipe) the streams and the seven vectors are the same; their widths and strides differ.
+"""
+
+from collections.abc import Sequence
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from partreid import backbones, crops
+from partreid.backbones.base import Backbone
+from partreid.backbones.fork import Fork
+from partreid.errors import UserError, choose
+from partreid.labels.pseudo_parts import part_maps
+from partreid.losses.identity import BNNeck, smoothed_cross_entropy
+from partreid.losses.multi_similarity import multi_similarity
+from partreid.methods.base import Batch, Inputs, Method, Persons
+from partreid.training.augmentation import change_fields, erase_fields
+
+STREAMS = ("global", "parts", "head")
+POOLED = ("GMP", "AE", "GAP")  # of the global and the head stream, in the order of Eq. 16
+NO_HEAD = (0.25, 0.0, 0.75, 0.25)  # x0, y0, x1, y1 of what stands in for a head, in shares of width and height
+AT_ONCE = 32  # images whose dense features are computed together for clustering
+
+
+class PAH(Method):
+    """Seven vectors of one image: f^gGMP, f^gAE, f^gGAP, f^l, f^hGMP, f^hAE, f^hGAP.
+
+    backbone: of the global and the head stream, one that can be split. part_backbone: of the local body part stream.
+    parts: K - 1, without the background. streams: which of STREAMS there are (Table 4). erase_in: the streams with
+    adversarial erasing (Table 5). erase_rows, erase_at_test, part_loss, head_box: see the module's docstring.
+    pair_weight, part_weight: λ_pair and λ_psd of Eq. 15. alpha_positive, alpha_negative, margin: α1, α2 and λ of
+    Eq. 13. mining: margin of its mining. smoothing: of the identity labels, 0 in Eq. 11.
+    """
+
+    labels = ("heads",)
+    labels_at_test: tuple[str, ...] = ("heads",)
+    backbone: nn.ModuleDict  # type: ignore[assignment]  # by stream
+    distance = "cosine"
+
+    def __init__(
+        self,
+        *,
+        backbone: str,
+        identities: int,
+        part_backbone: str,
+        parts: int,
+        streams: Sequence[str],
+        erase_in: Sequence[str],
+        erase_rows: str,
+        erase_at_test: bool,
+        head_box: str,
+        part_loss: str,
+        pair_weight: float,
+        part_weight: float,
+        alpha_positive: float,
+        alpha_negative: float,
+        margin: float,
+        mining: float,
+        smoothing: float,
+    ):
+        super().__init__()
+        self.streams = _chosen(streams, STREAMS, "streams")
+        self.erase_in = _chosen(erase_in, ("global", "head"), "erase_in")
+        if not self.streams:
+            raise UserError(f"streams is empty; name one or more of {', '.join(STREAMS)}")
+        if head_box == "own" and "head" in self.streams and "parts" not in self.streams:
+            raise UserError("head_box is own, but streams has no parts, which the head's box is read off")
+        self.erased = choose(ROWS, erase_rows, "rule of erasing (erase_rows)")
+        self.erase_at_test = erase_at_test
+        self.finds_head = choose({"label": False, "own": True}, head_box, "source of boxes (head_box)")
+        self.part_loss = choose({"mean": "mean", "sum": "sum"}, part_loss, "reduction (part_loss)")
+        self.finds_head &= "head" in self.streams
+        if self.finds_head or "head" not in self.streams:
+            self.labels_at_test = ()
+        self.part_backbone = part_backbone
+        self.parts = parts
+        self.backbone, self.necks = nn.ModuleDict(), nn.ModuleDict()
+        for stream in self.streams:
+            if stream == "parts":
+                dense = backbones.build(part_backbone)
+                self.W_part = nn.Conv2d(dense.channels, parts + 1, 1, bias=False)
+                self.necks["parts"] = BNNeck(parts * dense.channels, identities)
+                self.backbone["parts"] = dense
+            else:
+                fork = Fork(backbone)
+                self.necks.update({f"{stream} {pool}": BNNeck(fork.channels, identities) for pool in POOLED})
+                self.backbone[stream] = fork
+        if self.finds_head:  # after all others, so that these start and train as they do without
+            C = self.W_part.in_channels
+            self.W_head = nn.Sequential(nn.BatchNorm2d(C, affine=False), nn.Conv2d(C, 1, 1, bias=False))
+        self.pair_weight, self.part_weight = pair_weight, part_weight
+        self.pairs = {"alpha_positive": alpha_positive, "alpha_negative": alpha_negative}
+        self.pairs |= {"margin": margin, "mining": mining}
+        self.smoothing = smoothing
+        self.made = {} if "parts" in self.streams else {"pseudo_parts": torch.zeros(0, 1, 1, dtype=torch.uint8)}
+
+    def load_initial(self, backbone: str) -> None:
+        """ImageNet weights for every stream."""
+        for network in self.backbone.values():
+            if isinstance(network, Fork):
+                network.load_imagenet(backbone)
+            else:
+                backbones.load_imagenet(cast(Backbone, network), self.part_backbone)
+
+    # 3.1.1 global stream, and 3.1.3 head stream, which is the same on another image
+
+    def pooled(self, stream: str, images: Tensor) -> dict[str, Tensor]:
+        """f_GMP, f_AE and f_GAP of a stream: images (B, 3, H, W) -> (B, C) each."""
+        fork = cast(Fork, self.backbone[stream])
+        F_1 = self.feature_map(images, fork.front)  # (B, 384, H/8, W/8) with OSNet
+        F_21, F_22 = (self.feature_map(F_1, tail) for tail in (fork.tail_1, fork.tail_2))  # (B, 512, H/16, W/16) each
+        f_GMP = F_21.amax((2, 3))  # Eq. 1
+        f_GAP = F_22.mean((2, 3))  # Eq. 2
+        if stream in self.erase_in and (self.training or self.erase_at_test):
+            F_22 = F_22 * self.kept(F_22)[:, None, :, None]
+        f_AE = F_22.amax((2, 3))  # Eq. 4
+        return {f"{stream} GMP": f_GMP, f"{stream} AE": f_AE, f"{stream} GAP": f_GAP}
+
+    def kept(self, F_22: Tensor) -> Tensor:
+        """F^e of Eq. 3, by rows: (B, C, h, w) -> float (B, h), 0 for the third of the rows that is erased."""
+        energy = F_22.detach().square().sum((1, 3))  # (B, h)
+        return (~self.erased(energy, count=max(1, round(energy.shape[1] / 3)))).to(F_22)
+
+    # 3.1.2 local body part stream
+
+    def dense(self, images: Tensor) -> Tensor:
+        """F^dense: (B, 3, H, W) -> (B, C, h, w)."""
+        return self.feature_map(images, self.backbone["parts"])
+
+    def parts_of(self, images: Tensor) -> Tensor:
+        """P^part of Eq. 5, background first: (B, 3, H, W) -> (B, K, h, w)."""
+        return self.W_part(self.dense(images)).softmax(1)
+
+    @staticmethod
+    def aggregated(F_dense: Tensor, P_part: Tensor) -> Tensor:
+        """f^l: Eq. 6 and 7 for every part, side by side; (B, C, h, w), (B, K, h, w) -> (B, (K - 1) C)."""
+        N = F_dense.shape[2] * F_dense.shape[3]
+        return torch.einsum("bkhw,bchw->bkc", P_part[:, 1:], F_dense).flatten(1) / N
+
+    # 3.1.3 the head
+
+    def heads(self, inputs: Inputs, F_dense: Tensor | None) -> Tensor:
+        """I^head (B, 3, H, W): the label's crop; with head_box: own, at test, what the network takes for the head."""
+        if F_dense is not None and self.finds_head and not self.training:
+            return crops.crop(inputs.images, self.own_boxes(F_dense))
+        images, known = inputs.images, inputs.labelled["heads"]
+        if known.all():
+            return inputs.labels["heads"]
+        stand_in = crops.crop(images, torch.tensor(NO_HEAD).expand(len(images), 4).to(images))
+        return torch.where(known[:, None, None, None], inputs.labels["heads"], stand_in)
+
+    def own_boxes(self, F_dense: Tensor) -> Tensor:
+        """x0, y0, x1, y1 of heads in shares of the image: (B, C, h, w) -> (B, 4)."""
+        return crops.boxes_of(self.W_head(F_dense).flatten(1).softmax(1).view(-1, *F_dense.shape[2:]))
+
+    def head_loss(self, F_dense: Tensor, boxes: Tensor) -> Tensor:
+        """Cross-entropy of the places of heads: boxes (B, 4) as training.kinds has them; 0 where there is none."""
+        inside = crops.shares(boxes, (F_dense.shape[2], F_dense.shape[3])).flatten(1)  # (B, h w)
+        score = self.W_head(F_dense.detach()).flatten(1).log_softmax(1)
+        return -(inside * score).sum() / inside.sum().clamp_min(1)
+
+    def vectors(self, inputs: Inputs) -> tuple[dict[str, Tensor], Tensor | None, Tensor | None]:
+        """S_pair of Eq. 12 by name, in the order of Eq. 16: (B, D) each. With a part stream its F^dense (B, C, h, w)
+        and the scores that the softmax of Eq. 5 takes (B, K, h, w), background first."""
+        f: dict[str, Tensor] = {}
+        F_dense = scores = None
+        if "global" in self.streams:
+            f |= self.pooled("global", inputs.images)
+        if "parts" in self.streams:
+            F_dense = self.dense(inputs.images)
+            scores = self.W_part(F_dense)
+            f["parts"] = self.aggregated(F_dense, scores.softmax(1))
+        if "head" in self.streams:
+            f |= self.pooled("head", self.heads(inputs, F_dense))
+        return f, F_dense, scores
+
+    # 3.2.1 pseudo-labels
+
+    @torch.no_grad()
+    def begin_epoch(self, epoch: int, persons: Persons) -> None:  # noqa: ARG002  every epoch, the first too
+        """Label every training image anew with the network as it is, one identity in memory at a time."""
+        if "parts" not in self.streams:
+            return
+        device, training = self.W_part.weight.device, self.training
+        self.eval()
+        found: dict[int, Tensor] = {}
+        for rows, images in persons:
+            dense = [self.dense(part.to(device, memory_format=torch.channels_last)) for part in images.split(AT_ONCE)]
+            maps = part_maps(torch.cat(dense), self.parts).cpu()
+            found |= dict(zip(rows.tolist(), maps, strict=True))
+        self.train(training)
+        self.made = {"pseudo_parts": torch.stack([found[row] for row in range(len(found))])}
+
+    def pseudo_labels(self, batch: Batch) -> Tensor:
+        """Y^psd, changed as the images were: int64 (B, h, w), 0 background, 1..K-1 parts."""
+        Y = self.made["pseudo_parts"][batch.rows.cpu()].to(batch.images.device).long()
+        maps = F.one_hot(Y, self.parts + 1).movedim(-1, 1).float()[:, 1:]  # (B, K-1, h, w); no part has a side
+        maps = erase_fields(change_fields(maps, batch.changes, tuple(range(self.parts))), batch.changes)
+        return torch.where(maps.amax(1) < 0.5, 0, 1 + maps.argmax(1))
+
+    # 3.2.2 losses
+
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        f, F_dense, scores = self.vectors(batch)
+        L_id = [smoothed_cross_entropy(self.necks[name](f[name]), batch.pid, self.smoothing) for name in f]  # Eq. 11
+        L_pair = [multi_similarity(f[name], batch.pid, **self.pairs) for name in f]  # Eq. 13
+        terms = {"identity": torch.stack(L_id).sum(), "pair": self.pair_weight * torch.stack(L_pair).sum()}
+        if scores is not None:
+            L_psd = F.cross_entropy(scores, self.pseudo_labels(batch))  # Eq. 14, mean over images and pixels
+            if self.part_loss == "sum":
+                L_psd = L_psd * scores[0, 0].numel()
+            terms["parts"] = self.part_weight * L_psd
+        if F_dense is not None and self.finds_head:
+            terms["head"] = self.head_loss(F_dense, batch.labels["head_boxes"])
+        return terms
+
+    # 3.3 inference
+
+    def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
+        """f^final of Eq. 16: the vectors after their batch norms, side by side; (B, 1, D), (B, 1)."""
+        f, *_ = self.vectors(inputs)
+        final = torch.cat([cast(BNNeck, self.necks[name]).norm(vector) for name, vector in f.items()], 1)
+        return final[:, None], torch.ones(len(final), 1, device=final.device)
+
+    def part_names(self) -> tuple[str, ...]:
+        return ("person",)
+
+    def maps(self, inputs: Inputs) -> Tensor:
+        """Where the network sees the person, all parts together: (B, 1, h, w)."""
+        if "parts" not in self.streams:
+            return super().maps(inputs)
+        return 1 - self.parts_of(inputs.images)[:, :1]
+
+
+def band(energy: Tensor, count: int) -> Tensor:
+    """The `count` rows one below the other that have the most energy together: (B, h) -> bool (B, h)."""
+    start = energy.unfold(1, count, 1).sum(2).argmax(1, keepdim=True)
+    row = torch.arange(energy.shape[1], device=energy.device)
+    return (start <= row) & (row < start + count)
+
+
+def top(energy: Tensor, count: int) -> Tensor:
+    """The `count` rows with the most energy: (B, h) -> bool (B, h)."""
+    return torch.zeros_like(energy, dtype=torch.bool).scatter(1, energy.topk(count, 1).indices, True)
+
+
+ROWS = {"band": band, "top": top}
+
+
+def _chosen(given: Sequence[str], known: tuple[str, ...], key: str) -> tuple[str, ...]:
+    """The given names in the order of `known`. UserError for another name, or a string in place of a list."""
+    if isinstance(given, str):
+        raise UserError(f"{key} is a list of {', '.join(known)}, found {given!r}")
+    for name in given:
+        choose(dict.fromkeys(known), name, f"stream ({key})")
+    return tuple(name for name in known if name in given)
