@@ -26,6 +26,7 @@ from partreid.errors import UserError, run
 from partreid.files import write_text
 
 PAUSE = 10  # seconds between two looks at the queue
+GONE = 12  # looks in a row without a worker that show it has died; on a busy machine a living one may miss some
 LOCKED = 30  # how many times another DVC process may be waited for
 AT_WORK = ("Unable to acquire lock", ".dvc/tmp/exps/")  # what DVC says when another of its processes is at work
 Key = tuple[str, int]  # a row's name and a seed
@@ -111,7 +112,7 @@ def dvc(*arguments: str) -> str:
 
 def work() -> None:
     """Have DVC's worker do all that is queued, and wait. Ctrl-C stops the worker and what it runs."""
-    shown = ""
+    shown, missed = "", 0
     dvc("queue", "start")
     try:
         while True:
@@ -123,8 +124,10 @@ def work() -> None:
             if (now := f"{len(left)} to go; {running or 'between two'}") != shown:
                 print(f"{time.strftime('%H:%M:%S')}  {now}", flush=True)
                 shown = now
-            if workers[2:] == ["0", "active,", "0", "idle"]:
+            missed = missed + 1 if workers[2:] == ["0", "active,", "0", "idle"] else 0
+            if missed == GONE:  # a second worker beside a living one would fail: both would train the same
                 dvc("queue", "start")
+                missed = 0
             time.sleep(PAUSE)
     except KeyboardInterrupt:
         dvc("queue", "stop", "--kill")
