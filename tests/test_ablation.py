@@ -66,6 +66,14 @@ def test_an_unknown_table_is_named(project):
         ablation.read(project / "ablations.yaml", "mpn", "7")
 
 
+def test_some_rows(table):
+    name = table.rows[-1].name
+    assert [row.name for row in table.only([name]).rows] == [name]
+    assert table.only(None).rows == table.rows
+    with pytest.raises(UserError, match="unknown row of table"):
+        table.only(["Nothing"])
+
+
 def test_an_unknown_parameter_is_named(values, table):
     with pytest.raises(UserError, match=r"params.yaml has no methods.mpn.aligment"):
         ablation.experiment(values, table, Row("x", {"methods.mpn.aligment": "none"}, {}), "synthetic", 1)

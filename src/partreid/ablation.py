@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,12 @@ class Table:
     model: str
     rows: Sequence[Row]
     protocol: str | None = None
+
+    def only(self, names: Sequence[str] | None) -> "Table":
+        """The same with the named rows alone; None for all. UserError for a name that no row has."""
+        by_name = {row.name: row for row in self.rows}
+        chosen = self.rows if names is None else [choose(by_name, name, f"row of table {self.name}") for name in names]
+        return replace(self, rows=chosen)
 
 
 def read(path: Path, paper: str, table: str) -> Table:

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 import torch
 
-from partreid.methods.mpn_prior import PRIORS, Prior, body, dilate, part_maps, resize_rows, uniform_strips, whole
+from partreid.methods.mpn_prior import (
+    PRIORS,
+    Prior,
+    body,
+    dilate,
+    part_maps,
+    resize_rows,
+    strip_rows,
+    uniform_strips,
+    whole,
+)
 from partreid.parsing import PARSING
 
 HEAD, TORSO, UPPER_LEGS, LOWER_LEGS = (PARSING.index(n) for n in ("head", "torso", "upper_legs", "lower_legs"))
@@ -132,6 +142,16 @@ def test_resizing_rows_is_pytorchs_bilinear_interpolation():
         inside = column[:, :, top : bottom + 1]
         expected = torch.nn.functional.interpolate(inside, (24, 1), mode="bilinear", align_corners=False)
         assert torch.allclose(A[0] @ column[0, 0], expected[0, 0], atol=1e-6)
+
+
+def test_the_rows_of_a_strip_are_those_it_depends_on():
+    assert strip_rows(24, 6).float().argmax(1).tolist() == [0, 4, 8, 12, 16, 20]
+    assert (strip_rows(24, 6).sum(0) == 1).all()
+    for h, parts in ((8, 6), (7, 3)):
+        features = torch.rand(1, 1, h, 2).requires_grad_()
+        for k in range(parts):
+            (gradient,) = torch.autograd.grad(uniform_strips(features, parts)[:, k].sum(), features)
+            assert torch.equal(gradient[0, 0, :, 0] > 0, strip_rows(h, parts)[k])
 
 
 def test_uniform_strips_of_the_papers_size_are_the_features_themselves():

@@ -10,6 +10,8 @@ from partreid.report import gradcam
 from partreid.report.context import Context
 from partreid.report.figures import FIGURES
 
+EVERYWHERE = torch.ones(3, 4, dtype=torch.bool)
+
 
 def test_it_is_the_papers_weighted_sum():
     generator = torch.Generator().manual_seed(0)
@@ -19,7 +21,7 @@ def test_it_is_the_papers_weighted_sum():
     def part_logits(features):
         return torch.einsum("bc,kic->bki", features.mean((2, 3)), W)
 
-    cams, logits = gradcam.maps(F, part_logits), part_logits(F)
+    cams, logits = gradcam.maps(F, part_logits, EVERYWHERE), part_logits(F)
     assert cams.shape == (2, 3, 4, 3)
     for b, k in np.ndindex(2, 3):
         winner = int(logits[b, k].argmax())
@@ -32,17 +34,18 @@ def test_it_is_the_papers_weighted_sum():
 
 
 def test_no_evidence_is_a_dark_map():
-    cams = gradcam.maps(torch.ones(1, 2, 3, 3), lambda features: -features.mean((2, 3))[:, None])
+    cams = gradcam.maps(torch.ones(1, 2, 3, 3), lambda features: -features.mean((2, 3))[:, None], EVERYWHERE[:1, :3])
     assert (cams == 0).all()
 
 
-def test_strips_have_their_evidence_in_their_strip(project):
-    method = build("pcb", project, parts=2, embedding=16).eval()
+@pytest.mark.parametrize(("name", "changes"), [("pcb", {}), ("mpn", {"tasks": "auxiliary"}), ("mpn", {})])
+def test_strips_have_their_evidence_in_their_strip(project, name, changes):
+    method = build(name, project, parts=2, embedding=16, **changes).eval()
     torch.nn.init.normal_(method.classifier.weight)
-    features = torch.rand(1, method.backbone.channels, 4, 2)
-    features[:, :, 2:] = 0
-    seen = gradcam.maps(features, method.part_logits)
-    assert (seen[:, :, 2:] == 0).all()
+    cams = gradcam.maps(torch.rand(4, method.backbone.channels, 4, 2), method.part_logits, method.part_rows(4))
+    elsewhere = torch.cat([cams[:, 0, 2:], cams[:, 1, :2]])
+    assert (elsewhere == 0).all() == (changes != {} or name == "pcb")
+    assert (cams > 0).any()
 
 
 @pytest.mark.parametrize("name", ["mpn", "pcb"])

@@ -36,7 +36,7 @@ from partreid.losses.alignment import ALIGNMENTS
 from partreid.losses.identity import smoothed_cross_entropy
 from partreid.losses.triplet import batch_hard_violating, cosine
 from partreid.methods.base import Batch, Inputs, Method
-from partreid.methods.mpn_prior import PRIORS, Prior, part_maps, uniform_strips
+from partreid.methods.mpn_prior import PRIORS, Prior, part_maps, strip_rows, uniform_strips
 
 TASKS = ("both", "main", "auxiliary")  # main: MT Only. auxiliary: the Baseline of section 5.2.1, on uniform strips
 SHARING = ("shared", "apart", "soft")
@@ -229,6 +229,10 @@ class MPN(Method):
     def part_logits(self, features: Tensor) -> Tensor:
         """What each part's classifier says, for Grad-CAM: F (B, C, h, w) -> (B, K, identities)."""
         return self.classifier(self.main_task(features))
+
+    def part_rows(self, h: int) -> Tensor:
+        """Which of the feature map's h rows each part sees: bool (K, h)."""
+        return strip_rows(h, self.parts) if self.strips else torch.ones(self.parts, h, dtype=torch.bool)
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor, as_product: bool) -> Tensor:

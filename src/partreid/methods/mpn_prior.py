@@ -116,6 +116,13 @@ def uniform_strips(features: Tensor, parts: int) -> Tensor:
     return part_maps(features, whole((B, h, w), features.device), parts)
 
 
+def strip_rows(h: int, parts: int) -> Tensor:
+    """Which of the feature map's rows each uniform strip sees: bool (K, h). If K divides h, each row has one."""
+    everything = whole((1, h, 1), torch.device("cpu"))
+    resized = resize_rows(everything.top, everything.bottom, h, parts * -(-h // parts))
+    return (resized[0] > 0).unflatten(0, (parts, -1)).any(1)
+
+
 def resize_rows(top: Tensor, bottom: Tensor, h: int, rows: int) -> Tensor:
     """Bilinear interpolation of the rows top..bottom (int64, (B,)) to `rows` rows, as matrices float32 (B, rows, h)."""
     length = (bottom - top + 1)[:, None].float()  # (B, 1)

@@ -17,7 +17,7 @@ from torch import Tensor
 from partreid import backbones
 from partreid.methods.base import Batch, Inputs, Method
 from partreid.methods.mpn import Classifiers, PartConv, identity_loss
-from partreid.methods.mpn_prior import uniform_strips
+from partreid.methods.mpn_prior import strip_rows, uniform_strips
 
 
 class PCB(Method):
@@ -59,3 +59,7 @@ class PCB(Method):
     def part_logits(self, features: Tensor) -> Tensor:
         """What each strip's classifier says: (B, C, h, w) -> (B, K, identities)."""
         return self.classifier(self.strips(features))
+
+    def part_rows(self, h: int) -> Tensor:
+        """Which of the feature map's h rows each strip sees: bool (K, h)."""
+        return strip_rows(h, self.parts)

@@ -21,10 +21,11 @@ from partreid.report.sheets import Cell, Row, sheet
 from partreid.training.images import load_images
 
 
-def maps(features: Tensor, part_logits: Callable[[Tensor], Tensor]) -> Tensor:
+def maps(features: Tensor, part_logits: Callable[[Tensor], Tensor], part_rows: Tensor) -> Tensor:
     """Where each part's winning class has its evidence: (B, K, h, w) in 0..1, each map divided by its maximum.
 
-    features: F, (B, C, h, w). part_logits: F -> (B, K, classes), each image for itself.
+    features: F, (B, C, h, w). part_logits: F -> (B, K, classes), each image for itself. part_rows: bool (K, h), the
+    rows that each part sees; there is no evidence in others, whatever their channels hold.
     """
     with torch.enable_grad():
         features = features.detach().requires_grad_()
@@ -34,7 +35,7 @@ def maps(features: Tensor, part_logits: Callable[[Tensor], Tensor]) -> Tensor:
             (gradient,) = torch.autograd.grad(winners[:, k].sum(), features, retain_graph=True)
             weight = gradient.mean((2, 3), keepdim=True)  # alpha, Eq. 1
             found.append((weight * features).sum(1).relu().detach())  # Eq. 2
-    cams = torch.stack(found, 1)
+    cams = torch.stack(found, 1) * part_rows[:, :, None]
     return cams / cams.amax((2, 3), keepdim=True).clamp_min(1e-12)
 
 
@@ -56,7 +57,7 @@ def figures(context: Context) -> list[Figure]:
     images = load_images(album.root, [album.paths[image_id] for image_id in ids], trained.height, trained.width)
     with torch.no_grad():
         features = method.feature_map(images)
-    cams = maps(features, method.part_logits).numpy()
+    cams = maps(features, method.part_logits, method.part_rows(features.shape[2])).numpy()
     caption = (
         "Grad-CAM of each part's classifier on test images, as in figures 8 and 9 of MPN's paper: where the part finds "
         "evidence for the training person it resembles most. Every map is scaled to its own maximum."
