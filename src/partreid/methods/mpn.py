@@ -203,7 +203,7 @@ class MPN(Method):
             terms["alignment"] = self.alignment_weight * ALIGNMENTS[self.alignment](h, g, batch.pid)
         if self.soft:
             terms["soft"] = self.soft_weight * torch.stack([self.apart(name) for name in self.soft]).sum()
-        return terms  # Eq. 10: their sum
+        return terms  # their sum is Eq. 10, with section 5.3.2's `soft` where there is one
 
     def apart(self, name: str) -> Tensor:
         """Section 5.3.2: the squared L2 distance between the pairs' parameters of convolution `name`."""
@@ -213,7 +213,7 @@ class MPN(Method):
     # 4 test
 
     def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        f = self.main_task(self.feature_map(inputs.images))  # (B, K, D): h, part by part
+        f = self.main_task(self.feature_map(inputs.images))  # (B, K, D): h of Eq. 2 before its parts are joined
         return f, torch.ones(f.shape[:2], device=f.device)
 
     def part_names(self) -> tuple[str, ...]:
@@ -223,8 +223,9 @@ class MPN(Method):
         """How strongly the channels that each part's first convolution selects respond, over their maximum."""
         features = self.feature_map(inputs.images)
         response = self.conv1(positions(features)).relu().mean(-1).transpose(1, 2)  # (B, K, h w)
-        strongest = response.amax(-1, keepdim=True).clamp_min(1e-12)
-        return (response / strongest).unflatten(2, features.shape[2:])  # (B, K, h, w)
+        response = response.unflatten(2, features.shape[2:])  # (B, K, h, w)
+        response = response * self.part_rows(response.shape[2]).to(response)[:, :, None]
+        return response / response.amax((2, 3), keepdim=True).clamp_min(1e-12)
 
     def part_logits(self, features: Tensor) -> Tensor:
         """What each part's classifier says, for Grad-CAM: F (B, C, h, w) -> (B, K, identities)."""
