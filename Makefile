@@ -31,7 +31,7 @@ ablation: setup ## a paper's table by dvc's queue: make ablation paper=mpn table
 	@python stages/ablation.py $(paper) $(table) --seeds $(seeds) $(if $(dataset),--dataset $(dataset))
 
 test: setup lint ## lint and all tests
-	@echo "== pytest (about three minutes on two cores)"
+	@echo "== pytest (about eight minutes on two cores)"
 	@start=$$(date +%s); pytest -m "not network and not slow" && echo "== passed in $$(( $$(date +%s) - start )) s"
 
 lint: setup ## ruff and mypy
