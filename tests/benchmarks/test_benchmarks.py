@@ -25,8 +25,9 @@ def test_the_evaluator_against_product_and_sorting(evaluation, capsys):
     ours, theirs = map(float, re.search(r"mAP ([\d.]+); by sorting ([\d.]+)", out).groups())
     assert 0.1 < ours < 0.999
     assert ours == pytest.approx(theirs, abs=1e-4)
-    for figure in ("bare matrix product:", "with the matrix:", "without matrix product:"):
-        assert re.search(re.escape(figure) + r" +[\d.]+", out), figure
+    assert re.search(r"partreid / bare matrix product: [\d.]+ ", out)
+    for name in ("toolboxes, lists", "NumPy alone"):
+        assert re.search(rf"sorting \({name}\) / partreid: [\d.]+ in all, [\d.]+ beyond the matrix product", out), name
 
 
 def test_streaming_and_parts(evaluation, capsys):
