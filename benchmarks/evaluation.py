@@ -12,7 +12,7 @@ import argparse
 import resource
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +25,7 @@ from partreid.evaluation import metrics, ranking
 from partreid.evaluation.distances import DISTANCES, vectors
 from partreid.evaluation.results import Streamed
 from partreid.evaluation.rules import Ids, market_rule
+from partreid.timing import best
 
 QUERIES, PERSONS, WIDTH = 3_368, 750, 2_048
 MARKET = 15_913  # gallery without junk
@@ -87,17 +88,6 @@ def sorting(distance: np.ndarray, asking: Ids, answering: Ids, lists: bool) -> f
     return float(np.mean(precisions))
 
 
-def best(rounds: int, **alternatives: Callable[[], object]) -> dict[str, float]:
-    """Seconds of the fastest of `rounds` runs of each, taking turns."""
-    seconds = dict.fromkeys(alternatives, np.inf)
-    for _ in range(rounds):
-        for name, alternative in alternatives.items():
-            start = time.perf_counter()
-            alternative()
-            seconds[name] = min(seconds[name], time.perf_counter() - start)
-    return seconds
-
-
 def market(rounds: int) -> None:
     """Market-1501's size."""
     asking = people(1, 0, PERSONS, QUERIES)
@@ -111,14 +101,18 @@ def market(rounds: int) -> None:
     print(f"mAP {ours:.6f}; by sorting {theirs:.6f}")
     seconds = best(
         rounds,
-        product=lambda: query @ gallery.T,
-        partreid=lambda: exact(query[:, None], held, asking, answering, "cosine"),
+        {
+            "product": lambda: query @ gallery.T,
+            "partreid": lambda: exact(query[:, None], held, asking, answering, "cosine"),
+        },
     )
     theirs_seconds = best(
         1,
-        matrix=lambda: whole_matrix(query.numpy(), gallery.numpy()),
-        sorting=lambda: sorting(distance, asking, answering, lists=False),
-        toolbox=lambda: sorting(distance, asking, answering, lists=True),
+        {
+            "matrix": lambda: whole_matrix(query.numpy(), gallery.numpy()),
+            "sorting": lambda: sorting(distance, asking, answering, lists=False),
+            "toolbox": lambda: sorting(distance, asking, answering, lists=True),
+        },
     )
     matrix, in_numpy, in_lists = theirs_seconds.values()
     rest = max(seconds["partreid"] - seconds["product"], 1e-9)
@@ -168,8 +162,10 @@ def parts(rounds: int) -> None:
     half = vectors(gallery, (torch.rand(MARKET, 9, generator=random) < 0.7).float())
     seconds = best(
         rounds,
-        cosine=lambda: exact(query, half, asking, answering, "cosine"),
-        parts=lambda: exact(query, half, asking, answering, "parts"),
+        {
+            "cosine": lambda: exact(query, half, asking, answering, "cosine"),
+            "parts": lambda: exact(query, half, asking, answering, "parts"),
+        },
     )
     print(f"parts / cosine of the same width: {seconds['parts'] / seconds['cosine']:.2f}  (goal: at most 2)")
 

@@ -16,8 +16,6 @@ set, with the boxes of the `heads` label and with its own. But for what finds th
 """
 
 import argparse
-import time
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import cast
 
@@ -36,6 +34,7 @@ from partreid.labels import LABELS, heads
 from partreid.methods.base import Inputs
 from partreid.methods.pah import PAH
 from partreid.places import Run
+from partreid.timing import best
 from partreid.tools import blazepose
 from partreid.tools.reading import read_original
 from partreid.training.heads import cut
@@ -142,17 +141,6 @@ def distances(
 def batch(images: list[np.ndarray]) -> Tensor:
     """uint8 (h, w, 3) each -> float32 (n, 3, h, w), normalised."""
     return normalise(torch.from_numpy(np.stack(images)))
-
-
-def best(rounds: int, alternatives: Mapping[str, Callable[[], object]]) -> dict[str, float]:
-    """Seconds of the fastest of `rounds` runs of each, taking turns."""
-    seconds = dict.fromkeys(alternatives, np.inf)
-    for _ in range(rounds):
-        for name, alternative in alternatives.items():
-            start = time.perf_counter()
-            alternative()
-            seconds[name] = min(seconds[name], time.perf_counter() - start)
-    return seconds
 
 
 def accuracy(here: Run, p: params.Params, table: pa.Table, device: torch.device) -> None:

@@ -3,7 +3,16 @@ import pytest
 import torch
 
 from partreid.skeleton import FIELD_MIRROR, FIELDS
-from partreid.training.augmentation import Change, change_fields, draw, draw_hole, erase_fields, erase_image, move_image
+from partreid.training.augmentation import (
+    Change,
+    change_fields,
+    draw,
+    draw_hole,
+    erase_fields,
+    erase_images,
+    move_image,
+)
+from partreid.training.images import normalise
 
 NOTHING = (0.0, 0.0, 0.0, 0.0)
 FLIP = Change(True, 0, 0, NOTHING)
@@ -14,13 +23,9 @@ def apply(fields, change, mirror=tuple(range(36))):
     return erase_fields(change_fields(fields[None], changes, mirror[: fields.shape[0]]), changes)[0]
 
 
-def change_image(image, change):
-    return erase_image(move_image(image, change), change)
-
-
 def test_flip_twice_is_identity():
     image = np.random.default_rng(0).integers(0, 256, (16, 8, 3), dtype=np.uint8)
-    assert np.array_equal(change_image(change_image(image, FLIP), FLIP), image)
+    assert np.array_equal(move_image(move_image(image, FLIP), FLIP), image)
     fields = torch.rand(36, 9, 5)
     assert torch.allclose(apply(apply(fields, FLIP, FIELD_MIRROR), FLIP, FIELD_MIRROR), fields, atol=1e-5)
 
@@ -42,17 +47,20 @@ def test_image_and_fields_move_together(flip, dy, dx):
     change = Change(flip, dy / height, dx / width, NOTHING)
     field = torch.from_numpy(image[:, :, 0] / 255).float()[None]
     moved = apply(field, change)[0] * 255
-    assert np.allclose(moved.numpy(), change_image(image, change)[:, :, 0], atol=0.01)
+    assert np.allclose(moved.numpy(), move_image(image, change)[:, :, 0], atol=0.01)
 
 
 def test_hole_is_mean_colour_in_the_image_and_background_in_the_fields():
     change = Change(False, 0, 0, (0.25, 0.5, 0.75, 1.0))
-    image = change_image(np.zeros((8, 4, 3), np.uint8), change)
+    black, grey = (
+        normalise(torch.tensor(colour, dtype=torch.uint8)[None, None, None]) for colour in ((0, 0, 0), (124, 116, 104))
+    )
+    image = erase_images(black.expand(1, 3, 8, 4), torch.from_numpy(change.numbers())[None])[0]
     fields = apply(torch.ones(3, 8, 4), change)
     inside = np.zeros((8, 4), bool)
     inside[2:6, 2:4] = True
-    assert (image[inside] == [124, 116, 104]).all()
-    assert (image[~inside] == 0).all()
+    assert (image[:, inside] == grey[0, :, 0]).all()
+    assert (image[:, ~inside] == black[0, :, 0]).all()
     assert (fields.numpy() == ~inside).all()
 
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from partreid.openpose_layout import JOINTS, LIMBS
-from partreid.training.augmentation import Change, erase_image, move_image
+from partreid.training.augmentation import STILL, Change, erase_images, move_image
 from partreid.training.data import Augmentation, TrainingSet, epoch_batches
-from partreid.training.heads import changed_head, cut, load_heads, place
+from partreid.training.heads import cut, load_heads, moved_head, place
 from partreid.training.images import normalise, resized
 from partreid.training.kinds import HEADS, KINDS, Label, no_change, partmaps, poses, schp
 
@@ -19,7 +19,13 @@ def changes(*made):
     return torch.from_numpy(np.stack([change.numbers() for change in made]))
 
 
-FLIP, STILL = Change(True, 0, 0, NOTHING), Change(False, 0, 0, NOTHING)
+FLIP = Change(True, 0, 0, NOTHING)
+
+
+def erased(image, change):
+    return erase_images(normalise(torch.from_numpy(image)[None]), changes(change))[0].permute(1, 2, 0).numpy()
+
+
 STORED = {
     "pifpaf": {"fields": torch.randint(0, 256, (2, 36, 9, 5), dtype=torch.uint8)},
     "schp": {
@@ -77,7 +83,7 @@ def test_a_head_is_what_the_changed_image_shows(flip, shift):
     image = np.random.default_rng(0).integers(1, 256, (height, width, 3), dtype=np.uint8)
     box = np.array([8, 16, 24, 40])
     change = Change(flip, *shift, (0.375, 0.25, 0.5, 0.75))
-    whole = erase_image(move_image(image, change), change)
+    whole = erased(move_image(image, change), change)
     x0, y0, x1, y1 = box
     if flip:
         x0, x1 = width - x1, width - x0
@@ -85,7 +91,7 @@ def test_a_head_is_what_the_changed_image_shows(flip, shift):
     moved = np.array([x0 + dx, y0 + dy, x1 + dx, y1 + dy])
     np.testing.assert_allclose(place(box, change, height, width) * (width, height, width, height), moved, atol=1e-5)
     seen = cut(np.pad(whole, ((16, 16), (16, 16), (0, 0))), moved + 16, 24, 16)
-    head = changed_head(image, box, change, 24, 16)
+    head = erased(*moved_head(image, box, change, 24, 16))
     inside = cut(np.pad(np.ones_like(whole), ((16, 16), (16, 16), (0, 0))), moved + 16, 24, 16) > 0
     assert inside.mean() > 0.7
     np.testing.assert_array_equal(head[inside], seen[inside])

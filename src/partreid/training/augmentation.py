@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from partreid.training.images import MEAN
+from partreid.training.images import MEAN, normalise
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,9 @@ class Change:
     def numbers(self) -> np.ndarray:
         """float32 (7,): flip, dy, dx, y0, x0, y1, x1."""
         return np.array([self.flip, self.dy, self.dx, *self.hole], np.float32)
+
+
+STILL = Change(False, 0, 0, (0, 0, 0, 0))
 
 
 def draw(rng: np.random.Generator, height: int, width: int, flip: float, pad: int, erase: float) -> Change:
@@ -66,15 +69,6 @@ def move_image(image: np.ndarray, change: Change) -> np.ndarray:
     return cv2.warpAffine(np.ascontiguousarray(image), move, (width, height), flags=cv2.INTER_NEAREST)
 
 
-def erase_image(image: np.ndarray, change: Change) -> np.ndarray:
-    """A copy of a uint8 RGB image (H, W, 3) with the hole filled with the ImageNet mean colour."""
-    height, width = image.shape[:2]
-    y0, x0, y1, x1 = np.round(np.array(change.hole) * [height, width, height, width]).astype(int)
-    image = image.copy()
-    image[y0:y1, x0:x1] = np.round(np.array(MEAN) * 255).astype(np.uint8)
-    return image
-
-
 def change_fields(fields: Tensor, changes: Tensor, mirror: tuple[int, ...]) -> Tensor:
     """Flip and shift label fields: (B, C, h, w), changes float32 (B, 7) as Change.numbers gives them.
 
@@ -95,10 +89,20 @@ def change_fields(fields: Tensor, changes: Tensor, mirror: tuple[int, ...]) -> T
 
 
 def erase_fields(fields: Tensor, changes: Tensor) -> Tensor:
-    """Set label fields (B, C, h, w) to 0, background, where the hole covers a cell's centre."""
-    h, w = fields.shape[2:]
-    y = (torch.arange(h, device=fields.device) + 0.5) / h
-    x = (torch.arange(w, device=fields.device) + 0.5) / w
+    """Label fields (B, C, h, w) with 0, background, in the holes."""
+    return fields.masked_fill(holes(changes, *fields.shape[2:])[:, None], 0)
+
+
+def erase_images(images: Tensor, changes: Tensor) -> Tensor:
+    """Normalised images (B, 3, H, W) with the ImageNet mean colour, as eight bits hold it, in the holes."""
+    colour = torch.tensor(MEAN).mul(255).round().to(torch.uint8)
+    return torch.where(holes(changes, *images.shape[2:])[:, None], normalise(colour[None, None, None]), images)
+
+
+def holes(changes: Tensor, height: int, width: int) -> Tensor:
+    """Where a hole covers a cell's centre: bool (B, height, width)."""
+    y = (torch.arange(height, device=changes.device) + 0.5) / height
+    x = (torch.arange(width, device=changes.device) + 0.5) / width
     y0, x0, y1, x1 = (changes[:, i, None] for i in range(3, 7))
-    rows, columns = (y0 <= y) & (y < y1), (x0 <= x) & (x < x1)  # (B, h), (B, w)
-    return fields.masked_fill((rows[:, :, None] & columns[:, None, :])[:, None], 0)
+    rows, columns = (y0 <= y) & (y < y1), (x0 <= x) & (x < x1)  # (B, height), (B, width)
+    return rows[:, :, None] & columns[:, None, :]

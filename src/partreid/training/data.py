@@ -16,8 +16,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from partreid.errors import UserError
 from partreid.methods.base import Batch
-from partreid.training.augmentation import draw, erase_image, move_image
-from partreid.training.heads import box, changed_head, place
+from partreid.training.augmentation import draw, erase_images, move_image
+from partreid.training.heads import box, moved_head, place
 from partreid.training.images import load_images, normalise, read_image, resized
 from partreid.training.kinds import HEADS, Label, tensors
 from partreid.training.sampler import batches
@@ -73,23 +73,22 @@ class _Batches(Dataset[dict[str, Any] | UserError]):
         arrays = [torch.from_numpy(np.stack(column)) for column in zip(*examples, strict=True)]
         return {
             # heads where they are wanted
-            **dict(zip(("clean", "images", "changes", "heads", "head_boxes"), arrays, strict=False)),
+            **dict(zip(("images", "changes", "heads", "head_changes", "head_boxes"), arrays, strict=False)),
             "rows": torch.from_numpy(rows),
             "labels": {name: label.rows(rows) for name, label in self.data.labels.items()},
         }
 
     def _one(self, row: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """Clean and erased image, the change, and, where it is wanted, the head and its place."""
+        """The moved image and its change; where they are wanted, the moved head, its change and its place."""
         a = self.augmentation
         change = draw(rng, a.height, a.width, a.flip, a.pad, a.erase)
         original = read_image(self.data.root / self.data.paths[row])
-        clean = move_image(resized(original, a.height, a.width), change)
-        example = clean, erase_image(clean, change), change.numbers()
+        example = move_image(resized(original, a.height, a.width), change), change.numbers()
         if HEADS not in self.data.labels:
             return example
         found = box(self.data.labels[HEADS], row)
-        head = changed_head(original, found, change, a.height, a.width)
-        return *example, head, place(found, change, *original.shape[:2])
+        head, of_head = moved_head(original, found, change, a.height, a.width)
+        return *example, head, of_head.numbers(), place(found, change, *original.shape[:2])
 
 
 def epoch_batches(
@@ -119,14 +118,16 @@ def _collate(data: TrainingSet, item: dict[str, Any] | UserError) -> Batch:
         raise item
     labels = tensors(item["labels"], item["changes"])
     if "heads" in item:
-        labels |= {HEADS: normalise(item["heads"]), "head_boxes": item["head_boxes"]}
+        heads = erase_images(normalise(item["heads"]), item["head_changes"])
+        labels |= {HEADS: heads, "head_boxes": item["head_boxes"]}
     rows = item["rows"].numpy()
+    clean = normalise(item["images"])
     return Batch(
-        images=normalise(item["images"]),
+        images=erase_images(clean, item["changes"]),
         labels=labels,
         labelled={name: torch.from_numpy(label.known[rows]) for name, label in data.labels.items()},
         pid=torch.from_numpy(data.pid[rows]),
-        clean=normalise(item["clean"]),
+        clean=clean,
         rows=item["rows"],
         changes=item["changes"],
     )

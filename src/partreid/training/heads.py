@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from partreid.training.augmentation import Change, erase_image, move_image
+from partreid.training.augmentation import STILL, Change, move_image
 from partreid.training.images import normalise, read_image, resized
 from partreid.training.kinds import Label
 
@@ -25,13 +25,13 @@ def cut(image: np.ndarray, box: np.ndarray | None, height: int, width: int) -> n
     return resized(np.ascontiguousarray(image[low[1] : high[1], low[0] : high[0]]), height, width)
 
 
-def changed_head(image: np.ndarray, box: np.ndarray | None, change: Change, height: int, width: int) -> np.ndarray:
-    """The head of an original image as it is after the change of the whole: flipped with it, erased where it is."""
+def moved_head(
+    image: np.ndarray, box: np.ndarray | None, change: Change, height: int, width: int
+) -> tuple[np.ndarray, Change]:
+    """The head of an original image after the flip of the whole, and what it goes through: its part of the hole."""
     head = cut(image, box, height, width)
-    if box is None:
-        return head
-    of_head = follow(change, box, *image.shape[:2])
-    return erase_image(move_image(head, of_head), of_head)
+    of_head = STILL if box is None else follow(change, box, *image.shape[:2])
+    return move_image(head, of_head), of_head
 
 
 def place(box: np.ndarray | None, change: Change, height: int, width: int) -> np.ndarray:
