@@ -6,13 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
+import coloured_persons
 from partreid import embeddings, records
 from partreid.embeddings import Embeddings
 from partreid.files import sha256
@@ -24,23 +24,9 @@ FILES = ("metrics.json", "cmc.csv", "record.json", "ranks.parquet")
 @pytest.fixture
 def project(tmp_path):
     """A project folder with `folder` as data set: 6 persons in plain colours, by 2 cameras."""
-    values = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    values |= {"model": "bot", "dataset": "folder"}
-    values["raw"]["folder"] = str(tmp_path / "photos")
+    values = coloured_persons.project(tmp_path, 6)
     values["evaluate"]["ranks"] = 5
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
-    (tmp_path / "photos").mkdir()
-    random = np.random.default_rng(0)
-    rows = []
-    for person in range(6):
-        colours = random.integers(0, 256, (4, 1, 3))
-        for camera, split in ((0, "query"), (1, "gallery")):
-            image = np.repeat(colours, 32, axis=0) + random.integers(-3, 4, (128, 64, 3))
-            name = f"{person}_{camera}.png"
-            cv2.imwrite(str(tmp_path / "photos" / name), image.clip(0, 255).astype(np.uint8))
-            rows.append({"path": name, "split": split, "pid": person, "camid": camera})
-    table = records.build([{**row, "width": 64, "height": 128, "sha1": ""} for row in rows], {})
-    records.write(table, tmp_path / "data/index/folder.parquet")
     return tmp_path
 
 

@@ -1,17 +1,15 @@
 """stages/search.py as a program, in a project of one tiny data set and an untrained model."""
 
-import hashlib
 import json
 import re
 import runpy
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 import torch
-import yaml
 
+import coloured_persons
 from partreid import embeddings, methods, params, records
 from partreid.errors import UserError
 from partreid.files import sha256
@@ -24,24 +22,8 @@ PROJECT = Path(__file__).parents[2]
 def project(tmp_path_factory):
     """`folder`: 8 persons in plain colours by 2 cameras, embedded by an untrained bot."""
     root = tmp_path_factory.mktemp("search")
-    values = yaml.safe_load((PROJECT / "params.yaml").read_text())
-    values |= {"model": "bot", "dataset": "folder"}
-    values["raw"]["folder"] = str(root / "photos")
-    (root / "params.yaml").write_text(yaml.safe_dump(values))
-    (root / "photos").mkdir()
-    random = np.random.default_rng(0)
-    rows = []
-    for person in range(8):
-        colours = random.integers(0, 256, (4, 1, 3))
-        for camera, split in ((0, "query"), (1, "gallery")):
-            image = np.repeat(colours, 32, axis=0) + random.integers(-3, 4, (128, 64, 3))
-            path = root / "photos" / f"{person}_{camera}.png"
-            cv2.imwrite(str(path), image.clip(0, 255).astype(np.uint8))
-            digest = hashlib.sha1(path.read_bytes()).hexdigest()
-            row = {"path": path.name, "split": split, "pid": person, "camid": camera}
-            rows.append({**row, "width": 64, "height": 128, "sha1": digest})
+    coloured_persons.project(root, 8)
     index, run = root / "data/index/folder.parquet", root / "runs/bot-folder"
-    records.write(records.build(rows, {}), index)
     torch.manual_seed(1)
     _, options = params.load(PROJECT / "params.yaml").recipe_of("bot")
     method = methods.build("bot", backbone="mobilenet_v2", identities=3, **options)
