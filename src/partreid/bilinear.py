@@ -3,18 +3,20 @@
 Suh et al., "Part-Aligned Bilinear Representations for Person Re-identification", ECCV 2018, Eq. 3: the mean over the
 cells of the outer product of the two descriptors. Compact: Gao et al., "Compact Bilinear Pooling", CVPR 2016, algorithm
 2, with the tensor sketch of Pham and Pagh, "Fast and Scalable Polynomial Kernels via Explicit Feature Maps", KDD 2013:
-a random projection of the outer product that keeps inner products in expectation and is never formed from it.
+a random projection of the outer product, made without it, that keeps inner products in expectation.
 
 All take appearance (B, cA, h, w) and part (B, cP, h, w) maps, float32, and give (B, outputs).
 """
 
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-SEEDS = ((1, 3), (5, 7))  # of hash and sign for the appearance and for the part map, as in the authors' PyTorch code
+Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
+SEEDS = ((1, 3), (5, 7))  # of hash and sign for the appearance and for the part map, as in PABR's published code
 
 
 class Pooling(nn.Module):
@@ -77,10 +79,18 @@ class Concatenated(Pooling):
     def __init__(self, appearance: int, part: int, outputs: int):
         super().__init__()
         self.outputs = outputs
-        self.linear = nn.Linear(appearance + part, outputs)
+        self.linear = glorot(nn.Linear(appearance + part, outputs))
 
     def forward(self, A: Tensor, P: Tensor) -> Tensor:
         return self.linear(torch.cat([A.mean((2, 3)), P.mean((2, 3))], 1))
+
+
+def glorot(layer: Layer) -> Layer:
+    """The layer, initialised as the paper's section 5 has its added layers: after Glorot and Bengio, AISTATS 2010."""
+    nn.init.xavier_uniform_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
 
 
 POOLINGS: Mapping[str, Callable[[int, int, int], Pooling]] = {

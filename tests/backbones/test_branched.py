@@ -18,7 +18,7 @@ def test_blocks_end_where_the_backbone_ends(name):
     network = backbones.build(name).eval()
     images = torch.randn(1, 3, 64, 32)
     with torch.no_grad():
-        maps = network.stages(images)
+        maps = network.block_maps(images)
         assert [tuple(each.shape[1:]) for each in maps] == MAPS[name]
         assert torch.equal(maps[-1], network(images))
     inside = {id(p) for block in network.blocks() for p in block.parameters()}
@@ -47,12 +47,12 @@ def test_each_input_goes_through_its_branch_alone():
     network = branched().eval()
     x = torch.randn(6, 3, 64, 32)
     branch = torch.tensor([2, 0, 1, 1, 0, 2])
-    maps = network.stages(x, branch)
+    maps = network.block_maps(x, branch)
     last = [network.network.blocks()[-1], *network.others]
     for row, chosen in enumerate(branch.tolist()):
         alone = last[chosen](maps[2][row : row + 1])[0]
         torch.testing.assert_close(maps[3][row], alone)
-    added = network.stages(x, None)
+    added = network.block_maps(x, None)
     torch.testing.assert_close(added[3], sum(block(maps[2]) for block in last))
     torch.testing.assert_close(added[2], maps[2])
 
@@ -60,7 +60,7 @@ def test_each_input_goes_through_its_branch_alone():
 def test_a_branch_without_inputs_is_left_alone():
     network = branched().train()
     before = [value.clone() for value in network.others[1].state_dict().values()]
-    network.stages(torch.randn(4, 3, 64, 32), torch.tensor([0, 1, 1, 0]))[-1].sum().backward()
+    network.block_maps(torch.randn(4, 3, 64, 32), torch.tensor([0, 1, 1, 0]))[-1].sum().backward()
     assert all(p.grad is not None for p in network.others[0].parameters())
     assert all(p.grad is None for p in network.others[1].parameters())
     after = network.others[1].state_dict().values()
@@ -78,7 +78,7 @@ def test_at_the_start_all_parts_together_are_a_white_figure():
     classes = torch.rand(3, 7, 64, 32).softmax(1)
     figure = (1 - classes[:, :1]).expand(-1, 3, -1, -1)
     branch = torch.tensor([0, 1, 2])
-    for a, b in zip(seven.stages(classes, branch), three.stages(figure, branch), strict=True):
+    for a, b in zip(seven.block_maps(classes, branch), three.block_maps(figure, branch), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
-    torch.testing.assert_close(three.stages(figure, branch)[-1], plain(figure))  # all branches start alike
+    torch.testing.assert_close(three.block_maps(figure, branch)[-1], plain(figure))  # all branches start alike
     assert first_convolution(seven.network).weight.shape == (32, 7, 3, 3)

@@ -112,9 +112,9 @@ def test_losses_are_the_papers(project):
     method = build("fsam", project, neck="fc", **weights).train()
     batch = batch_for(method)
     terms = {name: float(value) for name, value in method.losses(batch).items()}
-    a = method.backbone.stages(batch.images)
+    a = method.backbone.block_maps(batch.images)
     M = method.F_m(batch.clean).softmax(1)
-    s = method.F_s.stages(M, batch.labels["poses"].argmax(1))
+    s = method.F_s.block_maps(M, batch.labels["poses"].argmax(1))
     for stream, maps, neck in (("appearance", a, method.neck_a), ("shape", s, method.neck_s)):
         x = maps[-1].mean((2, 3))
         p = neck.classifier(x).softmax(1)

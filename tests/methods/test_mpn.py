@@ -158,7 +158,7 @@ def test_soft_sharing_is_the_squared_distance_of_the_parameters(project):
     assert float(terms["soft"].detach()) == pytest.approx(0.1 * expected, rel=1e-5)
     assert "alignment" not in terms
     both = small(project, **{**NAIVE, "conv1": "soft", "conv2": "soft", "soft_weight": 0.1})
-    assert float(both.losses(batch_for(both))["soft"].detach()) > 0.1 * float(both.apart("conv1").detach())
+    assert float(both.losses(batch_for(both))["soft"].detach()) > 0.1 * float(both.soft_distance("conv1").detach())
 
 
 # the switches
@@ -199,7 +199,7 @@ def test_what_a_pair_shares(project, conv1, conv2, channel_attention):
 
 def test_soft_sharing_draws_both_sides(project):
     method = small(project, **{**NAIVE, "conv2": "soft"})
-    method.apart("conv2").backward()
+    method.soft_distance("conv2").backward()
     assert torch.equal(method.conv2.weight.grad, -method.auxiliary_conv2.weight.grad)
     assert method.conv1.weight.grad is None
 

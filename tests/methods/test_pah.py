@@ -283,7 +283,7 @@ def test_without_a_head_the_upper_middle_of_the_image_stands_in(project):
     method = build("pah", project)
     batch = batch_for(method)
     batch.labelled["heads"][2] = False
-    heads = method.heads(batch, None)
+    heads = method.head_images(batch, None)
     for b in range(8):
         if b != 2:
             assert torch.equal(heads[b], batch.labels["heads"][b])
@@ -299,10 +299,12 @@ def test_the_networks_own_head_box_needs_no_label(project):
     batch = batch_for(method)
     with torch.no_grad():
         F_dense = method.dense(batch.images)
-        assert torch.equal(method.train().heads(batch, F_dense), batch.labels["heads"])  # training takes the label's
+        assert torch.equal(
+            method.train().head_images(batch, F_dense), batch.labels["heads"]
+        )  # training takes the label's
         boxes = method.eval().own_boxes(F_dense)
         inputs = Inputs(batch.images)
-        assert torch.equal(method.heads(inputs, F_dense), crop(batch.images, boxes))
+        assert torch.equal(method.head_images(inputs, F_dense), crop(batch.images, boxes))
         assert torch.isfinite(method.embed(inputs)[0]).all()
     assert build("pah", project, streams=["global", "parts"]).labels_at_test == ()
     assert build("pah", project).labels_at_test == ("heads",)

@@ -35,7 +35,7 @@ class Blocks(Backbone, ABC):
     def blocks(self) -> Sequence[nn.Module]:
         """The blocks in order: at strides 4, 8, 16 and, because the last one is not strided, 16 again."""
 
-    def stages(self, images: Tensor) -> list[Tensor]:
+    def block_maps(self, images: Tensor) -> list[Tensor]:
         """The output of every block."""
         maps = [self.stem(images)]
         for block in self.blocks():
@@ -43,4 +43,4 @@ class Blocks(Backbone, ABC):
         return maps[1:]
 
     def forward(self, images: Tensor) -> Tensor:
-        return self.stages(images)[-1]
+        return self.block_maps(images)[-1]

@@ -46,7 +46,7 @@ class Branched(nn.Module):
         for block in self.others:
             block.load_state_dict(images.blocks()[-1].state_dict())
 
-    def stages(self, x: Tensor, branch: Tensor | None) -> list[Tensor]:
+    def block_maps(self, x: Tensor, branch: Tensor | None) -> list[Tensor]:
         """x (B, inputs, H, W) -> the four blocks' outputs. branch: int64 (B,), 0..b-1, or None to add all branches.
 
         A branch's batch norms see its own inputs only; in a batch without any it is left as it is.

@@ -29,10 +29,10 @@ def similarities(features: Tensor) -> Tensor:
 
 
 def dense_similarity(a: Sequence[Tensor], s: Sequence[Tensor], reduction: str) -> Tensor:
-    """L_SI, Eq. 9: every block's output of one network against every block's of the other, each (B, C, h, w)."""
+    """L_SI, Eq. 9, a sum: every block's output of one network against every block's of the other, each (B, C, h, w)."""
     reduce = choose(REDUCTIONS, reduction, "reduction")
     S_a, S_s = [similarities(each) for each in a], [similarities(each) for each in s]
-    return torch.stack([reduce(of_a - of_s) for of_a in S_a for of_s in S_s]).sum()
+    return torch.stack([reduce(one - other) for one in S_a for other in S_s]).sum()
 
 
 def symmetric_divergence(logits_a: Tensor, logits_s: Tensor) -> Tensor:

@@ -8,29 +8,34 @@ There is no published code.
 
 Where the paper is silent:
 - Mask. It speaks of the shapes of body parts, so M is the softmax over the seven classes of Pascal-Person-Part:
-  `mask: parts`. `mask: foreground` is 1 - the background's probability, three times. Either way F_s starts from
-  ImageNet weights, and as the same function of F_m's scores: a widened first convolution sees every part as white and
-  the background as black (partreid.backbones.branched). Masks are not normalised: the batch norm that follows does it.
+  `mask: parts`. `mask: foreground` is 1 - the background's probability, three times. With either, F_s starts from
+  ImageNet weights and at first sees the same, the whole figure in white on black (partreid.backbones.branched). Masks
+  are not normalised: the batch norm after the first convolution does it.
 - F_m sees the image at the size that F_a sees it, but before random erasing: a hole has no shape. M and the coarse mask
   are compared (Eq. 4) and given to F_s at that size too. Images on which the parsing tool found nobody have no Eq. 4.
 - Triplets are batch hard. Cross-entropy is plain, as Eq. 2 has it.
-- Neck. "A fully-connected layer is applied for the features" would be `neck: fc`. We take `neck: bnneck`: the baseline
-  of table 6 (Market-1501: 94.1 / 84.9) is what Luo et al., "Bag of Tricks", report with one (94.1 / 85.7), not
-  without (92.0 / 81.7). The last stride is 1 for the same reason. Tests compare by cosine, after the batch norm.
-- Images without keypoints are of the middle pose cluster (partreid.labels.poses).
-- A + S of table 3: both features at unit length, concatenated.
+- Images without keypoints are of the middle one of the pose clusters, which go from the left view to the right view and
+  change places with the flip of an image (partreid.labels.poses).
+- A + S of table 3: both features at unit length, concatenated. A <-> A of table 5 keeps the pose branches.
 - Weights for Market-1501 and DukeMTMC-reID: 1 and 1, VC-Clothes'. Weight decay: 5e-4. Border for a random crop: none,
   the paper lists flip and erasing.
 - "Two-way" is Eq. 9 and 11 as they stand: the gradient enters both streams (Deep Mutual Learning holds each target
   fixed). "One-way" (table 5) holds the shape stream's side fixed.
-
-Where the paper disagrees with itself: Eq. 9 sums Frobenius norms, the sentence below it defines the squared norm.
-Under neither do the weights 0.5 to 5 make sense. With B = 64 images whose similarities differ by 0.1, the 16 norms sum
-to 102 and the squares to 655, to be weighed against a cross-entropy that starts at ln 150 = 5. Measured with rendered
-people as training starts (MobileNetV2, B = 64), the gradient of F_a's parameters has a norm of 1.2 from cross-entropy,
-100 from the triplets, 269 from the norms and 21,226 from the squares, before any weight. Divided by B², as in
-similarity-preserving distillation (Tung and Mori, ICCV 2019), it is 5.2, and the loss does not depend on the size of
-the batch: `reduction: mean_square`, the default. `frobenius` and `squared` are the literal readings.
+Where we differ:
+- F_m starts, as in the paper, from SCHP's published weights, or, where these cannot be had, learns the cached label
+  `schp` of the re-identification set itself (partreid.pretraining.parsing). The coarse mask of Eq. 4 is that label,
+  from whatever `labels.schp.tool` names; the paper's is the output of the network that F_m starts as. Keypoints come
+  from whatever `labels.poses.tool` names; the paper's are AlphaPose's.
+- Neck. "A fully-connected layer is applied for the features" is `neck: fc`. We take `neck: bnneck`: the baseline of
+  table 6 (Market-1501: 94.1 / 84.9) is what Luo et al., "Bag of Tricks", report with one (94.1 / 85.7), not without
+  (92.0 / 81.7). The last stride is 1 for the same reason. Tests compare by cosine, with a BNNeck after its batch norm.
+- Eq. 9 sums Frobenius norms over 16 pairs of blocks, the sentence below it defines the squared norm. Neither makes
+  sense of weights from 0.5 to 5: with B = 64 images whose similarities differ by 0.1, the norms sum to 102 and the
+  squares to 645, to be weighed against a cross-entropy that starts at ln 150 = 5 for PRCC's 150 persons. Measured on
+  rendered people as training starts (MobileNetV2, B = 64), the gradient of F_a's parameters has a norm of 1.2 from
+  cross-entropy, 100 from the triplets, 269 from the norms and 21,226 from the squares, before any weight. Divided by
+  B², as in similarity-preserving distillation (Tung and Mori, ICCV 2019), it is 5.2, and the loss does not depend on
+  the size of the batch: `reduction: mean_square`, the default. `frobenius` and `squared` are the literal readings.
 """
 
 from collections.abc import Callable
@@ -168,7 +173,7 @@ class FSAM(Method):
     def shape_maps(self, x: Tensor, inputs: Inputs) -> list[Tensor]:
         """x_{s,1} .. x_{s,4} of `shape_input`; the last by Eq. 6."""
         x = x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
-        return self.stages(self.F_s.stages, x, self.poses(inputs) if self.by_pose else None)
+        return self.block_maps(self.F_s.block_maps, x, self.poses(inputs) if self.by_pose else None)
 
     def poses(self, inputs: Inputs) -> Tensor:
         """The pose cluster of each image, int64 (B,)."""
@@ -183,15 +188,15 @@ class FSAM(Method):
     # 4. mutual learning
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        a = self.stages(self.backbone.stages, batch.images)
-        M = self.shape_input(batch, batch.clean)
-        s = self.shape_maps(M, batch)
+        a = self.block_maps(self.backbone.block_maps, batch.images)
+        seen = self.shape_input(batch, batch.clean)  # M, unless `shape` asks for something else
+        s = self.shape_maps(seen, batch)
         x_a, x_s = a[-1].mean((2, 3)), s[-1].mean((2, 3))
         logits_a, logits_s = self.neck_a(x_a), self.neck_s(x_s)
         own = {
             "identity_shape": F.cross_entropy(logits_s, batch.pid),  # Eq. 1-3
             "triplet_shape": batch_hard(euclidean(x_s), batch.pid, self.margin),
-            "preservation": self.preservation_weight * self.preservation(M, batch),  # Eq. 5
+            "preservation": self.preservation_weight * self.preservation(seen, batch),  # Eq. 5
             "identity_appearance": F.cross_entropy(logits_a, batch.pid),  # Eq. 7
             "triplet_appearance": batch_hard(euclidean(x_a), batch.pid, self.margin),
         }
@@ -222,8 +227,8 @@ class FSAM(Method):
     def part_names(self) -> tuple[str, ...]:
         return (self.stream,)
 
-    def stages(self, of: Callable[..., list[Tensor]], x: Tensor, *more: Tensor | None) -> list[Tensor]:
-        """What a backbone's function `stages` returns, its four block outputs, in float32."""
+    def block_maps(self, of: Callable[..., list[Tensor]], x: Tensor, *more: Tensor | None) -> list[Tensor]:
+        """What a backbone's function `block_maps` returns, its four blocks' outputs, in float32."""
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.mixed):
             maps = of(x, *more)
         return [each.float() for each in maps]

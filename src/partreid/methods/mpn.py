@@ -7,22 +7,27 @@ partreid.losses.alignment), the sum of it all and the test (4, Eq. 10-11; the ev
 
 Every row of the paper's ablations is a set of arguments, written down in ablations.yaml:
 - Table 1: `tasks` (Baseline: auxiliary; MT Only: main), `conv1` (C1-S), `conv2` (C2-S), `alignment` (CF),
-  `channel_attention` (CA). Its Baseline (UB) needs part labels of the test images and is not here.
+  `channel_attention` (CA). Its Baseline (UB) needs part labels, or hand-drawn boxes (CUHK03), of the test images and is
+  not here.
 - Table 2: `prior`. Tables 3 and 4: `alignment`. Figure 7: `parts`. Figure 10: `conv1` or `conv2` = soft, `soft_weight`.
 - MPN* of Table 5: a backbone with relation-aware attention (partreid.backbones.relation).
 
 Where the paper is silent we follow what its authors published (a variant without masks):
-- the 1x1 convolutions have biases; classifiers start from a normal distribution with standard deviation 0.001;
+- the 1x1 convolutions and the classifiers have biases; these start from a normal distribution with standard deviation
+  0.001;
 - the reduction of the channel attention is r = 4.
 Where the paper and that code disagree we follow the paper: no Nesterov momentum, no averaging with the flipped image
 in the test, and the triplet loss on the cosine distance (code: squared Euclidean of unit vectors, twice as large).
 Where both are silent:
-- a shared layer shares its batch norm too. In training each task is normalised by its own batch; the running averages
-  that the test uses are the main task's alone, since the auxiliary task sees other inputs and is gone by then;
-- the channel attention, where there is one, is always shared;
+- a shared layer shares its batch norm too (5.2.4: auxiliary tasks add classifiers only). In training each task is
+  normalised by its own batch; the running averages that the test uses are the main task's alone, since the auxiliary
+  task sees other inputs and is gone by then;
+- the channel attention, which the paper shares along with both convolutions, is shared where these are apart as well;
 - soft sharing's L2 loss is the squared distance of all weights and biases of the 1x1 convolution, summed over parts.
 Differs from the paper: Eq. 1 has a minus sign before the cross-entropies, which are positive already; we read a plus.
-The offline translation that enlarges the training set fivefold is an online one (`pad`, `repeats` in params.yaml).
+The offline translation that enlarges the training set fivefold is an online one (`pad`, `repeats` in params.yaml); the
+prior is that of the image as it was moved, so a body whose head was moved out is divided evenly. The two sources of the
+prior are two networks that err differently in the paper; here they are whatever `labels.schp.tool` and `.person` name.
 """
 
 from collections.abc import Mapping
@@ -100,9 +105,10 @@ class MPN(Method):
     """K main tasks, which see the whole image, and in training K auxiliary tasks, which see a part each.
 
     parts: K. embedding: D, outputs of both convolutions. tasks: both, main, auxiliary. conv1, conv2: shared, apart or
-    soft, how the pair uses the convolution. soft_weight: of the L2 loss where it is soft. channel_attention: CA.
-    reduction: its r. prior: a name of mpn_prior.PRIORS. head_share, leg_share: how much of the label map head and legs
-    must cover. alignment: none, batch, sample, sum, class. alignment_weight: lambda of Eq. 10. margin: alpha of Eq. 3.
+    soft (a pair each, drawn together): what main and auxiliary task of a part have in common. soft_weight: of the L2
+    loss where it is soft. channel_attention: CA. reduction: its r. prior: a name of mpn_prior.PRIORS. head_share,
+    leg_share: how much of the label map head and legs must cover. alignment: none, batch, sample, sum, class.
+    alignment_weight: lambda of Eq. 10. margin: alpha of Eq. 3.
     With one kind of task alone, sharing, prior and alignment have nothing to act on.
     """
 
@@ -159,7 +165,7 @@ class MPN(Method):
     # 3.3 channel selection via parameter space alignment
 
     def main_task(self, features: Tensor) -> Tensor:
-        """f_k: F (B, C, h, w) -> (B, K, D). The Baseline's only tasks see a uniform strip each."""
+        """f_k: F (B, C, h, w) -> (B, K, D). The Baseline's tasks, its only ones, see a uniform strip each."""
         with torch.autocast(features.device.type, torch.bfloat16, enabled=self.mixed):
             x = self.select(features).amax(1)  # global max pooling: (B, K, D)
         x = x.float()
@@ -202,10 +208,10 @@ class MPN(Method):
         if self.alignment in ALIGNMENTS:
             terms["alignment"] = self.alignment_weight * ALIGNMENTS[self.alignment](h, g, batch.pid)
         if self.soft:
-            terms["soft"] = self.soft_weight * torch.stack([self.apart(name) for name in self.soft]).sum()
+            terms["soft"] = self.soft_weight * torch.stack([self.soft_distance(name) for name in self.soft]).sum()
         return terms  # their sum is Eq. 10, with section 5.3.2's `soft` where there is one
 
-    def apart(self, name: str) -> Tensor:
+    def soft_distance(self, name: str) -> Tensor:
         """Section 5.3.2: the squared L2 distance between the pairs' parameters of convolution `name`."""
         main, auxiliary = getattr(self, name), getattr(self, f"auxiliary_{name}")
         return (main.weight - auxiliary.weight).square().sum() + (main.bias - auxiliary.bias).square().sum()
@@ -213,8 +219,8 @@ class MPN(Method):
     # 4 test
 
     def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        f = self.main_task(self.feature_map(inputs.images))  # (B, K, D): h of Eq. 2 before its parts are joined
-        return f, torch.ones(f.shape[:2], device=f.device)
+        f = self.main_task(self.feature_map(inputs.images))  # (B, K, D)
+        return f, torch.ones(f.shape[:2], device=f.device)  # Eq. 11: "cosine" takes the parts as one vector, h of Eq. 2
 
     def part_names(self) -> tuple[str, ...]:
         return tuple(f"part {k + 1}" for k in range(self.parts))

@@ -4,13 +4,16 @@ Ding, Wang, Wang, Tao: "Multi-task Learning with Coarse Priors for Robust Part-a
 TPAMI 2022.
 
 From the label `schp` as a batch carries it: a mask M of the body on the feature map, the rows between which the body
-lies, and from these the part-specific feature maps P_k. Nothing here is learned, and nothing is needed in a test.
+lies, and from these the part-specific feature maps P_k. Nothing here is learned, and a test needs no prior; uniform
+strips, at the end, are PCB's and those of MPN's Baseline.
 
 Where the paper is silent:
-- head and legs are present when their cells, out of height x width of the label map, are at least `head_share` and
-  `leg_share` of all; upper and lower legs both count as leg, since one leg is enough and the classes know no sides;
-- a parsing or a person map says body where its probability is at least one half, and so does the resized mask;
-- the 1 x 2 kernel is one row high and two columns wide, so that it leaves the boundaries where they are;
+- head and legs are present when their probabilities, summed over the cells of the label map, are at least `head_share`
+  and `leg_share` of all cells; upper and lower legs both count as leg: one is enough and the classes know no sides;
+- parsing says body where the background has less than one half, the person map where it has one half or more, and so
+  does the resized mask;
+- the 1 x 2 kernel is one row high and two columns wide, so that it leaves the boundaries where they are; it grows to
+  the right;
 - in the fall-back (no head, no leg, no label, or an empty mask) the features are not masked: M = 1;
 - where K does not divide the rows of the feature map, the body is resized to the next multiple of K rows. In the
   paper's setting (24 rows, K = 6) this is the feature map's own size.
@@ -25,7 +28,7 @@ from torch import Tensor
 
 from partreid.parsing import PARSING
 
-HEAD = PARSING.index("head")
+BACKGROUND, HEAD = PARSING.index("background"), PARSING.index("head")
 LEGS = [PARSING.index("upper_legs"), PARSING.index("lower_legs")]
 
 
@@ -60,7 +63,7 @@ def body(schp: Tensor, labelled: Tensor, size: tuple[int, int], head_share: floa
     cells = classes.mean((2, 3))  # (B, 7), the share of each class
     present = (cells[:, HEAD] >= head_share) & (cells[:, LEGS].sum(1) >= leg_share) & labelled
     # second, the union of both maps
-    union = (classes[:, 0] < 0.5) | (person >= 0.5)  # (B, H, W)
+    union = (classes[:, BACKGROUND] < 0.5) | (person >= 0.5)  # (B, H, W)
     # third, resized to the feature map, binarised, dilated
     resized = F.interpolate(union[:, None].float(), size, mode="area")
     M = dilate((resized[:, 0] >= 0.5).float())  # (B, h, w)

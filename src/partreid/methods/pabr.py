@@ -5,25 +5,29 @@ paper's order: the appearance map A and the part map P (section 3.1, Eq. 1-2), b
 partreid.bilinear), the triplet loss (3.3, Eq. 6-7, in partreid.losses.all_triplets). Section 4's part-aware similarity
 (Eq. 8-9) follows from Eq. 3 and is a test of ours.
 
-P comes from the part of OpenPose up to its second stage, 185 maps: 38 of limbs, 19 of joints, 128 inner ones. Trained,
-it is a network that starts from the pre-training `partmaps`: the published weights where they are, otherwise the
-regression of cached part maps. Fixed (Fig. 6a), it is not run at all: the cached part maps of the same images
-stand in its place, in training and test. A cache of 57 channels has no inner maps; these then are 0 and say nothing.
+P comes from the part of OpenPose up to its second stage, 185 maps: 38 of limbs, 19 of joints, 128 inner ones (the
+paper's "internal"). Trained, it is a network that starts from the pre-training `partmaps`: the published weights, as in
+the paper, or, where they cannot be had, the regression of the re-identification set's own cached part maps. Fixed
+(Fig. 6a), it is not run at all: the cached part maps of the same images, from whatever `labels.partmaps.tool` names,
+stand in its place, in training (moved as the image is) and test. A cache of 57 channels has no inner maps; these then
+are 0 and say nothing.
 
 Where the paper is silent we follow what its authors published:
 - the batch norms after both reductions have no affine parameters;
 - without dilation, where the appearance map has half the cells, the 185 maps are max-pooled 2x2 before the reduction;
 - biases have no weight decay.
-The network sees one normalisation per part stream (partreid.backbones): the code gives OpenPose the appearance
-network's input times 0.0039, we give it OpenPose's own. The added layers start as [66] (Glorot), which the paper says.
+All vectors are brought to unit length, those of the baselines of section 6.3 too, of which the paper does not say it.
+Each part network gets the input that it was trained with (partreid.backbones): OpenPose its own normalisation, where
+the code gives it the appearance network's times 0.0039.
 Where paper and published code disagree we follow the paper; the code's choices by name:
 - loss: Eq. 6 compares inner products by the margin 0.2. `similarity: squared_distance` is the code's, at the same
   margin half as strict and of twice the scale. Eq. 7 averages over all triplets; `average: active` is the code's.
 - weight decay 2e-3 (code: 2e-4) and batches of 180 (code: 250) are params.yaml's.
 - the baseline without parts (`part_stream: none`) is the appearance map, its mean over the cells, a linear layer, as in
   section 6.3; the code's goes on to inception 5b.
-The paper's 75,000 iterations are 750 epochs of 100 in the code; one of ours goes once over the set, on Market-1501
-about 90 batches. A tracklet or a multi-query is the average of its images' vectors: partreid.evaluation.pooling.
+The paper's 75,000 iterations are 750 epochs of 100 in the code; one of ours goes once over the set, which on
+Market-1501 is 70 to 90 batches of 180, as persons have more or fewer images than batches hold of each. A tracklet or a
+multi-query is the average of its images' vectors: partreid.evaluation.pooling.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -34,7 +38,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from partreid import backbones
-from partreid.bilinear import POOLINGS, Concatenated, Pooling
+from partreid.bilinear import POOLINGS, Concatenated, Pooling, glorot
 from partreid.errors import UserError, choose
 from partreid.losses.all_triplets import MEANS, all_triplets
 from partreid.methods.base import Batch, Inputs, Method
@@ -43,7 +47,7 @@ MAPS = {"limb": range(38), "joint": range(38, 57), "inner": range(57, 185)}  # w
 PART_STREAMS = ("trained", "fixed", "none")
 SIMILARITIES: Mapping[str, Callable[[Tensor], Tensor]] = {  # unit vectors (B, D) -> (B, B)
     "inner_product": lambda f: f @ f.T,
-    "squared_distance": lambda f: 2 * (f @ f.T) - 2,
+    "squared_distance": lambda f: 2 * (f @ f.T) - 2,  # minus the squared distance of unit vectors
 }
 
 
@@ -54,7 +58,7 @@ class PABR(Method):
     backbone that gives the 185 maps; of "trained" only. part_maps: which of them are used (Table 1). non_negative: a
     ReLU after the part map (Table 7). pooling: a key of partreid.bilinear.POOLINGS (Fig. 6c). dilated: an appearance
     map of twice the resolution. appearance, part: cA and cP. embedding: length of the vector ("exact" has its own).
-    margin: m. similarity, average: see above.
+    margin: m. similarity, average: see above. Without a part stream nothing of the parts, nor `pooling`, plays a role.
     """
 
     distance = "cosine"
@@ -169,9 +173,6 @@ class PABR(Method):
 
 
 def reduction(inputs: int, outputs: int, size: int) -> list[nn.Module]:
-    """A convolution of `size` x `size`, initialised after Glorot, and batch norm: (B, outputs, h, w)."""
-    convolution = nn.Conv2d(inputs, outputs, size, padding=size // 2)
-    nn.init.xavier_uniform_(convolution.weight)
-    if convolution.bias is not None:
-        nn.init.zeros_(convolution.bias)
+    """A convolution of `size` x `size` and batch norm: (B, inputs, h, w) -> (B, outputs, h, w)."""
+    convolution = glorot(nn.Conv2d(inputs, outputs, size, padding=size // 2))
     return [convolution, nn.BatchNorm2d(outputs, affine=False)]

@@ -8,33 +8,40 @@ stream (3.1.2, Eq. 5-7), head stream (3.1.3), pseudo-labels (3.2.1, Eq. 8-9, in 
 Where the paper is silent, no code of its authors decides. We follow LightMBN (Herzog et al., 2021), which has the same
 OSNet half, schedule and kinds of loss, and ISP (Zhu et al., 2020), which has the same clustering:
 - the optimiser is Adam with weight decay 5e-4; batch norms have no learned shift, classifiers no bias;
-- the pair-based loss compares unit vectors ("scalar product" of the paper: of vectors as they are, exp(40 s) would
-  overflow), with α1 = 2, α2 = 40, λ = 0.5, and mining with a margin of 0.7;
-- pseudo-labels come from un-augmented images, by the network in test mode, and follow the image's flip, shift and
-  random erasing (an erased place shows background);
-- Eq. 11 has no label smoothing (LightMBN: `smoothing: 0.1`), Eq. 16 no features of flipped images (LightMBN adds them).
+- pseudo-labels come from un-augmented images, by the network in test mode, and follow the image's flip, shift (if
+  `pad` asks for one; the paper lists flip and random erasing) and erasing: an erased place shows background;
+- Eq. 11 has no label smoothing (LightMBN: `smoothing: 0.1`), Eq. 16 no features of flipped images (LightMBN adds them);
+- f_AE in a stream without erasing (Table 5) is the plain maximum, so that seven vectors remain.
 Where the paper disagrees with itself:
-- Figure 3 cuts OSNet after the first convolution of a block, which has 96 channels. The text's 384 come out of the
-  whole first block of conv3, where LightMBN cuts too;
-- Eq. 3 erases one row, the text a third of the rows: a third. `erase_rows` says which: `band` (our default, as Figures
-  4 and 6 look), the third of the image with the most energy in a row; `top`, the rows of most energy wherever they lie
-  (as in LightMBN, which ranks rows by their largest place). `erase_at_test: false` is LightMBN's; Eq. 4 and 16 have
-  no such exception;
-- two final convolutions after HRNet's concatenation: the concatenation has the 1920 channels already when the four
-  modules of HRNet's classifier stand before it, and only so all weights of its ImageNet classifier find a place;
-- Eq. 14 sums over the pixels. With λ_psd = 0.1 only ISP's mean is in scale with the other losses: `part_loss: mean`,
-  or `sum`;
-- Table 7 counts 32.6 M parameters; the network of the text has 37.5 M without its classifiers. HRNet-W32 without the
-  four modules (29.3 M) and a single OSNet stream (3.3 M) have 32.6 M, as if the head stream had not been counted.
-Table 5 does not say what f_AE is in a stream without erasing: here the plain maximum, so that seven vectors remain.
+- OSNet is cut "up to the first layer of the third block", as Figure 3 shows, which has 96 channels; yet F_1 has 384,
+  which come out of the whole first block of conv3. We cut there, as LightMBN does;
+- Eq. 3 erases one row, the text a third of the rows: a third. `erase_rows: band`, our default, as Figures 4 and 6 look,
+  takes the neighbouring rows that have most energy together; `top` the rows of most energy wherever they lie (LightMBN
+  ranks rows by their largest place instead). Eq. 4 and 16 erase at test too, our default; `erase_at_test: false` is
+  LightMBN's;
+- Table 7 counts 32.6 M parameters without head detection; the network of the text has 37.5 M without its classifiers.
+  HRNet-W32 without the four modules (29.3 M) and a single OSNet stream (3.3 M) have 32.6 M, as if the head stream had
+  not been counted.
+Where we differ from the paper:
+- the pair-based loss compares unit vectors: with scalar products of vectors as they are, exp(40 s) would overflow. Its
+  constants, not given, are α1 = 2, α2 = 40, λ = 0.5, and it mines with a margin of 0.7 (`mining: 2` takes all pairs,
+  as Eq. 13 does);
+- Eq. 14 sums over the pixels. With λ_psd = 0.1 only ISP's mean is in scale with the other losses, our default;
+  `part_loss: sum` is the paper's;
+- the two final convolutions after HRNet's concatenation are left out: the concatenation has the 1920 channels already
+  when the four modules of HRNet's classifier stand before it, and only so all its ImageNet weights find a place;
+- heads come from whatever `labels.heads.tool` names; the paper's is DensePose.
 
 Heads. The box is the `heads` label's, with that label's `margin`; it is cut from the original image, resized to the
 input size, flipped with the image and erased where the image is. The paper does not say what happens where no head was
-found: here the upper quarter of the image, in the middle half of its width, stands in, which is where heads mostly are.
+found: here the upper quarter of the network's input, in the middle half of its width, stands in, which is where heads
+mostly are.
+
 Beyond the paper, `head_box: own` needs no head detector at test time: the head is one more part that the local body
-part stream finds, cut from the network's input. Training goes on with the label's crops and teaches a 1x1 convolution
-on F^dense, which gets no gradient from it, where their boxes are: a softmax over all places, even inside the box.
-(P^part_1, the topmost of the parts found without labels, is no head: often head and shoulders, or background.)
+part stream finds. Training goes on with the label's crops and teaches W_head, a batch norm and a 1x1 convolution on
+F^dense (which learns nothing from it), where their boxes are: a softmax over all places, uniform inside the box. A test
+cuts the head from the network's input. (P^part_1, the topmost of the parts found without labels, is no head: in our
+pictures it is often head and shoulders, or background.)
 """
 
 from collections.abc import Sequence
@@ -102,13 +109,13 @@ class PAH(Method):
         self.erase_in = _chosen(erase_in, ("global", "head"), "erase_in")
         if not self.streams:
             raise UserError(f"streams is empty; name one or more of {', '.join(STREAMS)}")
-        if head_box == "own" and "head" in self.streams and "parts" not in self.streams:
-            raise UserError("head_box is own, but streams has no parts, which the head's box is read off")
-        self.erased = choose(ROWS, erase_rows, "rule of erasing (erase_rows)")
+        self.rows_to_erase = choose(ROWS, erase_rows, "rule of erasing (erase_rows)")
         self.erase_at_test = erase_at_test
-        self.finds_head = choose({"label": False, "own": True}, head_box, "source of boxes (head_box)")
+        own_box = choose({"label": False, "own": True}, head_box, "source of boxes (head_box)")
+        self.finds_head = own_box and "head" in self.streams
+        if self.finds_head and "parts" not in self.streams:
+            raise UserError("head_box is own, but streams has no parts, which the head's box is read off")
         self.part_loss = choose({"mean": "mean", "sum": "sum"}, part_loss, "reduction (part_loss)")
-        self.finds_head &= "head" in self.streams
         if self.finds_head or "head" not in self.streams:
             self.labels_at_test = ()
         self.part_backbone, self.parts = part_backbone, parts
@@ -163,7 +170,7 @@ class PAH(Method):
     def kept(self, F_22: Tensor) -> Tensor:
         """F^e of Eq. 3, by rows: (B, C, h, w) -> float (B, h), 0 for the third of the rows that is erased."""
         energy = F_22.detach().square().sum((1, 3))  # (B, h)
-        return (~self.erased(energy, count=max(1, round(energy.shape[1] / 3)))).to(F_22)
+        return (~self.rows_to_erase(energy, count=max(1, round(energy.shape[1] / 3)))).to(F_22)
 
     # 3.1.2 local body part stream
 
@@ -179,7 +186,7 @@ class PAH(Method):
 
     # 3.1.3 the head
 
-    def heads(self, inputs: Inputs, F_dense: Tensor | None) -> Tensor:
+    def head_images(self, inputs: Inputs, F_dense: Tensor | None) -> Tensor:
         """I^head (B, 3, H, W): the label's crop; with head_box: own, at test, what the network takes for the head."""
         if F_dense is not None and self.finds_head and not self.training:
             return crops.crop(inputs.images, self.own_boxes(F_dense))
@@ -213,7 +220,7 @@ class PAH(Method):
             scores = self.W_part(F_dense)
             f["parts"] = self.aggregated(F_dense, scores.softmax(1))
         if "head" in self.streams:
-            f |= self.pooled("head", self.heads(inputs, F_dense))
+            f |= self.pooled("head", self.head_images(inputs, F_dense))
         return f, F_dense, scores
 
     # 3.2.1 pseudo-labels
@@ -227,7 +234,7 @@ class PAH(Method):
         self.eval()
         found: dict[int, Tensor] = {}
         for rows, images in persons:
-            dense = [self.dense(part.to(device, memory_format=torch.channels_last)) for part in images.split(AT_ONCE)]
+            dense = [self.dense(some.to(device, memory_format=torch.channels_last)) for some in images.split(AT_ONCE)]
             maps = part_maps(torch.cat(dense), self.parts).cpu()
             found |= dict(zip(rows.tolist(), maps, strict=True))
         self.train(training)

@@ -60,7 +60,7 @@ def erasing(method: PAH, inputs: Inputs) -> Figure:
     F_dense = method.dense(inputs.images) if "parts" in method.streams else None
     columns, cells = [], []
     for stream in [stream for stream in ("global", "head") if stream in method.streams]:
-        images = method.heads(inputs, F_dense) if stream == "head" else inputs.images
+        images = method.head_images(inputs, F_dense) if stream == "head" else inputs.images
         fork = cast(Fork, method.backbone[stream])
         F_22 = method.feature_map(method.feature_map(images, fork.front), fork.tail_2)
         energy, kept = F_22.square().sum(1).numpy(), method.kept(F_22).numpy() > 0
