@@ -17,8 +17,7 @@ Where the paper is silent we follow what its authors published:
   choices of `identity_on` and `triplet_on`. An embedding without a loss (Table 4 compares some) stays as initialised, a
   random projection of what was pooled;
 - each test embedding is L2-normalised before the Euclidean distance (`normalize: false`: compared as it is).
-Where both are silent: with `part_triplet: each` the parts' losses are averaged, so that alpha and the balance with the
-identity loss stay; fixed attention has no L_pa, as there is nothing to learn.
+Where both are silent: `part_triplet: each` averages the parts' losses; fixed attention learns nothing and has no L_pa.
 
 Where paper and published code disagree we follow the paper; the code's choices by name:
 - Eq. 3 pools the foreground by a weighted average; `foreground_pooling: mean` is the plain mean of mask times feature,
