@@ -27,6 +27,7 @@ def main() -> None:
     results, curves = inputs.results(folder), inputs.curves(here.folder / "curves")
     table = records.read(here.index)
     trained = methods.load(here.weights)
+    trained.method.use(**p.at_test.get(p.model, {}))
     album = gather.Album(table, p.root(here.target))
     pids = records.integers(table, "pid")
 

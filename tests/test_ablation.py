@@ -1,12 +1,13 @@
 """Ablation tables: the project's own file, what counts as done, and the Markdown."""
 
 import copy
+import json
 from pathlib import Path
 
 import pytest
 import yaml
 
-from partreid import ablation, params
+from partreid import ablation, methods, params
 from partreid.ablation import Row, Table
 from partreid.errors import UserError
 
@@ -152,6 +153,38 @@ def test_one_training_of_fsam_serves_three_rows_of_its_third_table(project):
     rows = ablation.read(project / "ablations.yaml", "fsam", "3").rows
     trainings = [{path: value for path, value in row.values.items() if "at_test" not in path} for row in rows]
     assert trainings[0] == trainings[1] == trainings[2] != trainings[3] == trainings[4] == trainings[5]
+
+
+def test_a_table_and_a_row_may_be_of_another_model(project, values):
+    path = project / "ablations.yaml"
+    baseline, own = ablation.read(path, "bpbreid", "2").rows[:2]
+    table = ablation.read(path, "bpbreid", "4-pcb")
+    assert table.model == "pcb"
+    found = [ablation.experiment(values, table, row, "synthetic", 1)["model"] for row in (baseline, own, table.rows[0])]
+    assert found == ["bot", "bpbreid", "pcb"]
+    assert set(table.rows[0].values) == {f"methods.pcb.{key}" for key in ("smoothing", "identity_on", "triplet_on")}
+
+
+def test_every_row_of_bpbreids_paper_builds_and_no_two_are_alike(project, values):
+    path = project / "ablations.yaml"
+    for name, rows in (("2", 5), ("3", 11), ("4", 14), ("4-pcb", 12), ("5", 7), ("code", 9)):
+        table = ablation.read(path, "bpbreid", name)
+        contents = []
+        for row in table.rows:
+            changes = ablation.experiment({**values, "recipe": "paper"}, table, row, "synthetic", 1)
+            content = ablation.changed(values, changes)
+            p = params.parse(content)
+            recipe, own = p.recipe_of(p.model)
+            method = methods.outline(p.model, backbone=recipe.backbone, **own)
+            method.use(**p.at_test.get(p.model, {}))
+            contents.append(json.dumps(content, sort_keys=True))
+        assert len(set(contents)) == len(contents) == rows
+
+
+def test_the_rows_of_bpbreids_third_table_share_one_training(project):
+    rows = ablation.read(project / "ablations.yaml", "bpbreid", "3").rows
+    trainings = [{path: value for path, value in row.values.items() if "at_test" not in path} for row in rows]
+    assert all(training == {"methods.bpbreid.parts": 6} for training in trainings)
 
 
 def test_the_make_target_and_the_stage_name_each_other(project):

@@ -82,6 +82,8 @@ def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
         ("recipes.laptop.fsam", {"margin": {"pcrr": 1, "others": 1}}, "unknown data set (methods.fsam.margin) 'pcrr'"),
         ("at_test.fsam.streams", "both", "unknown key at_test.fsam.streams"),
         ("at_test.fsam.stream", "all", "unknown stream (at_test.fsam.stream) 'all'"),
+        ("at_test.bpbreid.embeddings", ["left_arm"], "unknown embedding (at_test.bpbreid.embeddings) 'left_arm'"),
+        ("methods.pcb.triplet_on", ["foreground"], "unknown embedding (identity_on, triplet_on) 'foreground'"),
         ("at_test.bot", {"stream": "both"}, "unknown key at_test.bot.stream"),
     ],
 )

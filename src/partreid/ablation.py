@@ -2,8 +2,9 @@
 
 ablations.yaml holds paper -> model, tables and, where its numbers are not to be compared with a data set's first
 protocol, the `protocol`; table -> title and rows; row -> name, `set` (parameter -> value) and `paper` (what the paper
-measured -> those of rank1, rank5 and mAP that it gives, in per cent). A row's experiment is known by its parameters
-alone: it has been run if there is one on the same commit whose params.yaml is the row's.
+measured -> those of rank1, rank5 and mAP that it gives, in per cent). A table or a row may have a `model` of its own.
+A row's experiment is known by its parameters alone: it has been run if there is one on the same commit whose
+params.yaml is the row's.
 """
 
 import copy
@@ -27,11 +28,15 @@ Metrics = Mapping[str, Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Row:
-    """values: dotted path in params.yaml -> value. paper: what was measured -> {rank1, rank5, mAP}, per cent."""
+    """values: dotted path in params.yaml -> value. paper: what was measured -> {rank1, rank5, mAP}, per cent.
+
+    model: where it is not the table's.
+    """
 
     name: str
     values: Mapping[str, Any]
     paper: Mapping[str, Mapping[str, float]]
+    model: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,15 +62,12 @@ def read(path: Path, paper: str, table: str) -> Table:
     papers = yaml.load(path.read_text(encoding="utf-8"), Loader)
     block = choose(papers, paper, "paper")
     content = choose(block["tables"], table, f"table of {paper}")
-    model = block["model"]
-    rows = [
-        Row(
-            row["name"],
-            {key if "." in key else f"methods.{model}.{key}": value for key, value in row["set"].items()},
-            row.get("paper", {}),
-        )
-        for row in content["rows"]
-    ]
+    model = content.get("model", block["model"])
+    rows = []
+    for row in content["rows"]:
+        own = row.get("model", model)
+        values = {key if "." in key else f"methods.{own}.{key}": value for key, value in row["set"].items()}
+        rows.append(Row(row["name"], values, row.get("paper", {}), own))
     return Table(paper, table, content["title"], model, rows, block.get("protocol"))
 
 
@@ -87,7 +89,7 @@ def experiment(values: Mapping[str, Any], table: Table, row: Row, dataset: str, 
             laid = over.get(way[1], {}).get(key, over.get(key, value))
             if laid != value:
                 raise UserError(f"{where}: recipe {values['recipe']} has {key} = {laid} in place of {value}")
-    return {"model": table.model, "dataset": dataset, "train.seed": seed, **row.values}
+    return {"model": row.model or table.model, "dataset": dataset, "train.seed": seed, **row.values}
 
 
 def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:

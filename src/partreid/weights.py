@@ -116,6 +116,14 @@ WEIGHTS = {
         102_500_000,
         "BSD-3-Clause (torchvision); trained on ImageNet-1k",
     ),
+    # IBN-Net's authors' ImageNet-1k file; the eight digits in its name are by torch's custom those of its sha256
+    "resnet50_ibn_a": Weights(
+        "resnet50_ibn_a-d9d0bb7b.pth",
+        Url("https://github.com/XingangPan/IBN-Net/releases/download/v1.0/resnet50_ibn_a-d9d0bb7b.pth"),
+        "d9d0bb7b",
+        102_600_000,
+        "MIT (IBN-Net); trained on ImageNet-1k",
+    ),
     # BVLC's ImageNet-1k GoogLeNet; the page names the address of the file and its sha1
     "googlenet": Weights(
         "bvlc_googlenet.caffemodel",

@@ -142,3 +142,16 @@ def test_unreadable_file_is_a_user_error(tmp_path, monkeypatch):
     monkeypatch.setattr(weights, "path", lambda _: file)
     with pytest.raises(UserError, match="is damaged or no weights file"):
         backbones.load_imagenet(backbones.build("mobilenet_v2"), "mobilenet_v2")
+
+
+def test_ibn_a_is_resnet50_with_half_of_some_channels_normalised_by_image():
+    ibn, plain = backbones.build("resnet50_ibn_a"), backbones.build("resnet50")
+    assert million(ibn) == million(plain)
+    names = set(ibn.state_dict()) ^ set(plain.state_dict())
+    assert {"layer1.0.bn1.IN.weight", "layer3.5.bn1.BN.running_mean", "layer2.3.bn1.BN.bias"} <= names
+    assert not any(name.startswith(("bn1", "layer4")) or ".bn2" in name for name in names)
+    norm = ibn.layer1[0].bn1.eval()
+    x = torch.randn(2, 64, 4, 3) * torch.tensor([1.0, 9.0])[:, None, None, None] + 5
+    y = norm(x)
+    assert torch.allclose(y[:, :32].mean((2, 3)), torch.zeros(2, 32), atol=1e-5)  # each image by itself
+    assert torch.allclose(y[:, 32:], x[:, 32:], rtol=1e-4)  # fresh running averages: mean 0, variance 1

@@ -7,8 +7,9 @@ import torch
 from methods.test_methods import batch_for, build
 from partreid import methods, params
 from partreid.errors import UserError
+from partreid.losses.identity import summed_cross_entropy
 from partreid.methods.base import Inputs
-from partreid.methods.mpn import ChannelAttention, Classifiers, PartConv, convolve, identity_loss, positions
+from partreid.methods.mpn import ChannelAttention, Classifiers, PartConv, convolve, positions
 from partreid.methods.mpn_prior import whole
 
 NAIVE = {"conv1": "apart", "conv2": "apart", "alignment": "none", "channel_attention": False}
@@ -118,7 +119,7 @@ def test_identity_loss_is_eq_1():
         for k in range(3):
             e = np.exp(logits[b, k].double().numpy())
             expected -= np.log(e[pid[b]] / e.sum()) / 4
-    assert float(identity_loss(logits, pid)) == pytest.approx(expected, rel=1e-5)
+    assert float(summed_cross_entropy(logits, pid, 0)) == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_losses_are_eq_10(project):
@@ -143,7 +144,8 @@ def test_the_losses_are_eq_10(project):
     assert float(terms["triplet"]) == pytest.approx(np.mean(violating), rel=1e-4)
     L_CF = np.mean([D(h[pid == i].mean(0), g[pid == i].mean(0)) for i in range(4)])
     assert float(terms["alignment"]) == pytest.approx(0.5 * L_CF, rel=1e-3)
-    both = identity_loss(method.classifier(f), batch.pid) + identity_loss(method.auxiliary_classifier(z), batch.pid)
+    logits = (method.classifier(f), method.auxiliary_classifier(z))
+    both = sum(summed_cross_entropy(each, batch.pid, 0) for each in logits)
     assert float(terms["identity"]) == pytest.approx(float(both.detach()), rel=1e-5)
     assert set(terms) == {"identity", "triplet", "alignment"}
 
@@ -173,7 +175,7 @@ def test_what_a_pair_shares(project, conv1, conv2, channel_attention):
     # the auxiliary tasks alone reach what is shared and what is theirs, and not what is the main tasks'
     z = method.auxiliary_task(features, whole((6, 4, 2), features.device))
     assert z.shape == (6, 3, 16)
-    identity_loss(method.auxiliary_classifier(z), torch.arange(6) // 2).backward()
+    summed_cross_entropy(method.auxiliary_classifier(z), torch.arange(6) // 2, 0).backward()
     for name, sharing in (("conv1", conv1), ("conv2", conv2)):
         auxiliary = getattr(method, f"auxiliary_{name}")
         assert (auxiliary is None) == (sharing == "shared")
@@ -185,7 +187,7 @@ def test_what_a_pair_shares(project, conv1, conv2, channel_attention):
     # and the main tasks alone what is theirs
     method.zero_grad()
     f = method.main_task(features)
-    identity_loss(method.classifier(f), torch.arange(6) // 2).backward()
+    summed_cross_entropy(method.classifier(f), torch.arange(6) // 2, 0).backward()
     assert method.conv1.weight.grad.abs().sum() > 0
     assert method.auxiliary_classifier.weight.grad is None
     for auxiliary in (method.auxiliary_conv1, method.auxiliary_conv2):

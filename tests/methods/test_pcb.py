@@ -1,8 +1,11 @@
 """PCB against a slow loop over its strips."""
 
+import pytest
 import torch
 
 from methods.test_methods import batch_for, build
+from partreid.errors import UserError
+from partreid.losses.triplet import batch_hard, euclidean
 
 
 def test_every_strip_is_averaged_reduced_and_classified_by_itself(project):
@@ -28,3 +31,44 @@ def test_it_learns_with_the_identity_loss_alone(project):
     assert set(terms) == {"identity"}
     terms["identity"].backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in method.parameters())
+
+
+def test_table_4_of_bpbreid_puts_any_loss_on_any_of_its_embeddings(project):
+    identity, triplet = ["global", "concatenated"], ["concatenated", "parts"]
+    method = build("pcb", project, parts=2, embedding=8, identity_on=identity, triplet_on=triplet, smoothing=0.1)
+    batch = batch_for(method.train())
+    terms = method.losses(batch)
+    features = method.feature_map(batch.images)
+    h = method.strips(features)
+    averaged = (euclidean(h[:, 0]) + euclidean(h[:, 1])) / 2
+    expected = batch_hard(euclidean(h.flatten(1)), batch.pid, 0.3) + batch_hard(averaged, batch.pid, 0.3)
+    assert torch.allclose(terms["triplet"], expected, rtol=1e-4)
+    g = method.reduce_global(features.mean((2, 3))[:, None])[:, 0, 0].relu()
+    assert g.shape == (8, 8)
+    expected = torch.zeros(())
+    for name, f in (("global", g), ("concatenated", h.flatten(1))):
+        logits = method.necks[name](f).log_softmax(1)
+        own = logits[torch.arange(8), batch.pid]
+        expected = expected - (0.9 * own + 0.1 * logits.mean(1)).mean()
+    assert torch.allclose(terms["identity"], expected, rtol=1e-4)
+    torch.stack(list(terms.values())).sum().backward()
+    has = {name for name, p in method.named_parameters() if p.grad is not None and p.grad.abs().sum() > 0}
+    assert {"reduce.weight", "reduce_global.weight", "necks.global.classifier.weight"} <= has
+    assert "classifier.weight" not in has  # the strips have no identity loss here
+    groups = method.parameter_groups(1e-4)
+    assert sum(len(group["params"]) for group in groups) == len(list(method.parameters()))
+    assert len(groups[1]["params"]) == len(list(method.backbone.parameters()))
+    with torch.no_grad():
+        assert method.eval().embed(batch)[0].shape == (8, 2, 8)
+
+
+def test_without_them_it_is_as_it_was(project):
+    names = {name for name, _ in build("pcb", project, parts=2, embedding=8).named_parameters()}
+    assert {name for name in names if not name.startswith("backbone.")} == {
+        "reduce.weight", "reduce.bias", "reduce.norm.weight", "reduce.norm.bias", "classifier.weight", "classifier.bias"
+    }  # fmt: skip
+
+
+def test_it_has_no_foreground(project):
+    with pytest.raises(UserError, match="'foreground'; known: concatenated, global, parts"):
+        build("pcb", project, triplet_on=["foreground"])

@@ -19,6 +19,7 @@ from partreid.backbones.openpose import PartOpenPose
 from partreid.backbones.osnet import OSNet
 from partreid.backbones.relation import RelationAwareResNet50
 from partreid.backbones.resnet import ResNet50
+from partreid.backbones.resnet_ibn import ResNet50IBN
 from partreid.backbones.small_cpm import SmallCPM
 from partreid.errors import UserError, choose
 
@@ -30,6 +31,7 @@ BACKBONES: dict[str, Callable[[], Backbone]] = {
     "openpose": PartOpenPose,
     "osnet_x1_0": OSNet,
     "resnet50": ResNet50,
+    "resnet50_ibn_a": ResNet50IBN,
     "resnet50_rga_256x128": partial(RelationAwareResNet50, 256, 128),
     "resnet50_rga_384x128": partial(RelationAwareResNet50, 384, 128),
     "small_cpm": SmallCPM,

@@ -23,9 +23,18 @@ class BNNeck(nn.Module):
         return self.classifier(self.norm(feature))
 
 
-def smoothed_cross_entropy(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
-    """Cross-entropy with uniform label smoothing: target weight 1 - e + e/C, others e/C, for C classes; mean.
+def smoothed_cross_entropy(logits: Tensor, target: Tensor, smoothing: float, count: int | None = None) -> Tensor:
+    """Cross-entropy with uniform label smoothing: target weight 1 - e + e/N, others e/N, for C classes; mean.
 
-    logits: (B, C) or (B, C, ...). target: int64 (B,) or (B, ...).
+    logits: (B, C) or (B, C, ...). target: int64 (B,) or (B, ...). count: N; C by default, when the weights sum to 1.
     """
-    return F.cross_entropy(logits, target, label_smoothing=smoothing)
+    if count is None:
+        return F.cross_entropy(logits, target, label_smoothing=smoothing)
+    even = F.cross_entropy(logits, target, label_smoothing=1.0)  # every class weighs 1/C
+    return (1 - smoothing) * F.cross_entropy(logits, target) + smoothing * logits.shape[1] / count * even
+
+
+def summed_cross_entropy(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
+    """The same for K classifiers, summed over them. logits: (B, K, C). target: int64 (B,)."""
+    targets = target[:, None].expand(logits.shape[:2])
+    return logits.shape[1] * smoothed_cross_entropy(logits.transpose(1, 2), targets, smoothing)

@@ -2,38 +2,59 @@
 
 Somers, De Vleeschouwer, Alahi: "Body Part-Based Representation Learning for Occluded Person Re-Identification",
 WACV 2023. In the paper's order: body part attention (section 3.1, Eq. 1-2), holistic and part embeddings
-with visibility (3.2, Eq. 3-4), GiLt loss (3.3, Eq. 5-8), part-to-part matching (3.4, Eq. 9, which is the evaluator's
-distance "parts").
+with visibility (3.2, Eq. 3-4), GiLt loss (3.3, Eq. 5-8, partreid.losses.gilt), part-to-part matching (3.4, Eq. 9, which
+is the evaluator's distance "parts").
 The supplementary's Eq. 10 turns PifPaf's 36 fields (17 keypoints, 19 links) into the labels of the K parts.
+
+Every row of the paper's ablations is a set of values, written down in ablations.yaml:
+- Table 2: `attention: fixed`, `visibility: all` at test, `part_triplet: each`. Table 3: `embeddings` at test.
+- Table 4: `identity_on` and `triplet_on`, of PCB too. Table 5: `parts`.
 
 Where the paper is silent we follow what its authors published:
 - the pixel classifier is a batch norm before the 1x1 convolution, which has a bias;
 - every embedding is reduced to `embedding` = 512 by Linear + BN + ReLU, one reduction shared by all parts;
-- each test embedding is L2-normalised before the Euclidean distance;
 - a background embedding and a BNNeck for every part exist. No loss of the paper uses them; they are there for other
-  choices of `identity_on` and `triplet_on`, and stay as initialised without.
-Where paper and published code disagree we follow the paper: the foreground is pooled by Eq. 3 (code: plain mean of
-mask times feature), visibility is Eq. 4's threshold (code: some pixel's argmax), the foreground is compared before its
-BNNeck (code: after), GiLt as in Eq. 6 (some released configurations add a triplet on the foreground).
-Differs from the paper: Eq. 2 smooths with N = batch size, under which the targets do not sum to 1; we read N as the
-number of classes K + 1. Eq. 2 sums over pixels; with the weight 0.35 only the mean is in scale with the other losses.
+  choices of `identity_on` and `triplet_on`. An embedding without a loss (Table 4 compares some) stays as initialised, a
+  random projection of what was pooled;
+- each test embedding is L2-normalised before the Euclidean distance (`normalize: false`: compared as it is).
+Where both are silent: `part_triplet: each` averages the parts' losses; fixed attention learns nothing and has no L_pa.
+
+Where paper and published code disagree we follow the paper; the code's choices by name:
+- Eq. 3 pools the foreground by a weighted average; `foreground_pooling: mean` is the plain mean of mask times feature,
+  over all positions, of foreground and background. Parts are weighted averages in both.
+- Eq. 4 calls a part visible by a threshold; `visibility: argmax`: where it is some pixel's most probable class.
+- The foreground is compared as pooled and reduced; `neck: after` takes it from behind its BNNeck's batch norm.
+- Eq. 6 is GiLt; some released configurations add `foreground` to `triplet_on`, and train with `parts: five_v`.
+- Fixed attention is the softmax of E over the K parts (supplementary). As E is 0..1, no part gets more than
+  e / (e + K - 1) anywhere, for K >= 6 less than the visibility threshold: then only holistic embeddings are compared.
+  `attention: sharp` is the softmax of 15 E with the background beside the parts (1 where Eq. 10 says so), as the code
+  makes its targets: nearly one part per place, and a part that is nowhere is invisible.
+- The learning rate starts at a tenth; code: `warmup_start: 0.01`.
+- Random erasing is Bag of Tricks', by area and aspect ratio; the code's hole, 15 to 65 % of each side, is not offered.
+Differs from the paper: Eq. 2 smooths with N = batch size (`label_count: batch`), so that targets do not sum to 1; we
+and the code read N as the number of classes, K + 1. It sums over pixels; with the weight 0.35 only the mean, which the
+code takes, is in scale with the other losses.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from partreid import backbones
-from partreid.errors import UserError
+from partreid.errors import UserError, choose
 from partreid.labels import grouping
-from partreid.losses.identity import BNNeck, smoothed_cross_entropy
-from partreid.losses.triplet import batch_hard, euclidean
+from partreid.losses import gilt
+from partreid.losses.identity import BNNeck, smoothed_cross_entropy, summed_cross_entropy
 from partreid.methods.base import Batch, Inputs, Method
 
 HOLISTIC = ("global", "foreground", "background", "concatenated")
+ATTENTIONS = dict.fromkeys(("learned", "fixed", "sharp"))
+LABEL_COUNTS = dict.fromkeys(("classes", "batch"))
 IGNORED = -100  # PyTorch's cross-entropy skips this target
+SHARPNESS = 15  # of the code's softmax
 
 
 class BPBreID(Method):
@@ -42,7 +63,9 @@ class BPBreID(Method):
     parts: K, or a named variant of partreid.labels.grouping. embedding: D. attention_weight: lambda_pa of Eq. 5.
     background_threshold: lambda_r of Eq. 10. visibility_threshold: lambda_v of Eq. 4. smoothing: epsilon.
     margin: alpha of Eq. 8. identity_on, triplet_on: the embeddings that get an identity loss and a triplet loss, any of
-    HOLISTIC and "parts".
+    HOLISTIC and "parts". attention: where M comes from: "learned", or of the label at test too "fixed" or "sharp".
+    part_triplet: the triplet loss on parts, "averaged" over them or of "each". foreground_pooling: a key of POOLINGS.
+    label_count: N of Eq. 2, "classes" or "batch". See above; weights files from before these four have their defaults.
     """
 
     labels = ("pifpaf",)
@@ -62,21 +85,27 @@ class BPBreID(Method):
         margin: float,
         identity_on: Sequence[str],
         triplet_on: Sequence[str],
+        attention: str = "learned",
+        part_triplet: str = "averaged",
+        foreground_pooling: str = "weighted",
+        label_count: str = "classes",
     ):
         super().__init__()
-        if isinstance(identity_on, str) or isinstance(triplet_on, str):
-            raise UserError("identity_on and triplet_on are lists of embeddings")
-        for name in [*identity_on, *triplet_on]:
-            if name not in (*HOLISTIC, "parts"):
-                raise UserError(f"unknown embedding {name!r}; known: {', '.join(HOLISTIC)}, parts")
+        gilt.names(identity_on, triplet_on, (*HOLISTIC, "parts"))
+        choose(ATTENTIONS, attention, "attention (methods.bpbreid.attention)")
+        choose(LABEL_COUNTS, label_count, "count (methods.bpbreid.label_count)")
         self.variant = parts
         self.groups = grouping.names(parts)
         K = len(self.groups)
         self.backbone = backbones.build(backbone)
         channels = self.backbone.channels
-        classify = nn.Conv2d(channels, K + 1, 1)
-        nn.init.normal_(classify.weight, std=0.001)
-        self.pixel_classifier = nn.Sequential(nn.BatchNorm2d(channels), classify)
+        self.attention = attention
+        if attention == "learned":
+            classify = nn.Conv2d(channels, K + 1, 1)
+            nn.init.normal_(classify.weight, std=0.001)
+            self.pixel_classifier = nn.Sequential(nn.BatchNorm2d(channels), classify)
+        else:
+            self.labels_at_test = ("pifpaf",)
         self.reduce = nn.ModuleDict(
             {name: reduction(channels, embedding) for name in ("global", "foreground", "background", "parts")}
         )
@@ -90,13 +119,19 @@ class BPBreID(Method):
         self.margin = margin
         self.identity_on = tuple(identity_on)
         self.triplet_on = tuple(triplet_on)
+        self.part_triplet = choose(gilt.PART_TRIPLETS, part_triplet, "triplet (methods.bpbreid.part_triplet)")
+        self.pool = choose(POOLINGS, foreground_pooling, "pooling (methods.bpbreid.foreground_pooling)")
+        self.label_count = label_count
+        self.use()
 
     # 3.1 body part attention
 
-    def attention(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Appearance map G (B, C, h, w) and the scores that the softmax of Eq. 1 takes (B, K+1, h, w)."""
-        G = self.feature_map(images)
-        return G, self.pixel_classifier(G)
+    def probabilities(self, G: Tensor, inputs: Inputs) -> tuple[Tensor, Tensor | None]:
+        """M (B, K+1, h, w), background first, of the appearance map G (B, C, h, w); and the scores it is learned by."""
+        if self.attention != "learned":
+            return self.fixed(inputs.labels["pifpaf"], (G.shape[2], G.shape[3])), None
+        scores = self.pixel_classifier(G)
+        return scores.softmax(1), scores  # Eq. 1
 
     def part_labels(self, fields: Tensor, size: tuple[int, int]) -> Tensor:
         """Human parsing labels Y of Eq. 10: fields (B, 36, h, w) in 0..1, moved and erased as the image was.
@@ -108,6 +143,25 @@ class BPBreID(Method):
         # labels, not fields, are resized: averaging fields first would sink thin parts below the threshold
         return F.interpolate(Y[:, None].float(), size, mode="nearest-exact")[:, 0].long()
 
+    def fixed(self, fields: Tensor, size: tuple[int, int]) -> Tensor:
+        """In place of M: (B, 36, h, w) in 0..1 -> (B, K+1, *size). "fixed" knows no background: it is 0."""
+        E = grouping.group(fields, self.variant)
+        background = (E.amax(1, keepdim=True) < self.background_threshold).to(E)
+        if self.attention == "sharp":
+            M = (SHARPNESS * torch.cat([background, E], 1)).softmax(1)
+        else:
+            M = torch.cat([torch.zeros_like(background), E.softmax(1)], 1)
+        return F.interpolate(M, size, mode="bilinear", antialias=True)
+
+    def attention_loss(self, scores: Tensor, batch: Batch) -> Tensor:
+        """L_pa, Eq. 2. An image without a label has no say; a batch without any has no attention loss."""
+        Y = self.part_labels(batch.labels["pifpaf"], (scores.shape[2], scores.shape[3]))
+        Y = Y.masked_fill(~batch.labelled["pifpaf"][:, None, None], IGNORED)
+        if not (Y != IGNORED).any():
+            return scores.sum() * 0
+        N = len(Y) if self.label_count == "batch" else None
+        return smoothed_cross_entropy(scores, Y, self.smoothing, N)
+
     # 3.2 embeddings and visibility
 
     def embeddings(self, G: Tensor, M: Tensor) -> dict[str, Tensor]:
@@ -117,7 +171,7 @@ class BPBreID(Method):
         """
         foreground = M[:, 1:].amax(1, keepdim=True)
         masks = torch.cat([foreground, M], 1)  # foreground, background, parts 1..K
-        pooled = weighted_average(G, masks)  # (B, K+2, C)
+        pooled = self.pool(G, masks)  # (B, K+2, C)
         parts = self.reduce["parts"](pooled[:, 2:].flatten(0, 1)).unflatten(0, pooled[:, 2:].shape[:2])
         return {
             "global": self.reduce["global"](G.mean((2, 3))),
@@ -130,49 +184,84 @@ class BPBreID(Method):
     # 3.3 training
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        G, scores = self.attention(batch.images)
-        f = self.embeddings(G, scores.softmax(1))
-        Y = self.part_labels(batch.labels["pifpaf"], (scores.shape[2], scores.shape[3]))
-        Y = Y.masked_fill(~batch.labelled["pifpaf"][:, None, None], IGNORED)
-        # an image without a label has no say; a batch without any has no attention loss
-        L_pa = smoothed_cross_entropy(scores, Y, self.smoothing) if (Y != IGNORED).any() else scores.sum() * 0
-        L_id = [self.identity_loss(name, f[name], batch.pid) for name in self.identity_on]
-        L_tri = [self.triplet_loss(f[name], batch.pid) for name in self.triplet_on]
-        zero = G.new_zeros(())
-        return {"attention": self.attention_weight * L_pa, "identity": sum(L_id, zero), "triplet": sum(L_tri, zero)}
+        G = self.feature_map(batch.images)
+        M, scores = self.probabilities(G, batch)
+        attention = {} if scores is None else {"attention": self.attention_weight * self.attention_loss(scores, batch)}
+        f = self.embeddings(G, M)
+        own = gilt.terms(
+            f,
+            self.identity_on,
+            self.triplet_on,
+            lambda name, feature: self.identity_loss(name, feature, batch.pid),
+            lambda feature: self.triplet_loss(feature, batch.pid),
+        )
+        return {**attention, **own}
 
     def identity_loss(self, name: str, feature: Tensor, pid: Tensor) -> Tensor:
         """L_CE of Eq. 6 on one holistic embedding, or summed over the parts."""
         if name == "parts":
-            logits = [neck(feature[:, k]) for k, neck in enumerate(self.part_necks)]
-        else:
-            logits = [self.necks[name](feature)]
-        return torch.stack([smoothed_cross_entropy(each, pid, self.smoothing) for each in logits]).sum()
+            logits = torch.stack([neck(feature[:, k]) for k, neck in enumerate(self.part_necks)], 1)
+            return summed_cross_entropy(logits, pid, self.smoothing)
+        return smoothed_cross_entropy(self.necks[name](feature), pid, self.smoothing)
 
     def triplet_loss(self, feature: Tensor, pid: Tensor) -> Tensor:
-        """Eq. 7-8: batch hard on the distance averaged over the parts of (B, K, D); on (B, D), on the plain one."""
-        parts = feature if feature.dim() == 3 else feature[:, None]
-        d_parts = euclidean(parts.transpose(0, 1)).mean(0)  # (K, B, B) -> (B, B)
-        return batch_hard(d_parts, pid, self.margin)
+        """Eq. 8, or another on the parts (B, K, D); the plain one on (B, D)."""
+        return self.part_triplet(feature, pid, self.margin)
 
     # 3.4 test
 
+    def use(
+        self,
+        *,
+        embeddings: Sequence[str] = ("foreground", "parts"),
+        visibility: str = "threshold",
+        normalize: bool = True,
+        neck: str = "before",
+    ) -> None:
+        """What a test compares. embeddings: any of HOLISTIC, "parts" or the name of a part, in this order.
+
+        visibility: a key of VISIBILITIES. normalize: each embedding to unit length. neck: holistic embeddings from
+        "before" or "after" their BNNeck's batch norm.
+        """
+        if isinstance(embeddings, str) or not embeddings:
+            raise UserError("at_test.bpbreid.embeddings is a list of one or more embeddings")
+        for name in embeddings:
+            choose(dict.fromkeys((*HOLISTIC, "parts", *self.groups)), name, "embedding (at_test.bpbreid.embeddings)")
+        self.compared = [name for each in embeddings for name in (self.groups if each == "parts" else (each,))]
+        self.visible = choose(VISIBILITIES, visibility, "visibility (at_test.bpbreid.visibility)")
+        self.normalize = normalize
+        self.after_neck = choose({"before": False, "after": True}, neck, "place (at_test.bpbreid.neck)")
+
     def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """Foreground and parts, each of unit length (B, 1+K, D), with the visibility of Eq. 4 (foreground: always)."""
-        G, scores = self.attention(inputs.images)
-        M = scores.softmax(1)
+        """The chosen embeddings (B, P, D) and their visibility, Eq. 4 (holistic ones: always)."""
+        G = self.feature_map(inputs.images)
+        M, _ = self.probabilities(G, inputs)
         f = self.embeddings(G, M)
-        features = F.normalize(torch.cat([f["foreground"][:, None], f["parts"]], 1), dim=-1)
-        visible = (M[:, 1:].amax((2, 3)) > self.visibility_threshold).float()
-        return features, torch.cat([torch.ones_like(visible[:, :1]), visible], 1)
+        of_parts = self.visible(M, self.visibility_threshold).to(G)
+        if self.after_neck:
+            f |= {name: cast(BNNeck, self.necks[name]).norm(f[name]) for name in HOLISTIC}
+        f |= dict(zip(self.groups, f["parts"].unbind(1), strict=True))
+        visible = dict(zip(self.groups, of_parts.unbind(1), strict=True))
+        always = G.new_ones(len(G))
+        widest = max(f[name].shape[1] for name in self.compared)
+        # zeros behind a shorter vector change no distance and no length
+        features = torch.stack([F.pad(f[name], (0, widest - f[name].shape[1])) for name in self.compared], 1)
+        features = F.normalize(features, dim=-1) if self.normalize else features
+        return features, torch.stack([visible.get(name, always) for name in self.compared], 1)
 
     def part_names(self) -> tuple[str, ...]:
-        return ("foreground", *self.groups)
+        return tuple(self.compared)
 
     def maps(self, inputs: Inputs) -> Tensor:
-        """Part probabilities in the order of `part_names`: (B, 1+K, h, w), the foreground their maximum."""
-        M = self.attention(inputs.images)[1].softmax(1)[:, 1:]
-        return torch.cat([M.amax(1, keepdim=True), M], 1)
+        """Where each embedding in the order of `part_names` is pooled: (B, P, h, w).
+
+        Parts and background by their probability, the foreground and the concatenated parts by the parts' maximum.
+        """
+        M, _ = self.probabilities(self.feature_map(inputs.images), inputs)
+        found = dict(zip(("background", *self.groups), M.unbind(1), strict=True))
+        foreground = M[:, 1:].amax(1)
+        found |= {"foreground": foreground, "concatenated": foreground, "global": torch.ones_like(foreground)}
+        return torch.stack([found[name] for name in self.compared], 1)
 
 
 def reduction(inputs: int, outputs: int) -> nn.Sequential:
@@ -184,3 +273,28 @@ def weighted_average(G: Tensor, masks: Tensor) -> Tensor:
     """Global weighted average pooling, Eq. 3: G (B, C, h, w), masks (B, M, h, w) -> (B, M, C)."""
     weight = masks / masks.sum((2, 3), keepdim=True).clamp_min(1e-6)
     return torch.einsum("bchw,bmhw->bmc", G, weight)
+
+
+def mean_of_holistic(G: Tensor, masks: Tensor) -> Tensor:
+    """The code's: the first two masks, foreground and background, are averaged over all positions."""
+    mean = torch.einsum("bchw,bmhw->bmc", G, masks[:, :2]) / (G.shape[2] * G.shape[3])
+    return torch.cat([mean, weighted_average(G, masks[:, 2:])], 1)
+
+
+def above(M: Tensor, threshold: float) -> Tensor:
+    """Eq. 4: M (B, K+1, h, w) -> bool (B, K)."""
+    return M[:, 1:].amax((2, 3)) > threshold
+
+
+def winners(M: Tensor, threshold: float) -> Tensor:  # noqa: ARG001
+    """The code's: some pixel's most probable class is the part."""
+    return F.one_hot(M.argmax(1), M.shape[1])[..., 1:].amax((1, 2)) > 0
+
+
+def everywhere(M: Tensor, threshold: float) -> Tensor:  # noqa: ARG001
+    """Table 2's "w/o visibility scores"."""
+    return torch.ones_like(M[:, 1:, 0, 0], dtype=torch.bool)
+
+
+POOLINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"weighted": weighted_average, "mean": mean_of_holistic}
+VISIBILITIES: dict[str, Callable[[Tensor, float], Tensor]] = {"threshold": above, "argmax": winners, "all": everywhere}

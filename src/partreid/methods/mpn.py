@@ -38,7 +38,7 @@ from torch import Tensor, nn
 from partreid import backbones
 from partreid.errors import choose
 from partreid.losses.alignment import ALIGNMENTS
-from partreid.losses.identity import smoothed_cross_entropy
+from partreid.losses.identity import summed_cross_entropy
 from partreid.losses.triplet import batch_hard_violating, cosine
 from partreid.methods.base import Batch, Inputs, Method
 from partreid.methods.mpn_prior import PRIORS, Prior, part_maps, strip_rows, uniform_strips
@@ -195,14 +195,14 @@ class MPN(Method):
         features = self.feature_map(batch.images)
         f = self.main_task(features)
         h = f.flatten(1)  # Eq. 2
-        L_ID = identity_loss(self.classifier(f), batch.pid)
+        L_ID = summed_cross_entropy(self.classifier(f), batch.pid, 0)  # Eq. 1
         if self.auxiliary_classifier is None:
             return {"identity": L_ID, "triplet": batch_hard_violating(cosine(h), batch.pid, self.margin)}
         size = (features.shape[2], features.shape[3])
         prior = self.prior(batch.labels["schp"], batch.labelled["schp"], size, *self.presence)
         z = self.auxiliary_task(features, prior)
         g = z.flatten(1)  # Eq. 5
-        L_ID = L_ID + identity_loss(self.auxiliary_classifier(z), batch.pid)
+        L_ID = L_ID + summed_cross_entropy(self.auxiliary_classifier(z), batch.pid, 0)
         compared = h + g if self.alignment == "sum" else h
         terms = {"identity": L_ID, "triplet": batch_hard_violating(cosine(compared), batch.pid, self.margin)}
         if self.alignment in ALIGNMENTS:
@@ -257,8 +257,3 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor, as_product: bool) -> Tenso
 def positions(features: Tensor) -> Tensor:
     """(B, C, h, w) -> (B, h w, C); without a copy if the channels lie last in memory."""
     return features.flatten(2).transpose(1, 2)
-
-
-def identity_loss(logits: Tensor, pid: Tensor) -> Tensor:
-    """Eq. 1 for one kind of task: cross-entropy summed over parts, averaged over the batch. (B, K, identities)."""
-    return logits.shape[1] * smoothed_cross_entropy(logits.transpose(1, 2), pid[:, None].expand(logits.shape[:2]), 0)

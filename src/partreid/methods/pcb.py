@@ -7,37 +7,68 @@ of MPN's paper compares size and speed with it.
 
 Where the paper is silent: the reduction is followed by batch norm and ReLU, as is usual. A test may take the strips'
 averages or the reduced vectors; we take the reduced ones, which that table counts in the test network.
+
+Table 4 of BPBreID's paper puts other losses on PCB (partreid.losses.gilt): `identity_on` and `triplet_on` name any of
+"global", the whole map's average, reduced as the strips are; "concatenated", the K strips' vectors; "parts", these.
+The paper says no more; as in its Eq. 6, holistic embeddings are classified behind a BNNeck, and tests stay PCB's own.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from partreid import backbones
+from partreid.losses import gilt
+from partreid.losses.identity import BNNeck, smoothed_cross_entropy, summed_cross_entropy
 from partreid.methods.base import Batch, Inputs, Method
-from partreid.methods.mpn import Classifiers, PartConv, identity_loss
+from partreid.methods.mpn import Classifiers, PartConv
 from partreid.methods.mpn_prior import strip_rows, uniform_strips
+
+HOLISTIC = ("global", "concatenated")
 
 
 class PCB(Method):
     """parts: K, the number of strips. embedding: width of the reduced vectors.
 
-    backbone_rate: the share of the learning rate that the backbone learns with.
+    backbone_rate: the share of the learning rate that the backbone learns with. identity_on, triplet_on: the embeddings
+    that get an identity loss and a triplet loss, any of HOLISTIC and "parts". smoothing: of the labels. margin: of the
+    triplet loss. Weights files from before these four have their defaults.
     """
 
     distance = "cosine"
 
-    def __init__(self, *, backbone: str, identities: int, parts: int, embedding: int, backbone_rate: float):
+    def __init__(
+        self,
+        *,
+        backbone: str,
+        identities: int,
+        parts: int,
+        embedding: int,
+        backbone_rate: float,
+        identity_on: Sequence[str] = ("parts",),
+        triplet_on: Sequence[str] = (),
+        smoothing: float = 0.0,
+        margin: float = 0.3,
+    ):
         super().__init__()
+        gilt.names(identity_on, triplet_on, (*HOLISTIC, "parts"))
         self.backbone = backbones.build(backbone)
         self.reduce = PartConv(parts, self.backbone.channels, embedding)
         self.classifier = Classifiers(parts, embedding, identities)
+        self.reduce_global: PartConv | None = None
+        if "global" in (*identity_on, *triplet_on):
+            self.reduce_global = PartConv(1, self.backbone.channels, embedding)
+        widths = {"global": embedding, "concatenated": parts * embedding}
+        self.necks = nn.ModuleDict({name: BNNeck(widths[name], identities) for name in HOLISTIC if name in identity_on})
         self.parts = parts
         self.backbone_rate = backbone_rate
+        self.identity_on, self.triplet_on = tuple(identity_on), tuple(triplet_on)
+        self.smoothing, self.margin = smoothing, margin
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        new = [*self.reduce.parameters(), *self.classifier.parameters()]
+        new = [parameter for name, parameter in self.named_parameters() if not name.startswith("backbone.")]
         old = {"params": list(self.backbone.parameters()), "weight_decay": weight_decay, "rate": self.backbone_rate}
         return [{"params": new, "weight_decay": weight_decay}, old]
 
@@ -47,7 +78,24 @@ class PCB(Method):
         return self.reduce(average)[:, 0].relu()
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
-        return {"identity": identity_loss(self.part_logits(self.feature_map(batch.images)), batch.pid)}
+        features = self.feature_map(batch.images)
+        h = self.strips(features)
+        f = {"parts": h, "concatenated": h.flatten(1)}
+        if self.reduce_global is not None:
+            f["global"] = self.reduce_global(features.mean((2, 3))[:, None])[:, 0, 0].relu()
+        return gilt.terms(
+            f,
+            self.identity_on,
+            self.triplet_on,
+            lambda name, feature: self.identity_loss(name, feature, batch.pid),
+            lambda feature: gilt.part_averaged(feature, batch.pid, self.margin),
+        )
+
+    def identity_loss(self, name: str, feature: Tensor, pid: Tensor) -> Tensor:
+        """Of a holistic embedding (B, D), or summed over the strips (B, K, D)."""
+        if name == "parts":
+            return summed_cross_entropy(self.classifier(feature), pid, self.smoothing)
+        return smoothed_cross_entropy(self.necks[name](feature), pid, self.smoothing)
 
     def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         h = self.strips(self.feature_map(inputs.images))

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from partreid.report import fsam, gradcam, pabr, pah
+from partreid.report import bpbreid, fsam, gradcam, pabr, pah
 from partreid.report.context import Context, Figure
 
 FIGURES: dict[str, Callable[[Context], list[Figure]]] = {
+    "bpbreid": bpbreid.figures,
     "fsam": fsam.figures,
     "mpn": gradcam.figures,
     "pabr": pabr.figures,
