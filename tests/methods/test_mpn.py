@@ -9,8 +9,9 @@ from partreid import methods, params
 from partreid.errors import UserError
 from partreid.losses.identity import summed_cross_entropy
 from partreid.methods.base import Inputs
-from partreid.methods.mpn import ChannelAttention, Classifiers, PartConv, convolve, positions
+from partreid.methods.mpn import ChannelAttention, positions
 from partreid.methods.mpn_prior import whole
+from partreid.strips import Classifiers, PartConv, convolve
 
 NAIVE = {"conv1": "apart", "conv2": "apart", "alignment": "none", "channel_attention": False}
 

@@ -10,12 +10,10 @@ from partreid.methods.mpn_prior import (
     body,
     dilate,
     part_maps,
-    resize_rows,
-    strip_rows,
-    uniform_strips,
     whole,
 )
 from partreid.parsing import PARSING
+from partreid.strips import resize_rows, strip_rows, uniform_strips
 
 HEAD, TORSO, UPPER_LEGS, LOWER_LEGS = (PARSING.index(n) for n in ("head", "torso", "upper_legs", "lower_legs"))
 SHARES = 0.002, 0.004

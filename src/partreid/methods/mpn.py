@@ -41,39 +41,12 @@ from partreid.losses.alignment import ALIGNMENTS
 from partreid.losses.identity import summed_cross_entropy
 from partreid.losses.triplet import batch_hard_violating, cosine
 from partreid.methods.base import Batch, Inputs, Method
-from partreid.methods.mpn_prior import PRIORS, Prior, part_maps, strip_rows, uniform_strips
+from partreid.methods.mpn_prior import PRIORS, Prior, part_maps
+from partreid.strips import Classifiers, PartConv, strip_rows, uniform_strips
 
 TASKS = ("both", "main", "auxiliary")  # main: MT Only. auxiliary: the Baseline of section 5.2.1, on uniform strips
 SHARING = ("shared", "apart", "soft")
 FSA = ("none", "sum", *ALIGNMENTS)  # sum: sample-wise as in the paper's reference [10], the triplet loss on h + g
-
-
-class PartConv(nn.Module):
-    """K 1x1 convolutions with batch norm, one for each part.
-
-    Input (B, N, C), which all parts see, or (B, K, N, C), to each its own; N positions. Output (B, N, K, D).
-    """
-
-    def __init__(self, parts: int, inputs: int, outputs: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(parts, outputs, inputs))
-        self.bias = nn.Parameter(torch.empty(parts, outputs))
-        self.norm = nn.BatchNorm1d(parts * outputs)
-        for parameter in (self.weight, self.bias):
-            nn.init.uniform_(parameter, -(inputs**-0.5), inputs**-0.5)  # PyTorch's own for a 1x1 convolution
-
-    def forward(self, x: Tensor, remember: bool = True) -> Tensor:
-        """remember: whether the running averages learn from this batch."""
-        if x.dim() == 3:
-            y = convolve(x, self.weight.flatten(0, 1), self.bias.flatten(), as_product=not x.is_cuda)  # (B, N, K D)
-        else:
-            y = (torch.einsum("bknc,kdc->bnkd", x, self.weight) + self.bias).flatten(2)
-        norm, flat = self.norm, y.flatten(0, 1)  # (B N, K D)
-        if remember or not self.training:
-            flat = norm(flat)
-        else:
-            flat = nn.functional.batch_norm(flat, None, None, norm.weight, norm.bias, training=True, eps=norm.eps)
-        return flat.view(*y.shape[:2], *self.bias.shape)
 
 
 class ChannelAttention(nn.Module):
@@ -87,18 +60,6 @@ class ChannelAttention(nn.Module):
     def forward(self, x: Tensor, remember: bool = True) -> Tensor:
         squeezed = self.squeeze(x[:, :, None], remember).relu()  # (B, 1, K, D / r)
         return x * self.excite(squeezed.transpose(1, 2), remember)[:, 0].sigmoid()
-
-
-class Classifiers(nn.Module):
-    """W_k of Eq. 1, one classifier for each part: (B, K, D) -> (B, K, identities)."""
-
-    def __init__(self, parts: int, channels: int, identities: int):
-        super().__init__()
-        self.weight = nn.Parameter(torch.empty(parts, identities, channels).normal_(std=0.001))
-        self.bias = nn.Parameter(torch.zeros(parts, identities))
-
-    def forward(self, features: Tensor) -> Tensor:
-        return torch.einsum("bkd,kid->bki", features, self.weight) + self.bias
 
 
 class MPN(Method):
@@ -240,18 +201,6 @@ class MPN(Method):
     def part_rows(self, h: int) -> Tensor:
         """Which of the feature map's h rows each part sees: bool (K, h)."""
         return strip_rows(h, self.parts) if self.strips else torch.ones(self.parts, h, dtype=torch.bool)
-
-
-def convolve(x: Tensor, weight: Tensor, bias: Tensor, as_product: bool) -> Tensor:
-    """1x1 convolution of (B, N, C) with (D, C): (B, N, D).
-
-    On the CPU a matrix product is the faster form. On CUDA a product is computed in full float32, a convolution in TF32
-    as the backbone's, which is several times faster.
-    """
-    if as_product:
-        return nn.functional.linear(x, weight, bias)
-    y = nn.functional.conv2d(x.transpose(1, 2).unflatten(2, (-1, 1)), weight[:, :, None, None], bias)
-    return y.flatten(2).transpose(1, 2)
 
 
 def positions(features: Tensor) -> Tensor:

@@ -4,8 +4,7 @@ Ding, Wang, Wang, Tao: "Multi-task Learning with Coarse Priors for Robust Part-a
 TPAMI 2022.
 
 From the label `schp` as a batch carries it: a mask M of the body on the feature map, the rows between which the body
-lies, and from these the part-specific feature maps P_k. Nothing here is learned, and a test needs no prior; uniform
-strips, at the end, are PCB's and those of MPN's Baseline.
+lies, and from these the part-specific feature maps P_k. Nothing here is learned, and nothing is needed in a test.
 
 Where the paper is silent:
 - head and legs are present when their probabilities, summed over the cells of the label map, are at least `head_share`
@@ -27,6 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from partreid.parsing import PARSING
+from partreid.strips import divided
 
 BACKGROUND, HEAD = PARSING.index("background"), PARSING.index("head")
 LEGS = [PARSING.index("upper_legs"), PARSING.index("lower_legs")]
@@ -105,30 +105,4 @@ def part_maps(features: Tensor, prior: Prior, parts: int) -> Tensor:
     The three steps: multiply by M, resize the rows between top and bottom to the feature map's height (bilinear, pixel
     centres at +0.5), divide evenly into K strips of r rows.
     """
-    B, C, h, w = features.shape
-    masked = features * prior.mask[:, None]
-    by_row = masked.permute(0, 2, 3, 1).reshape(B, h, w * C)
-    rows = parts * -(-h // parts)
-    resized = resize_rows(prior.top, prior.bottom, h, rows) @ by_row  # (B, rows, w C)
-    return resized.reshape(B, parts, (rows // parts) * w, C)
-
-
-def uniform_strips(features: Tensor, parts: int) -> Tensor:
-    """K strips of the whole image: features (B, C, h, w) -> (B, K, r w, C)."""
-    B, _, h, w = features.shape
-    return part_maps(features, whole((B, h, w), features.device), parts)
-
-
-def strip_rows(h: int, parts: int) -> Tensor:
-    """Which of the feature map's rows each uniform strip sees: bool (K, h). If K divides h, each row has one."""
-    everything = whole((1, h, 1), torch.device("cpu"))
-    resized = resize_rows(everything.top, everything.bottom, h, parts * -(-h // parts))
-    return (resized[0] > 0).unflatten(0, (parts, -1)).any(1)
-
-
-def resize_rows(top: Tensor, bottom: Tensor, h: int, rows: int) -> Tensor:
-    """Bilinear interpolation of the rows top..bottom (int64, (B,)) to `rows` rows, as matrices float32 (B, rows, h)."""
-    length = (bottom - top + 1)[:, None].float()  # (B, 1)
-    centres = (torch.arange(rows, device=top.device) + 0.5) / rows * length - 0.5  # (B, rows), in rows from `top`
-    places = top[:, None] + torch.minimum(centres.clamp_min(0), length - 1)
-    return (1 - (places[:, :, None] - torch.arange(h, device=top.device)).abs()).clamp_min(0)
+    return divided(features * prior.mask[:, None], prior.top, prior.bottom, parts)

@@ -23,8 +23,7 @@ from partreid import backbones
 from partreid.losses import gilt
 from partreid.losses.identity import BNNeck, smoothed_cross_entropy, summed_cross_entropy
 from partreid.methods.base import Batch, Inputs, Method
-from partreid.methods.mpn import Classifiers, PartConv
-from partreid.methods.mpn_prior import strip_rows, uniform_strips
+from partreid.strips import Classifiers, PartConv, strip_rows, uniform_strips
 
 HOLISTIC = ("global", "concatenated")
 
