@@ -1,6 +1,5 @@
-"""Ablation tables: the project's own file, what counts as done, and the Markdown."""
+"""Ablation tables: the project's own file and the Markdown."""
 
-import copy
 import json
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import yaml
 from partreid import ablation, methods, params
 from partreid.ablation import Row, Table
 from partreid.errors import UserError
+from partreid.experiments import changed
 
 
 @pytest.fixture
@@ -28,17 +28,6 @@ def table():
     return Table("mpn", "1", "Title", "mpn", rows)
 
 
-def shown(content, metrics, state="success"):
-    data = {
-        "params": {"params.yaml": {"data": content}},
-        "metrics": {"results/synthetic/mpn/metrics.json": {"data": metrics}, "another.json": {"error": "gone"}},
-    }
-    return [
-        {"rev": "workspace", "data": data, "experiments": None},
-        {"rev": "abc", "experiments": [{"revs": [{"data": data}], "executor": {"state": state}}, {"revs": [{}]}]},
-    ]
-
-
 def test_every_row_of_every_paper_is_a_set_of_parameters_that_the_code_has(project, values):
     path = project / "ablations.yaml"
     for paper, block in yaml.load(path.read_text(), params.Loader).items():
@@ -48,7 +37,7 @@ def test_every_row_of_every_paper_is_a_set_of_parameters_that_the_code_has(proje
             assert len({row.name for row in table.rows}) == len(table.rows)
             for row in table.rows:
                 changes = ablation.experiment({**values, "recipe": "paper"}, table, row, "synthetic", 3)
-                content = ablation.changed(values, changes)
+                content = changed(values, changes)
                 params.parse(content)
                 assert content["train"]["seed"] == 3
                 for numbers in row.paper.values():
@@ -86,38 +75,6 @@ def test_a_parameter_that_the_recipe_overrides_is_named(values, table, path, val
     with pytest.raises(UserError, match=f"recipe laptop has {path.split('.')[-1]} = .* in place of {value}"):
         ablation.experiment(values, table, row, "synthetic", 1)
     assert ablation.experiment({**values, "recipe": "paper"}, table, row, "synthetic", 1)[path] == value
-
-
-def test_an_experiment_is_known_by_its_parameters(values, table):
-    changes = ablation.experiment(values, table, table.rows[0], "synthetic", 7)
-    wanted = ablation.changed(values, changes)
-    assert wanted["methods"]["mpn"]["alignment"] == "none"
-    assert wanted["train"]["seed"] == 7
-    assert values["train"]["seed"] != 7  # a copy
-    metrics = {"general": {"mAP": 0.5, "rank1": 0.6}}
-    assert ablation.state(shown(wanted, metrics), wanted) == ("done", metrics)
-    assert ablation.state(shown(wanted, metrics, "queued"), wanted) == ("queued", None)
-    assert ablation.state(shown(wanted, metrics, "running"), wanted) == ("queued", None)
-    assert ablation.state(shown(wanted, metrics, "failed"), wanted) == ("new", None)
-    assert ablation.state(shown(wanted, None), wanted) == ("new", None)
-    assert ablation.state([], wanted) == ("new", None)
-    other = copy.deepcopy(wanted)
-    other["labels"]["schp"]["thickness"] = 2.0
-    assert ablation.state(shown(other, metrics), wanted) == ("new", None)
-
-
-def test_names_are_what_git_takes_and_tell_parameters_apart(table):
-    name = ablation.identifier(table, "Naïve MTL (Eq. 9) [10]", 2, {"a": 1})
-    assert name.startswith("mpn-1-na-ve-mtl-eq-9-10-s2-")
-    assert name != ablation.identifier(table, "Naïve MTL (Eq. 9) [10]", 2, {"a": 2})
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(True, "true"), (0.01, "0.01"), ("class", "class"), ([1, 2], "[1, 2]"), ("a b", "'a b'"), (None, "null")],
-)
-def test_overrides_are_dvcs(value, text):
-    assert ablation.override("a.b", value) == f"a.b={text}"
 
 
 def test_the_table(table):
@@ -172,7 +129,7 @@ def test_every_row_of_bpbreids_paper_builds_and_no_two_are_alike(project, values
         contents = []
         for row in table.rows:
             changes = ablation.experiment({**values, "recipe": "paper"}, table, row, "synthetic", 1)
-            content = ablation.changed(values, changes)
+            content = changed(values, changes)
             p = params.parse(content)
             recipe, own = p.recipe_of(p.model)
             method = methods.outline(p.model, backbone=recipe.backbone, **own)

@@ -1,16 +1,11 @@
-"""A paper's ablation table as experiments: what to run, what has been run, and the table beside the paper's numbers.
+"""A paper's ablation table as experiments: what to run, and the table beside the paper's numbers.
 
 ablations.yaml holds paper -> model, tables and, where its numbers are not to be compared with a data set's first
 protocol, the `protocol`; table -> title and rows; row -> name, `set` (parameter -> value) and `paper` (what the paper
 measured -> those of rank1, rank5 and mAP that it gives, in per cent). A table or a row may have a `model` of its own.
-A row's experiment is known by its parameters alone: it has been run if there is one on the same commit whose
-params.yaml is the row's.
+How experiments are run: partreid.experiments.
 """
 
-import copy
-import hashlib
-import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,10 +15,8 @@ import numpy as np
 import yaml
 
 from partreid.errors import UserError, choose
+from partreid.experiments import Metrics, spread
 from partreid.params import Loader
-
-Metrics = Mapping[str, Mapping[str, float]]
-"""Protocol -> measure -> value, 0..1."""
 
 
 @dataclass(frozen=True)
@@ -92,53 +85,6 @@ def experiment(values: Mapping[str, Any], table: Table, row: Row, dataset: str, 
     return {"model": row.model or table.model, "dataset": dataset, "train.seed": seed, **row.values}
 
 
-def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of params.yaml's mapping with values at dotted paths changed."""
-    result = copy.deepcopy(dict(values))
-    for path, value in changes.items():
-        *way, key = path.split(".")
-        place = result
-        for step in way:
-            place = place[step]
-        place[key] = value
-    return result
-
-
-def identifier(table: Table, row: str, seed: int, wanted: Mapping[str, Any]) -> str:
-    """A name for the experiment that git takes; other parameters, another name."""
-    digest = hashlib.sha256(json.dumps(wanted, sort_keys=True).encode()).hexdigest()[:8]
-    words = f"{table.paper}-{table.name}-{row}-s{seed}-{digest}"
-    return re.sub(r"[^a-z0-9]+", "-", words.lower()).strip("-")
-
-
-def override(path: str, value: Any) -> str:
-    """A change as an argument of `dvc exp run -S`."""
-    if isinstance(value, str) and not re.fullmatch(r"[\w./-]+", value):
-        return f"{path}='{value}'"
-    return f"{path}={value if isinstance(value, str) else json.dumps(value)}"
-
-
-def state(shown: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> tuple[str, Metrics | None]:
-    """How far the experiment with the parameters `wanted` is: "done" with its metrics, "queued" (or running), or "new".
-
-    shown: what `dvc exp show --json` prints. Experiments that failed or whose metrics are gone are new.
-    """
-    metrics_file = f"results/{wanted['dataset']}/{wanted['model']}/metrics.json"
-    found = "new"
-    for commit in shown:
-        for entry in commit.get("experiments") or []:
-            data = (entry.get("revs") or [{}])[0].get("data") or {}
-            if data.get("params", {}).get("params.yaml", {}).get("data") != wanted:
-                continue
-            metrics = data.get("metrics", {}).get(metrics_file, {}).get("data")
-            progress = (entry.get("executor") or {}).get("state", "success")
-            if progress == "success" and metrics:
-                return "done", metrics
-            if progress in ("queued", "running"):
-                found = "queued"
-    return found, None
-
-
 def markdown(table: Table, results: Mapping[str, Sequence[Metrics]]) -> str:
     """The table, mAP / rank-1 in per cent, mean and standard deviation over seeds, then the paper's numbers.
 
@@ -161,14 +107,6 @@ def told(numbers: Mapping[str, float] | None) -> str:
         return "-"
     more = f" (rank-5: {numbers['rank5']})" if "rank5" in numbers else ""
     return f"{numbers.get('mAP', '-')} / {numbers['rank1']}{more}"
-
-
-def spread(values: Sequence[float]) -> str:
-    """Mean and, from two values on, sample standard deviation, in per cent."""
-    if not values:
-        return "-"
-    mean = f"{100 * np.mean(values):.1f}"
-    return mean if len(values) == 1 else f"{mean} ± {100 * np.std(values, ddof=1):.1f}"
 
 
 def inequalities(table: Table, results: Mapping[str, Sequence[Metrics]]) -> str:

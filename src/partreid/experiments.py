@@ -1,0 +1,198 @@
+"""Experiments through DVC's queue: what is known, what is to be run, and having it run.
+
+An experiment is known by its parameters alone: it has been run if there is one on the same commit whose params.yaml is
+the same. So what was begun is taken up by asking again, and nothing is run twice.
+"""
+
+import copy
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from partreid.errors import UserError
+
+PAUSE = 10  # seconds between two looks at the queue
+GONE = 12  # looks in a row without a worker that show it has died; on a busy machine a living one may miss some
+LOCKED = 30  # how many times another DVC process may be waited for
+AT_WORK = ("Unable to acquire lock", ".dvc/tmp/exps/")  # what DVC says when another of its processes is at work
+
+Metrics = Mapping[str, Mapping[str, float]]
+"""Protocol -> measure -> value, 0..1."""
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """name: in words. changes: dotted path in params.yaml -> value. wanted: the whole params.yaml with them."""
+
+    name: str
+    changes: Mapping[str, Any]
+    wanted: Mapping[str, Any]
+
+    @property
+    def identifier(self) -> str:
+        """A name that git takes; other parameters, another name."""
+        digest = hashlib.sha256(json.dumps(self.wanted, sort_keys=True).encode()).hexdigest()[:8]
+        return re.sub(r"[^a-z0-9]+", "-", f"{self.name}-{digest}".lower()).strip("-")
+
+    def command(self) -> list[str]:
+        """dvc's arguments that put it into the queue. Only up to the evaluation: a table needs no reports."""
+        settings = [word for path, value in self.changes.items() for word in ("-S", override(path, value))]
+        return ["exp", "run", "--queue", "--name", self.identifier, *settings, "evaluate"]
+
+
+def experiment(name: str, values: Mapping[str, Any], changes: Mapping[str, Any]) -> Experiment:
+    """The experiment that changes these values of params.yaml, which holds `values`."""
+    return Experiment(name, changes, changed(values, changes))
+
+
+def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of params.yaml's mapping with values at dotted paths changed."""
+    result = copy.deepcopy(dict(values))
+    for path, value in changes.items():
+        *way, key = path.split(".")
+        place = result
+        for step in way:
+            place = place[step]
+        place[key] = value
+    return result
+
+
+def override(path: str, value: Any) -> str:
+    """A change as an argument of `dvc exp run -S`."""
+    if isinstance(value, str) and not re.fullmatch(r"[\w./-]+", value):
+        return f"{path}='{value}'"
+    return f"{path}={value if isinstance(value, str) else json.dumps(value)}"
+
+
+def state(shown: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> tuple[str, Metrics | None]:
+    """How far the experiment with the parameters `wanted` is: "done" with its metrics, "queued" (or running), or "new".
+
+    shown: what `dvc exp show --json` prints. Experiments that failed or whose metrics are gone are new.
+    """
+    metrics_file = f"results/{wanted['dataset']}/{wanted['model']}/metrics.json"
+    found = "new"
+    for commit in shown:
+        for entry in commit.get("experiments") or []:
+            data = (entry.get("revs") or [{}])[0].get("data") or {}
+            if data.get("params", {}).get("params.yaml", {}).get("data") != wanted:
+                continue
+            metrics = data.get("metrics", {}).get(metrics_file, {}).get("data")
+            progress = (entry.get("executor") or {}).get("state", "success")
+            if progress == "success" and metrics:
+                return "done", metrics
+            if progress in ("queued", "running"):
+                found = "queued"
+    return found, None
+
+
+def complete(
+    experiments: Sequence[Experiment], title: str, dry: bool = False, before: Callable[[], None] = lambda: None
+) -> list[Metrics | None] | None:
+    """Have all that is not done yet run, and return everything's metrics; None for one that failed.
+
+    dry: only print what would be run; no result. before: called before work starts, if there is any.
+    """
+    known = show()
+    states = [state(known, each.wanted)[0] for each in experiments]
+    counts = ", ".join(f"{states.count(word)} {word}" for word in ("done", "queued", "new"))
+    print(f"{title}: {len(states)} runs, {counts}", flush=True)
+    new = [each for each, word in zip(experiments, states, strict=True) if word == "new"]
+    if dry:
+        print("".join(f"dvc {' '.join(each.command())}\n" for each in new), end="")
+        return None
+    if states.count("done") < len(states):
+        committed()
+        before()
+        for each in new:
+            dvc(*each.command())
+        work()
+        known = show()
+    return [state(known, each.wanted)[1] for each in experiments]
+
+
+def all_there(experiments: Sequence[Experiment], results: Sequence[Metrics | None]) -> None:
+    """Raise a UserError that names the experiments without a result."""
+    if failed := [each.name for each, metrics in zip(experiments, results, strict=True) if metrics is None]:
+        raise UserError(f"no result of {'; '.join(failed)}: `dvc queue status` and `dvc queue logs TASK` say why")
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean and, from two values on, sample standard deviation, in per cent."""
+    if not values:
+        return "-"
+    mean = f"{100 * np.mean(values):.1f}"
+    return mean if len(values) == 1 else f"{mean} ± {100 * np.std(values, ddof=1):.1f}"
+
+
+# DVC itself
+
+
+def dvc(*arguments: str) -> str:
+    """Run dvc and return what it says; its failure is a UserError, unless a worker is in its way: then try again."""
+    with tempfile.TemporaryFile("w+") as said:
+        for patience in range(LOCKED, -1, -1):
+            said.truncate(said.seek(0))
+            # files, not pipes: the worker that dvc starts inherits them, and a pipe would be read until that ends
+            done = subprocess.run([sys.executable, "-m", "dvc", *arguments], check=False, stdout=said, stderr=said)
+            said.seek(0)
+            words = said.read()
+            if not done.returncode:
+                return words
+            if not patience or not any(reason in words for reason in AT_WORK):
+                raise UserError(f"`dvc {' '.join(arguments[:3])} ...` failed: {words.strip()[-1000:]}")
+            time.sleep(PAUSE)
+    raise AssertionError  # the loop has returned or raised
+
+
+def repro(targets: Iterable[str]) -> None:
+    """`dvc repro` of stages, which say what they do."""
+    command = ["repro", *targets]
+    if subprocess.run([sys.executable, "-m", "dvc", *command], check=False).returncode:
+        raise UserError(f"`dvc {' '.join(command)}` failed")
+
+
+def work() -> None:
+    """Have DVC's worker do all that is queued, and wait. Ctrl-C stops the worker and what it runs."""
+    shown, missed = "", 0
+    dvc("queue", "start")
+    try:
+        while True:
+            *tasks, workers = [line.split() for line in dvc("queue", "status").splitlines() if line.strip()]
+            left = {task[1]: task[-1] for task in tasks if task[-1] in ("Queued", "Running")}
+            if not left:
+                return
+            running = ", ".join(name for name, status in left.items() if status == "Running")
+            if (now := f"{len(left)} to go; {running or 'between two'}") != shown:
+                print(f"{time.strftime('%H:%M:%S')}  {now}", flush=True)
+                shown = now
+            missed = missed + 1 if workers[2:] == ["0", "active,", "0", "idle"] else 0
+            if missed == GONE:  # a second worker beside a living one would fail: both would train the same
+                dvc("queue", "start")
+                missed = 0
+            time.sleep(PAUSE)
+    except KeyboardInterrupt:
+        dvc("queue", "stop", "--kill")
+        raise
+
+
+def show() -> list[dict[str, Any]]:
+    """What `dvc exp show` knows of this commit's experiments."""
+    words = dvc("exp", "show", "--json")
+    return json.loads(words[words.index("[{") :])  # after warnings
+
+
+def committed() -> None:
+    """Raise a UserError if a tracked file other than params.yaml differs from the commit the results will belong to."""
+    command = ["git", "status", "--porcelain", "--untracked-files=no"]
+    changes = subprocess.run(command, check=False, capture_output=True, text=True).stdout.splitlines()
+    if files := [line[3:] for line in changes if line[3:] != "params.yaml"]:
+        raise UserError(f"commit first, since results belong to a commit: {', '.join(files[:5])} changed")
