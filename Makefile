@@ -4,7 +4,7 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-.PHONY: help setup demo ablation test lint test-network test-slow clean
+.PHONY: help setup demo ablation compare speed test lint test-network test-slow clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,9 +26,15 @@ demo: setup ## rendered people, labels, training, evaluation, report: the defaul
 	@start=$$(date +%s); dvc repro && echo "== done in $$(( $$(date +%s) - start )) s"
 	@python -c "from partreid import params; p = params.load(); print(f'== open results/{p.dataset}/{p.model}/report.html')"
 
-seeds ?= 1
 ablation: setup ## a paper's table by dvc's queue: make ablation paper=mpn table=1 seeds="1 2" [dataset=market1501]
-	@python stages/ablation.py $(paper) $(table) --seeds $(seeds) $(if $(dataset),--dataset $(dataset))
+	@python stages/ablation.py $(paper) $(table) $(if $(seeds),--seeds $(seeds)) $(if $(dataset),--dataset $(dataset))
+
+compared = $(if $(models),--models $(models)) $(if $(dataset),--dataset $(dataset))
+compare: setup ## all methods in one leaderboard, by dvc's queue: make compare [seeds="1 2 3"] [dataset=...] [models="bot mpn"]
+	@python stages/compare.py $(compared) $(if $(seeds),--seeds $(seeds))
+
+speed: setup ## measure again what the leaderboard says of the methods' costs: make speed [dataset=...] [models="bot mpn"]
+	@python benchmarks/speed.py $(compared)
 
 test: setup lint ## lint and all tests
 	@echo "== pytest (about eight minutes on two cores)"

@@ -15,11 +15,11 @@ from collections.abc import Callable
 
 import torch
 
-from partreid import methods, params
+from partreid import costs, methods, params
 from partreid.errors import run
-from partreid.methods.base import Batch, Method
+from partreid.methods.base import Method
 from partreid.params import Recipe
-from partreid.training.loop import OPTIMIZERS, device_of, mixed
+from partreid.training.loop import device_of, mixed
 
 GOALS = {"training": 10.9 / 8.3, "test": 5.1 / 4.9}
 
@@ -34,59 +34,10 @@ def build(name: str, **changes: object) -> tuple[Method, Recipe]:
     return method, Recipe(**{key: value for key, value in block.items() if key in Recipe.__dataclass_fields__})
 
 
-def batch_of(size: int, device: torch.device) -> Batch:
-    """Random images of 8 per person, each with a body in the middle."""
-    schp = torch.zeros(size, 8, 128, 64)
-    schp[:, 0] = 1
-    for part, top, bottom in ((1, 16, 30), (2, 30, 60), (5, 60, 90), (6, 90, 118)):
-        schp[:, 0, top:bottom, 16:48] = 0
-        schp[:, part, top:bottom, 16:48] = 1
-    images = torch.randn(size, 3, 384, 128)
-    rows = torch.arange(size)
-    batch = Batch(
-        images=images,
-        labels={"schp": schp},
-        labelled={"schp": torch.ones(size, dtype=torch.bool)},
-        pid=rows // 8,
-        clean=images,
-        rows=rows,
-        changes=torch.zeros(size, 7),
-    )
-    return batch.to(device)
-
-
-def training(method: Method, recipe: Recipe, batch: Batch) -> Callable[[], None]:
-    """One step of the training loop."""
-    groups = method.parameter_groups(recipe.weight_decay)
-    optimizer = OPTIMIZERS[recipe.optimizer](groups, lr=recipe.learning_rate)
-
-    def step() -> None:
-        loss = torch.stack(list(method.losses(batch).values())).sum()
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-
-    return step
-
-
-def test(method: Method, recipe: Recipe, batch: Batch) -> Callable[[], None]:  # noqa: ARG001
-    """One batch of embeddings."""
-
-    def step() -> None:
-        with torch.inference_mode():
-            method.embed(batch)
-
-    return step
-
-
-def seconds(step: Callable[[], None], device: torch.device) -> float:
-    """Of one call, the device's queue empty before and after."""
-    if device.type == "cuda":
-        torch.cuda.synchronize()
+def seconds(step: Callable[[], object]) -> float:
+    """Of one call."""
     start = time.perf_counter()
     step()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
@@ -105,18 +56,19 @@ def main() -> None:
     both = {"mpn": build("mpn", channel_attention=False), "pcb": build("pcb")}
     for method, _ in both.values():
         method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for phase, make, size in (("training", training, given.batch), ("test", test, given.test_batch)):
-        batch = batch_of(size, device)
+    for phase, size in (("training", given.batch), ("test", given.test_batch)):
+        batch = costs.made_up(both["mpn"][0], size, 384, 128, images_per_id=8).to(device)
         steps = {}
         for key, (method, recipe) in both.items():
-            method.train(phase == "training")
-            method.mixed = phase == "training" and mixed(given.precision, device)  # as the stages do
-            steps[key] = make(method, recipe, batch)
-            seconds(steps[key], device)  # the first call allocates
+            if phase == "training":
+                steps[key] = costs.training_step(method, recipe, batch, mixed(given.precision, device))
+            else:
+                steps[key] = costs.embedding_step(method, batch)
+            seconds(steps[key])  # the first call allocates
         times: dict[str, list[float]] = {key: [] for key in steps}
         for _ in range(given.rounds):
             for key, step in steps.items():
-                times[key].append(1000 * seconds(step, device) / size)
+                times[key].append(1000 * seconds(step) / size)
         ratio = statistics.median(a / b for a, b in zip(times["mpn"], times["pcb"], strict=True))
         mpn, pcb = (statistics.median(times[key]) for key in ("mpn", "pcb"))
         print(f"{phase:>8} (batch {size}): MPN {mpn:8.2f}  PCB {pcb:8.2f}  ratio {ratio:.2f} (goal {GOALS[phase]:.2f})")

@@ -1,0 +1,148 @@
+"""What every method costs, measured in one run: size, images per second in training and test, labels per image.
+
+Usage: python benchmarks/speed.py [--models bot mpn ...] [--dataset NAME] [--device cpu] [--batch 64] [--rounds 3]
+
+Every method as params.yaml has it (recipe, values), with random weights and made-up images and labels of the recipe's
+size, in memory before the clock starts: the network alone, without reading images. A training step includes what the
+method does at the beginning of an epoch, for as many images. The methods take turns; the fastest of the rounds counts.
+Labels: seconds per image, one process, of every tool that the methods' labels come from, and of the label's own stage
+on top, on the first images of the data set. That needs the tools' output: `dvc repro data/dvc.yaml:<label>@<data set>`.
+Tools that are programs of their own are not timed.
+
+On a machine that does other work only the ratios mean something, and they are noisy too.
+Writes results/compare/<data set>/speed.json, which the leaderboard of `make compare` reads.
+"""
+
+import argparse
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from partreid import compare, costs, methods, params, records
+from partreid.compare import Cost
+from partreid.errors import choose, run
+from partreid.files import sha256, write_json
+from partreid.labels import LABELS, native
+from partreid.labels.pieces import Program, Work
+from partreid.methods.base import Method
+from partreid.params import Params, Recipe
+from partreid.timing import best
+from partreid.tools import TOOLS
+from partreid.tools.base import Images
+from partreid.training.loop import device_of, mixed
+
+Seconds = dict[str, float | None]  # per image; None where a program of its own does the work
+WARM = 4  # images before the clock starts: models are loaded, memory is allocated
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", default=list(methods.METHODS))
+    parser.add_argument("--dataset", help="params.yaml's by default")
+    parser.add_argument("--batch", type=int, default=64, help="images in a step, four of each person")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--images", type=int, default=64, help="of the data set, for the labels")
+    given = parser.parse_args()
+    p = params.load()
+    dataset = given.dataset or p.dataset
+    p = replace(p, dataset=dataset)  # some values differ by data set
+    device = device_of(p.train.device)
+    where = torch.cuda.get_device_name() if device.type == "cuda" else f"the CPU, threads: {torch.get_num_threads()}"
+    print(f"{where}, recipe {p.recipe}, batch {given.batch}, best of {given.rounds} rounds", flush=True)
+
+    built = {name: build(p, name, given.batch) for name in given.models}
+    costing = labels(p, dataset, {kind for method, _ in built.values() for kind in method.labels}, given.images)
+    seconds = network(p, built, given.batch, given.rounds, device)
+    found = {}
+    for name, (method, recipe) in built.items():
+        few = costs.made_up(method, 2, recipe.height, recipe.width).to(device)
+        found[name] = Cost(
+            *costs.size(method, few),
+            train=given.batch / seconds[f"train {name}"],
+            test=given.batch / seconds[f"test {name}"],
+            label=total(costing[each] for each in sources(p, method.labels)),
+            labels=list(method.labels),
+            labels_at_test=list(method.labels_at_test),
+        )
+    print(compare.grid(compare.cost(found, where)))
+    path = Path(f"results/compare/{dataset}/speed.json")
+    write_json(path, compare.measured({"device": where, "batch": given.batch, "rounds": given.rounds}, p, found))
+    print(f"wrote {path}")
+
+
+def build(p: Params, name: str, batch: int) -> tuple[Method, Recipe]:
+    """A method as training builds it, with random weights and as many persons as the batch has."""
+    recipe, options = p.recipe_of(name)
+    torch.manual_seed(0)
+    method = methods.build(name, backbone=recipe.backbone, identities=-(-batch // 4), **options)
+    method.use(**p.at_test.get(name, {}))
+    return method, recipe
+
+
+def network(
+    p: Params, built: dict[str, tuple[Method, Recipe]], batch: int, rounds: int, device: torch.device
+) -> dict[str, float]:
+    """Seconds of "train <name>" and "test <name>" for a batch, the methods taking turns."""
+    clusters = p.labels["poses"].options["clusters"]
+    steps = {}
+    for name, (method, recipe) in built.items():
+        method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        images = costs.made_up(method, batch, recipe.height, recipe.width, clusters=clusters).to(device)
+        steps[f"train {name}"] = costs.training_step(method, recipe, images, mixed(p.train.precision, device))
+        steps[f"test {name}"] = costs.embedding_step(method, images)
+    best(1, steps)  # the first call allocates
+    return best(rounds, steps)
+
+
+def sources(p: Params, kinds: Sequence[str]) -> dict[str, None]:
+    """Labels and the tools that they are made from, by name, each once."""
+    found: dict[str, None] = {}
+    for kind in kinds:
+        block = p.labels[kind]
+        tools = [block.tool, *(block.options[member] for member in LABELS[kind].beside)]
+        found |= dict.fromkeys([*(f"tool {tool}" for tool in tools), f"label {kind}"])
+    return found
+
+
+def labels(p: Params, dataset: str, kinds: Iterable[str], images: int) -> Seconds:
+    """Seconds per image of "tool <name>" and "label <name>", on the data set's first images."""
+    wanted = sources(p, sorted(kinds))
+    if not wanted:
+        return {}
+    file = Path(f"data/index/{dataset}.parquet")
+    table = records.read(file)
+    seen = Images(dataset, table, sha256(file), p.root(dataset), file)
+    found: Seconds = {}
+    for source in wanted:
+        kind, name = source.split(" ")
+        if kind == "tool":
+            _, work = choose(TOOLS, name, "tool").build(seen, **p.tools[name])
+        else:
+            block = p.labels[name]
+            _, work = native.build(name, block.tool, dataset, table, file, block.options)
+        seconds = found[source] = each(work, min(images, len(table)))
+        print(f"{source}: " + ("not timed" if seconds is None else f"{1e3 * seconds:.2f} ms"), flush=True)
+    return found
+
+
+def each(work: Work | Program, images: int) -> float | None:
+    """Seconds per image of a tool's or a label's work."""
+    if isinstance(work, Program):
+        return None
+    work(0, min(WARM, images))
+    start = time.perf_counter()
+    work(0, images)
+    return (time.perf_counter() - start) / images
+
+
+def total(seconds: Iterable[float | None]) -> float | None:
+    """The sum, or None if a part of it is not known."""
+    known = list(seconds)
+    return None if None in known else sum(s for s in known if s is not None)
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,115 @@
+"""Train and evaluate all methods on a data set through DVC's queue, and write one leaderboard.
+
+Usage: python stages/compare.py [--models bot mpn ...] [--dataset NAME] [--seeds 1 2 3] [--dry]
+For example `make compare dataset=market1501 seeds="1 2"`. Everything else is as params.yaml has it.
+
+Runs that `dvc exp show` lists are not run again, so a second call takes up what the first left; `dvc queue logs` shows
+what the worker is doing. Experiments belong to a commit; after a new one they are queued again, and DVC's run cache
+gives back every stage that it left as it was. Ctrl-C stops the worker too; a training goes on from its last epoch.
+The methods' labels are made first, by `dvc repro`. Costs are measured last, when nothing else runs, by
+benchmarks/speed.py; again only if params.yaml says something else of a method, or speed.json is deleted.
+Writes leaderboard.md, .csv and .html, accuracy.png and cost.png to results/compare/DATASET/, of whatever has run.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+
+from partreid import compare, experiments, methods, params, published
+from partreid.compare import Board, Cost, Entry
+from partreid.errors import UserError, choose, run
+from partreid.files import whole, write_text
+from partreid.report import leaderboard, plots
+from partreid.revision import revision
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", nargs="+", metavar="NAME", default=list(methods.METHODS), help="all by default")
+    parser.add_argument("--dataset", help="params.yaml's by default")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
+    parser.add_argument("--dry", action="store_true", help="only print what would be run")
+    given = parser.parse_args()
+    for name in given.models:
+        choose(methods.METHODS, name, "model")
+
+    values = yaml.load(params.PARAMS.read_text(encoding="utf-8"), params.Loader)
+    dataset = given.dataset or values["dataset"]
+    p = params.parse({**values, "dataset": dataset})
+    runs = {
+        (model, seed): experiments.experiment(
+            f"compare-{model}-{dataset}-s{seed}", values, {"model": model, "dataset": dataset, "train.seed": seed}
+        )
+        for seed in given.seeds  # a whole table early, then a better one
+        for model in given.models
+    }
+    wanted = ready(p, given.models)
+    title = f"All methods on {dataset}, recipe {p.recipe}"
+    found = experiments.complete(list(runs.values()), title, given.dry, before=lambda: experiments.repro(wanted))
+    if found is None:
+        return
+
+    results = dict(zip(runs, found, strict=True))
+    costs, device = speeds(p, given.models, wanted)
+    entries = [
+        Entry(model, [metrics for (of, _), metrics in results.items() if of == model and metrics], costs[model])
+        for model in given.models
+    ]
+    board = Board(dataset, p.recipe, given.seeds, revision()[:12], entries, [], device)
+    papers = published.of(published.read(Path("published.yaml")), dataset, board.protocols, given.models)
+    write(replace(board, published=papers), Path(f"results/compare/{dataset}"))
+    experiments.all_there(list(runs.values()), found)
+
+
+def ready(p: params.Params, models: Sequence[str]) -> list[str]:
+    """The stages of what is made once for all runs: the image table and the methods' labels."""
+    kinds: dict[str, None] = {}
+    for model in models:
+        recipe, options = p.recipe_of(model)
+        method = methods.outline(model, backbone=recipe.backbone, **options)
+        kinds |= dict.fromkeys((*method.labels, *method.labels_at_test))
+    index = "index-synthetic" if p.dataset == "synthetic" else f"index@{p.dataset}"
+    return [f"data/dvc.yaml:{stage}" for stage in (index, *(f"{kind}@{p.dataset}" for kind in kinds))]
+
+
+def speeds(p: params.Params, models: Sequence[str], wanted: Sequence[str]) -> tuple[dict[str, Cost], str]:
+    """Every model's cost and on what it was measured: as found, or measured now."""
+    path = Path(f"results/compare/{p.dataset}/speed.json")
+    for last in (False, True):
+        if path.is_file():
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if (costs := compare.still_true(content, p, models)) is not None:
+                return costs, content["device"]
+        if last:
+            break
+        experiments.repro(wanted)
+        command = [sys.executable, "benchmarks/speed.py", "--dataset", p.dataset, "--models", *models]
+        print(f"costs: python {' '.join(command[1:])}", flush=True)
+        if subprocess.run(command, check=False).returncode:
+            break
+    raise UserError("benchmarks/speed.py did not measure the methods' costs; what it said stands above")
+
+
+def write(board: Board, folder: Path) -> None:
+    """The leaderboard's files."""
+    seeds = " ".join(map(str, board.seeds))
+    models = " ".join(entry.model for entry in board.entries)
+    commands = [f'make compare dataset={board.dataset} seeds="{seeds}" models="{models}"']
+    text = compare.markdown(board)
+    write_text(folder / "leaderboard.md", text)
+    write_text(folder / "leaderboard.csv", compare.as_csv(board))
+    write_text(folder / "leaderboard.html", leaderboard.render(board, commands))
+    for name, figure in leaderboard.pictures(board).items():
+        with whole(folder / f"{name}.png") as temporary:
+            temporary.write_bytes(plots.png(figure))
+    print(f"\n{text}\nwrote {folder}/leaderboard.md, .csv and .html, accuracy.png, cost.png")
+
+
+if __name__ == "__main__":
+    run(main)

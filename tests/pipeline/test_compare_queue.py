@@ -1,0 +1,58 @@
+"""Two methods in one leaderboard through the real queue of DVC, on a tiny rendered data set."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.test_pipeline import Project
+
+
+@pytest.mark.slow
+def test_two_methods_are_run_once_measured_once_and_stand_in_one_table(tmp_path):
+    source = Path(__file__).parents[2]
+    project = Project(source, tmp_path / "project")
+    shutil.copytree(source / "benchmarks", project.root / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(source / "published.yaml", project.root)
+    project.set(
+        model="bot",
+        synthetic__train_identities=4,
+        synthetic__test_identities=4,
+        synthetic__images=6,
+        labels__pifpaf__tool="truth",
+        recipes__laptop__epochs=1,
+        recipes__laptop__warmup_epochs=0,
+        recipes__laptop__height=64,
+        recipes__laptop__width=32,
+        methods__bpbreid__embedding=16,
+    )
+    command = ("python", "stages/compare.py", "--models", "bot", "bpbreid", "--seeds", "1", "2")
+    dry = project.run(*command, "--dry").stdout
+    assert dry.count("dvc exp run --queue") == 4
+    assert "-S model=bpbreid -S dataset=synthetic -S train.seed=2 evaluate" in dry
+    project.run("git", "add", "-A")
+    project.run("git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "-qm", "values")
+
+    first = project.run(*command).stdout
+    assert "4 runs, 0 done, 0 queued, 4 new" in first
+    assert (project.root / "data/labels/pifpaf/synthetic.npz").is_file()  # made before, for all runs
+    assert "benchmarks/speed.py" in first
+    folder = project.root / "results/compare/synthetic"
+    board = (folder / "leaderboard.md").read_text()
+    assert board.count("±") >= 2 * 3 * 2
+    assert "| bpbreid |" in board
+    assert "bpbreid" in (folder / "leaderboard.html").read_text()
+    lines = list(csv.DictReader((folder / "leaderboard.csv").open()))
+    assert {line["method"] for line in lines} == {"bot", "bpbreid"}
+    assert all(line["seeds"] == "2" and float(line["test_images_per_second"]) > 0 for line in lines)
+    assert [float(line["label_seconds"]) > 0 for line in lines] == [line["method"] == "bpbreid" for line in lines]
+    assert {path.name for path in folder.glob("*.png")} == {"accuracy.png", "cost.png"}
+    speeds = json.loads((folder / "speed.json").read_text())
+
+    again = project.run(*command).stdout
+    assert "4 runs, 4 done, 0 queued, 0 new" in again
+    assert "benchmarks/speed.py" not in again
+    assert json.loads((folder / "speed.json").read_text()) == speeds
+    assert (folder / "leaderboard.md").read_text() == board
