@@ -1,6 +1,7 @@
 """Every row of ablations.yaml builds and makes a training step, by the small recipe where that has the row's values."""
 
 import json
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,13 @@ PROJECT = Path(__file__).parents[1]
 IMAGES = 8  # of two persons
 
 
+@cache
 def rows():
-    """Every row as (name, params)."""
+    """Every row as (name, params.yaml with it, row)."""
+    return list(read())
+
+
+def read():
     values = yaml.load((PROJECT / "params.yaml").read_text(), params.Loader)
     file = PROJECT / "ablations.yaml"
     for paper, block in yaml.load(file.read_text(), params.Loader).items():

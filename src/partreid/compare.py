@@ -104,9 +104,10 @@ def accuracy(board: Board, measure: str) -> Table:
 
 COST_LEAD = (
     "Parameters of the network that a test needs, without what only training has. Images per second of the network "
-    "alone, on images in memory, all methods taking turns in one run on {device}; in brackets against {base}. Labels: "
-    "the time per image of the tools and stages that the method learns from, and how many test images {base} embeds in "
-    "it. Other work on the machine disturbs times: trust the ratios, and small differences of them not at all."
+    "alone, on images in memory, all methods taking turns in one run on {device}; in brackets against {base}. "
+    "Pre-training comes on top. Labels: the time per image of the tools and stages that the method learns from, and "
+    "how many test images {base} embeds in it. Other work on the machine disturbs times: trust the ratios, and small "
+    "differences of them not at all."
 )
 
 

@@ -99,7 +99,7 @@ def complete(
 ) -> list[Metrics | None] | None:
     """Have all that is not done yet run, and return everything's metrics; None for one that failed.
 
-    dry: only print what would be run; no result. before: called before work starts, if there is any.
+    dry: only print what would be run; no result. before: called before anything new is queued.
     """
     known = show()
     states = [state(known, each.wanted)[0] for each in experiments]
@@ -111,7 +111,8 @@ def complete(
         return None
     if states.count("done") < len(states):
         committed()
-        before()
+        if new:
+            before()
         for each in new:
             dvc(*each.command())
         work()
