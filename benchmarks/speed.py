@@ -21,7 +21,7 @@ from pathlib import Path
 
 import torch
 
-from partreid import compare, costs, methods, params, records
+from partreid import compare, costs, methods, params, pretraining, records
 from partreid.compare import Cost
 from partreid.errors import choose, run
 from partreid.files import sha256, write_json
@@ -54,7 +54,8 @@ def main() -> None:
     print(f"{where}, recipe {p.recipe}, batch {given.batch}, best of {given.rounds} rounds", flush=True)
 
     built = {name: build(p, name, given.batch) for name in given.models}
-    costing = labels(p, dataset, {kind for method, _ in built.values() for kind in method.labels}, given.images)
+    learned = {name: pretraining.labels_of(method) for name, (method, _) in built.items()}
+    costing = labels(p, dataset, {kind for kinds in learned.values() for kind in kinds}, given.images)
     seconds = network(p, built, given.batch, given.rounds, device)
     found = {}
     for name, (method, recipe) in built.items():
@@ -63,8 +64,8 @@ def main() -> None:
             *costs.size(method, few),
             train=given.batch / seconds[f"train {name}"],
             test=given.batch / seconds[f"test {name}"],
-            label=total(costing[each] for each in sources(p, method.labels)),
-            labels=list(method.labels),
+            label=total(costing[each] for each in sources(p, learned[name])),
+            labels=learned[name],
             labels_at_test=list(method.labels_at_test),
         )
     print(compare.grid(compare.cost(found, where)))

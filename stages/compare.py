@@ -21,7 +21,7 @@ from pathlib import Path
 
 import yaml
 
-from partreid import compare, experiments, methods, params, published
+from partreid import compare, experiments, methods, params, pretraining, published
 from partreid.compare import Board, Cost, Entry
 from partreid.errors import UserError, choose, run
 from partreid.files import whole, write_text
@@ -73,7 +73,7 @@ def ready(p: params.Params, models: Sequence[str]) -> list[str]:
     for model in models:
         recipe, options = p.recipe_of(model)
         method = methods.outline(model, backbone=recipe.backbone, **options)
-        kinds |= dict.fromkeys((*method.labels, *method.labels_at_test))
+        kinds |= dict.fromkeys((*pretraining.labels_of(method), *method.labels_at_test))
     index = "index-synthetic" if p.dataset == "synthetic" else f"index@{p.dataset}"
     return [f"data/dvc.yaml:{stage}" for stage in (index, *(f"{kind}@{p.dataset}" for kind in kinds))]
 

@@ -70,6 +70,8 @@ def test_the_papers_numbers_with_their_source(board):
     table = compare.beside(board)
     assert table.header == ["", "row", "source", "general", "note"]
     assert table.rows == [["mpn", "X", "X et al., Y 2020, table 5", "89.4 / 96.3", "n"]]
+    plain = compare.beside(replace(board, published=[replace(board.published[0], note="")]))
+    assert (plain.header[-1], plain.rows[0][-1]) == ("general", "89.4 / 96.3")
 
 
 def test_the_csv_has_a_line_per_method_and_protocol(board):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from partreid import costs, methods, params
+from partreid import costs, methods, params, pretraining
 from partreid.methods import METHODS
 
 
@@ -58,3 +58,16 @@ def test_a_made_up_body_is_one_class_everywhere(project):
     batch = costs.made_up(build(project, "fsam")[0], 8, 64, 32)
     assert batch.pid.tolist() == [0] * 4 + [1] * 4
     assert [rows.tolist() for rows, _ in costs.persons(batch)] == [[0, 1, 2, 3], [4, 5, 6, 7]]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "kinds"),
+    [
+        ("bot", {}, []),
+        ("fsam", {}, ["schp", "poses"]),
+        ("pabr", {}, ["partmaps"]),  # of its pre-training
+        ("pabr", {"part_stream": "none"}, []),
+    ],
+)
+def test_a_method_learns_from_its_own_and_its_pretrainings_labels(project, name, changes, kinds):
+    assert pretraining.labels_of(build(project, name, **changes)[0]) == kinds

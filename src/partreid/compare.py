@@ -24,8 +24,8 @@ class Cost:
     """What a method costs.
 
     parameters: of the network that a test needs. numbers: per image's embedding. train, test: images per second.
-    label: seconds per image that the labels take which it learns from; None if not measured. labels, labels_at_test:
-    which they are.
+    labels, labels_at_test: what it, with its pre-training, learns from and what a test needs. label: seconds per image
+    that the labels take which it learns from; None if not measured.
     """
 
     parameters: int
@@ -141,11 +141,12 @@ def labelled(each: Cost, base: Cost) -> str:
 def beside(board: Board) -> Table:
     """The papers' numbers by the same protocols: mAP / rank-1."""
     names = list(dict.fromkeys(name for each in board.published for name in each.numbers))
-    header = ["", "row", "source", *names, "note"]
-    rows = [
-        [each.method, each.row, each.source, *(told(each.numbers.get(name)) for name in names), each.note or "-"]
-        for each in board.published
-    ]
+    noted = any(each.note for each in board.published)
+    header = ["", "row", "source", *names, *(["note"] if noted else [])]
+    rows = []
+    for each in board.published:
+        row = [each.method, each.row, each.source, *(told(each.numbers.get(name)) for name in names)]
+        rows.append([*row, each.note or "-"] if noted else row)
     lead = "mAP / rank-1 by the same protocols, at the papers' own sizes, backbones and numbers of epochs."
     return Table("Published", lead, header, rows)
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from partreid.errors import choose
-from partreid.methods.base import Learner
+from partreid.methods.base import Learner, Method
 from partreid.pretraining.ide import IDE
 from partreid.pretraining.parsing import Parsing
 from partreid.pretraining.partmaps import PartMaps
@@ -28,3 +28,9 @@ def initial(name: str, seed: int, *, backbone: str, identities: int, **options: 
     learner = build(name, backbone=backbone, identities=identities, **options)
     learner.load_initial(backbone)
     return learner
+
+
+def labels_of(method: Method) -> list[str]:
+    """The label kinds that a method and the pre-trainings that it starts from learn from."""
+    kinds = [*method.labels, *(kind for by in method.starts_from.values() for kind in PRETRAININGS[by].labels)]
+    return list(dict.fromkeys(kinds))
