@@ -31,7 +31,8 @@ COLUMNS: tuple[tuple[str, pa.DataType, bool], ...] = (
     ("height", pa.int32(), False),  # pixels
     ("sha1", pa.string(), False),  # of the file's bytes
 )
-SCHEMA = pa.schema([pa.field(name, kind, nullable=nullable) for name, kind, nullable in COLUMNS])
+# columns that only the tables of some sets have, after the others
+MORE = {"misaligned": pa.bool_()}  # the box is shifted, loose, or cuts off head or feet
 
 
 def build(rows: Iterable[Mapping[str, Any]], about: Mapping[str, Any]) -> pa.Table:
@@ -48,8 +49,11 @@ def build(rows: Iterable[Mapping[str, Any]], about: Mapping[str, Any]) -> pa.Tab
         else:
             values = [row.get(name) if nullable else row[name] for row in rows]
         columns[name] = pa.array(values, kind)
-    schema = SCHEMA.with_metadata({"about": json.dumps(about, sort_keys=True)})
-    table = pa.table(columns, schema=schema)
+    more = {name: kind for name, kind in MORE.items() if any(name in row for row in rows)}
+    columns |= {name: pa.array([row.get(name) for row in rows], kind) for name, kind in more.items()}
+    fields = [pa.field(name, kind, nullable=nullable) for name, kind, nullable in COLUMNS]
+    fields += [pa.field(name, kind) for name, kind in more.items()]
+    table = pa.table(columns, schema=pa.schema(fields, {"about": json.dumps(about, sort_keys=True)}))
     check(table, "the new image table")
     return table
 

@@ -25,7 +25,11 @@ def root(tmp_path: Path) -> Path:
         (tmp_path / path).parent.mkdir(exist_ok=True)
         cv2.imwrite(str(tmp_path / path), np.full((32, 16, 3), 90, np.uint8))
     arrays = {"path": np.array(list(VISIBLE)), "visible": np.array(list(VISIBLE.values()), np.float32)}
-    chunks.write(tmp_path / "truth.npz", {"seed": 5}, [arrays])
+    standing = np.zeros((len(VISIBLE), 17, 3), np.float32)
+    standing[:, 0, 1], standing[:, 15:, 1] = 0.1 * 32, [0.8 * 32, 0.9 * 32]  # nose; one foot before the other
+    standing[1, 0, 1] = 0.2 * 32  # the box begins too high
+    standing[4, 16, 1] = 1.2 * 32  # or ends at the shins
+    chunks.write(tmp_path / "truth.npz", {"seed": 5, "height": 32}, [{**arrays, "keypoints": standing}])
     return tmp_path
 
 
@@ -39,7 +43,9 @@ def test_rows(root: Path) -> None:
     assert table["clothes_id"].to_pylist() == [10, 12, 30, 31, 30]
     assert table["frame"].to_pylist() == [1, 2, 1, 4, 2]
     assert table["occluded"].to_pylist() == [False, False, True, False, True]
-    assert records.about(table)["parameters"] == {"seed": 5}
+    assert table["misaligned"].to_pylist() == [False, True, False, False, True]
+    assert records.about(table)["parameters"] == {"seed": 5, "height": 32}
+    assert records.about(table)["misaligned"] == {"train": 0.5, "query": 0.0, "gallery": 0.5}
     assert records.about(table)["counts"]["train images"] == 2
 
 

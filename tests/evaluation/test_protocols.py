@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from partreid import records
-from partreid.evaluation.picks import first_of_gallery, several_per_query
+from partreid.errors import UserError
+from partreid.evaluation.picks import first_of_gallery, misaligned_queries, several_per_query
 from partreid.evaluation.protocols import PROTOCOLS
 from partreid.evaluation.rules import (
     Ids,
@@ -94,6 +95,14 @@ def test_who_takes_part(dataset, name, queries):
     protocol = PROTOCOLS[dataset][name]
     assert np.flatnonzero(protocol.query(TABLE)).tolist() == queries
     assert np.flatnonzero(protocol.gallery(TABLE)).tolist() == [5, 6]  # no junk
+
+
+def test_misaligned_queries_need_a_table_that_knows_them():
+    rows = [{"path": f"{i}.jpg", "split": "query", "pid": 1, "width": 8, "height": 16, "sha1": ""} for i in range(3)]
+    with pytest.raises(UserError, match="no column 'misaligned'"):
+        misaligned_queries(records.build(rows, {}))
+    known = [{**row, "misaligned": value} for row, value in zip(rows, (False, True, None), strict=True)]
+    assert misaligned_queries(records.build(known, {})).tolist() == [False, True, False]
 
 
 def test_null_is_minus_one_in_ids():

@@ -202,4 +202,4 @@ def _measured(survey: Survey, *parts: Iterable[Row]) -> pa.Table:
         problem = f"the folders hold no frame that info/ names{first}"
         raise images.bad_layout(survey.root / survey.prefix, problem, TREE)
     table = pa.concat_tables(tables)
-    return table.set_column(0, records.SCHEMA.field("image_id"), pa.array(np.arange(len(table)), pa.int32()))
+    return table.set_column(0, table.schema.field("image_id"), pa.array(np.arange(len(table)), pa.int32()))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pyarrow as pa
 
+from partreid.errors import UserError
 from partreid.records import DISTRACTOR, JUNK, about, integers
 
 Pick = Callable[[pa.Table], np.ndarray]  # image table -> bool (N,)
@@ -28,6 +29,13 @@ def persons_only(table: pa.Table) -> np.ndarray:
 def occluded_queries(table: pa.Table) -> np.ndarray:
     """Queries that something hides in part; an image of which that is not known is left out."""
     return queries(table) & table["occluded"].fill_null(False).to_numpy()
+
+
+def misaligned_queries(table: pa.Table) -> np.ndarray:
+    """Queries whose box is shifted, loose, or cuts off head or feet. UserError if the table does not say."""
+    if "misaligned" not in table.column_names:
+        raise UserError("the image table has no column 'misaligned'; run `dvc repro` again to rebuild the index")
+    return queries(table) & table["misaligned"].fill_null(False).to_numpy()
 
 
 def test_set(table: pa.Table) -> np.ndarray:

@@ -11,6 +11,7 @@ from partreid.evaluation.picks import (
     by_cameras,
     first_of_gallery,
     gallery,
+    misaligned_queries,
     occluded_queries,
     persons_only,
     queries,
@@ -186,6 +187,10 @@ PROTOCOLS: dict[str, dict[str, Protocol]] = {
         "occluded-query": Protocol(
             f"rendered people, occluded queries against the whole gallery, Market rule: {MARKET}",
             query=occluded_queries,
+        ),
+        "misaligned-query": Protocol(
+            f"rendered people, queries whose box is shifted, loose or cuts the person, Market rule: {MARKET}",
+            query=misaligned_queries,
         ),
     },
     # the Market rule; own photos without cameras: nothing is removed but the query image itself
