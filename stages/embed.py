@@ -9,6 +9,7 @@ from partreid import embeddings, files, methods, params, records
 from partreid.errors import UserError, run
 from partreid.inference import embed
 from partreid.labels import LABELS
+from partreid.labels.cache import Cache
 from partreid.places import Run
 from partreid.records import SPLITS
 from partreid.training.kinds import read
@@ -40,12 +41,26 @@ def main() -> None:
         "weights": files.sha256(here.weights),
     }
     image_ids = records.integers(table, "image_id")
+    for kind in trained.method.labels_at_test:
+        as_asked(Cache(LABELS[kind].file(kind, here.target), f"label/{kind}", here.index), p.labels[kind])
     labels = {
         kind: read(kind, LABELS[kind].file(kind, here.target), here.index, image_ids)
         for kind in trained.method.labels_at_test
     }
     batches = embed(trained, table, p.root(here.target), labels, device_of(p.train.device))
     embeddings.write(here.embeddings, header, batches)
+
+
+def as_asked(cache: Cache, wanted: params.Label) -> None:
+    """Raise UserError if a label file is older than params.yaml: not for every method is it a dep of this stage."""
+    found = {"tool": cache.header["tool"], "version": cache.header.get("version"), **cache.header["parameters"]}
+    asked = {"tool": wanted.tool, "version": wanted.version, **wanted.options}
+    if differ := [name for name in found if found[name] != asked.get(name)]:
+        name = differ[0]
+        raise UserError(
+            f"{cache.path} was made with {name} = {found[name]!r}, params.yaml has {asked.get(name)!r}; make it again: "
+            f"dvc repro data/dvc.yaml:{cache.path.parent.name}@{cache.path.stem}"
+        )
 
 
 if __name__ == "__main__":

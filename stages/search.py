@@ -12,6 +12,7 @@ exact and approximate let faiss make a short list that is then re-scored by the 
 import argparse
 import shlex
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -41,13 +42,19 @@ def main() -> None:
     p = params.load()
     weights = given.weights or Run(p.model, p.dataset, p.dataset).weights
     trained, digest = methods.load(weights), files.sha256(weights)
+    folder_given = given.gallery.is_dir()
+    # photos are embedded as the gallery was
+    at_test = p.at_test.get(trained.header["model"], {}) if folder_given else galleries.at_test(given.gallery)
+    trained.method.use(**at_test)
     device = device_of(p.train.device)
     asked, skipped = galleries.readable(given.query)
     if skipped:
         raise UserError(f"cannot search by {skipped[0][0]}: {skipped[0][1]}")
     query = joined(galleries.embedded(trained, list(asked), device))
-    if given.gallery.is_dir():
-        gallery = galleries.from_folder(given.gallery, trained, digest, given.out / "gallery.npz", device)
+    if folder_given:
+        header = {"model": trained.header["model"], "distance": trained.method.distance, "at_test": at_test}
+        header["weights"] = digest
+        gallery = galleries.from_folder(given.gallery, trained, header, given.out / "gallery.npz", device)
     else:
         gallery = galleries.from_file(given.gallery, digest, p)
 
@@ -55,7 +62,7 @@ def main() -> None:
     if kind == "auto":
         kind = "whole" if len(gallery) <= WHOLE else "approximate"
     hits = search(query, gallery, trained.method.distance, kind, given.top, given.shortlist)
-    limit, told = calibrated(weights, digest, set(asked.values()), given.false_match_rate, len(gallery))
+    limit, told = calibrated(weights, digest, at_test, set(asked.values()), given.false_match_rate, len(gallery))
 
     header = trained.header
     found = page.answers(list(asked), hits, gallery.paths, None if limit is None else limit.distance)
@@ -115,7 +122,7 @@ def search(query: Embeddings, gallery: Gallery, name: str, kind: str, top: int, 
 
 
 def calibrated(
-    weights: Path, digest: str, asked: set[str], rate: float, images: int
+    weights: Path, digest: str, at_test: Mapping[str, Any], asked: set[str], rate: float, images: int
 ) -> tuple[threshold.Threshold | None, str]:
     """The threshold from the embeddings beside the weights, and what to say of it; None where these are not there."""
     file = weights.parent / "embeddings.npz"
@@ -128,6 +135,8 @@ def calibrated(
         return None, f"No threshold: {file} belongs to another image table than {index}; `dvc repro` makes both anew."
     if stored.header.get("weights") != digest:
         return None, f"No threshold: {file} was made with other weights than {weights}; `dvc repro` makes it anew."
+    if stored.header.get("at_test", {}) != at_test:
+        return None, f"No threshold: {file} was embedded with other values of `at_test` than the gallery."
     table, split = threshold.validation(records.read(index), asked)
     have = np.isin(records.integers(table, "image_id"), stored.image_id)
     try:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 
 import coloured_persons
 from partreid import embeddings, methods, params, records
@@ -96,6 +97,30 @@ def test_a_data_sets_embeddings_are_searched_in_the_gallery_split_and_give_the_t
     assert [hit["same"] for hit in hits] == [hit["distance"] <= limit["distance"] for hit in hits]
     assert hits[0]["same"]
     assert f"Threshold {limit['distance']:.4f}" in printed
+
+
+def test_photos_are_embedded_as_the_gallery_was(project, search):
+    _, options = params.load(PROJECT / "params.yaml").recipe_of("bpbreid")
+    method = methods.build("bpbreid", backbone="mobilenet_v2", identities=3, **options)
+    weights = project / "runs/bpbreid-folder/weights.pt"
+    about = {"model": "bpbreid", "backbone": "mobilenet_v2", "identities": 3, "options": options, "dataset": "folder"}
+    methods.save(weights, method, {**about, "height": 64, "width": 32})
+    before = (project / "params.yaml").read_text()
+    values = yaml.safe_load(before)
+    values["at_test"]["bpbreid"] |= {"embeddings": ["global", "torso"], "visibility": "all"}
+    (project / "params.yaml").write_text(yaml.safe_dump(values))
+    arguments = ["--query", "photos/3_0.png", "--weights", weights, "--top", 3, "--out", "results/other"]
+    search(*arguments, "--gallery", "photos")
+    (project / "params.yaml").write_text(before)  # foreground and parts again: the gallery stays what it is
+    search(*arguments[:-1], "results/again", "--gallery", "results/other/gallery.npz")
+    found = [
+        json.loads((project / out / "search.json").read_text())["queries"][0]["found"]
+        for out in ("results/other", "results/again")
+    ]
+    assert found[0] == found[1]
+    assert found[0][0]["distance"] == pytest.approx(0, abs=1e-3)
+    kept = embeddings.Stored(project / "results/other/gallery.npz").header
+    assert kept["at_test"]["embeddings"] == ["global", "torso"]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from partreid.evaluation.results import Result, evaluate
 from partreid.labels import LABELS
 from partreid.labels.pictures.drawing import heat
 from partreid.places import Run
-from partreid.report import gather
+from partreid.report import attention, gather
 from partreid.report.attention import Looks
 from partreid.report.context import Context, Figure
 from partreid.report.ranking import SHOWN, Hit
@@ -58,7 +58,13 @@ def figures(context: Context) -> list[Figure]:
     queries = [int(image_id) for image_id in context.image_ids if asking[image_id]]
     if not file.is_file() or not queries:
         return []
-    queries = queries[:1] + queries[1:][-(QUERIES - 1) :]  # the last ones have the most invisible parts
+    labels = {
+        kind: kinds.read(kind, LABELS[kind].file(kind, context.dataset), context.index, np.array(queries))
+        for kind in trained.method.labels_at_test
+    }
+    looks = gather.looks(trained, context.album, labels, np.array(queries))
+    looks = looks.take(attention.rows(looks.visible, 1, QUERIES - 1))
+    queries = looks.image_id.tolist()
     chosen = np.isin(np.arange(len(context.table)), queries)
     protocol = replace(protocol, query=lambda _: chosen, draws=min(protocol.draws, 1))
     stored = Stored(file)
@@ -66,11 +72,6 @@ def figures(context: Context) -> list[Figure]:
     if len(stored.header["parts"]) > 1:
         sources |= {name: OfPart(file, part) for part, name in enumerate(stored.header["parts"])}
     found = {name: evaluate(source, context.table, protocol, unmatched="count") for name, source in sources.items()}
-    labels = {
-        kind: kinds.read(kind, LABELS[kind].file(kind, context.dataset), context.index, np.array(queries))
-        for kind in trained.method.labels_at_test
-    }
-    looks = gather.looks(trained, context.album, labels, np.array(queries))
     return [
         Figure(
             "What each part finds",

@@ -1,8 +1,9 @@
 """What is searched in: a folder of photos, or an embeddings file of the pipeline or of an earlier search."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -50,8 +51,8 @@ def embedded(trained: Trained, paths: Sequence[str], device: torch.device) -> It
     return embed(trained, table, Path(), {}, device)
 
 
-def from_folder(folder: Path, trained: Trained, weights: str, out: Path, device: torch.device) -> Gallery:
-    """Embed every image below a folder. weights: SHA-256 of the weights file. out: where the embeddings go."""
+def from_folder(folder: Path, trained: Trained, header: Mapping[str, Any], out: Path, device: torch.device) -> Gallery:
+    """Embed every image below a folder. header: of the embeddings, which go to `out`, with the weights' SHA-256."""
     found = sorted(
         str(path) for path in folder.resolve().rglob("*") if path.suffix.lower() in ENDINGS and path.name[0] != "."
     )
@@ -60,9 +61,13 @@ def from_folder(folder: Path, trained: Trained, weights: str, out: Path, device:
         print(f"left out: {path}: {reason}")
     if not good:
         raise UserError(f"no readable image below {folder}; expected files that end with {', '.join(ENDINGS)}")
-    header = {"model": trained.header["model"], "distance": trained.method.distance, "weights": weights}
     embeddings.write(out, {**header, "paths": list(good)}, embedded(trained, list(good), device))
-    return from_file(out, weights, None)
+    return from_file(out, header["weights"], None)
+
+
+def at_test(file: Path) -> dict[str, Any]:
+    """The values of `at_test` that an embeddings file was made with."""
+    return dict(Stored(file).header.get("at_test", {}))
 
 
 def from_file(file: Path, weights: str, p: Params | None) -> Gallery:
