@@ -29,12 +29,11 @@ demo: setup ## rendered people, labels, training, evaluation, report: the defaul
 ablation: setup ## a paper's table by dvc's queue: make ablation paper=mpn table=1 seeds="1 2" [dataset=market1501]
 	@python stages/ablation.py $(paper) $(table) $(if $(seeds),--seeds $(seeds)) $(if $(dataset),--dataset $(dataset))
 
-compared = $(if $(models),--models $(models)) $(if $(dataset),--dataset $(dataset))
 compare: setup ## all methods in one leaderboard, by dvc's queue: make compare [seeds="1 2 3"] [dataset=...] [models="bot mpn"]
-	@python stages/compare.py $(compared) $(if $(seeds),--seeds $(seeds))
+	@python stages/compare.py $(if $(models),--models $(models)) $(if $(dataset),--dataset $(dataset)) $(if $(seeds),--seeds $(seeds))
 
-speed: setup ## measure again what the leaderboard says of the methods' costs: make speed [dataset=...] [models="bot mpn"]
-	@python benchmarks/speed.py $(compared)
+speed: setup ## measure again what the leaderboard says of all methods' costs: make speed [dataset=...]
+	@python benchmarks/speed.py $(if $(dataset),--dataset $(dataset))
 
 test: setup lint ## lint and all tests
 	@echo "== pytest (about eight minutes on two cores)"

@@ -1,13 +1,14 @@
 """What every method costs, measured in one run: size, images per second in training and test, labels per image.
 
-Usage: python benchmarks/speed.py [--models bot mpn ...] [--dataset NAME] [--device cpu] [--batch 64] [--rounds 3]
+Usage: python benchmarks/speed.py [--models bot mpn ...] [--dataset NAME] [--batch 64] [--rounds 3] [--images 64]
 
 Every method as params.yaml has it (recipe, values), with random weights and made-up images and labels of the recipe's
 size, in memory before the clock starts: the network alone, without reading images. A training step includes what the
 method does at the beginning of an epoch, for as many images. The methods take turns; the fastest of the rounds counts.
 Labels: seconds per image, one process, of every tool that the methods' labels come from, and of the label's own stage
 on top, on the first images of the data set. That needs the tools' output: `dvc repro data/dvc.yaml:<label>@<data set>`.
-Tools that are programs of their own are not timed.
+What a label finds out once about the whole data set, as the clusters of `poses`, is shared out among its images. Not
+timed are programs of their own, and imports of what a tool wrote elsewhere.
 
 On a machine that does other work only the ratios mean something, and they are noisy too.
 Writes results/compare/<data set>/speed.json, which the leaderboard of `make compare` reads.
@@ -15,20 +16,21 @@ Writes results/compare/<data set>/speed.json, which the leaderboard of `make com
 
 import argparse
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from partreid import compare, costs, methods, params, pretraining, records
+from partreid import check, compare, costs, methods, params, pretraining, records
 from partreid.compare import Cost
 from partreid.errors import choose, run
 from partreid.files import sha256, write_json
 from partreid.labels import LABELS, native
 from partreid.labels.pieces import Program, Work
-from partreid.methods.base import Method
+from partreid.methods.base import Batch, Method
 from partreid.params import Params, Recipe
+from partreid.revision import revision
 from partreid.timing import best
 from partreid.tools import TOOLS
 from partreid.tools.base import Images
@@ -42,26 +44,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=list(methods.METHODS))
     parser.add_argument("--dataset", help="params.yaml's by default")
-    parser.add_argument("--batch", type=int, default=64, help="images in a step, four of each person")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--images", type=int, default=64, help="of the data set, for the labels")
+    parser.add_argument("--batch", type=at_least(8), default=64, help="images in a step, four of each person")
+    parser.add_argument("--rounds", type=at_least(1), default=3)
+    parser.add_argument("--images", type=at_least(1), default=64, help="of the data set, for the labels")
     given = parser.parse_args()
     p = params.load()
     dataset = given.dataset or p.dataset
+    choose(dict.fromkeys(p.datasets), dataset, "data set")
     p = replace(p, dataset=dataset)  # some values differ by data set
+    check.names(p)
     device = device_of(p.train.device)
     where = torch.cuda.get_device_name() if device.type == "cuda" else f"the CPU, threads: {torch.get_num_threads()}"
     print(f"{where}, recipe {p.recipe}, batch {given.batch}, best of {given.rounds} rounds", flush=True)
 
-    built = {name: build(p, name, given.batch) for name in given.models}
+    built = {name: build(p, name, given.batch) for name in dict.fromkeys(given.models)}
     learned = {name: pretraining.labels_of(method) for name, (method, _) in built.items()}
     costing = labels(p, dataset, {kind for kinds in learned.values() for kind in kinds}, given.images)
     seconds = network(p, built, given.batch, given.rounds, device)
     found = {}
     for name, (method, recipe) in built.items():
-        few = costs.made_up(method, 2, recipe.height, recipe.width).to(device)
         found[name] = Cost(
-            *costs.size(method, few),
+            *costs.size(method, made_up(p, method, recipe, 2, device)),
             train=given.batch / seconds[f"train {name}"],
             test=given.batch / seconds[f"test {name}"],
             label=total(costing[each] for each in sources(p, learned[name])),
@@ -70,8 +73,20 @@ def main() -> None:
         )
     print(compare.grid(compare.cost(found, where)))
     path = Path(f"results/compare/{dataset}/speed.json")
-    write_json(path, compare.measured({"device": where, "batch": given.batch, "rounds": given.rounds}, p, found))
+    about = {"device": where, "revision": compare.short(revision()), "batch": given.batch, "rounds": given.rounds}
+    write_json(path, compare.measured(about, p, found))
     print(f"wrote {path}")
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """What argparse makes a number of a word with."""
+
+    def number(word: str) -> int:
+        if int(word) < least:
+            raise argparse.ArgumentTypeError(f"must be {least} or more, found {word}")
+        return int(word)
+
+    return number
 
 
 def build(p: Params, name: str, batch: int) -> tuple[Method, Recipe]:
@@ -87,15 +102,20 @@ def network(
     p: Params, built: dict[str, tuple[Method, Recipe]], batch: int, rounds: int, device: torch.device
 ) -> dict[str, float]:
     """Seconds of "train <name>" and "test <name>" for a batch, the methods taking turns."""
-    clusters = p.labels["poses"].options["clusters"]
     steps = {}
     for name, (method, recipe) in built.items():
         method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        images = costs.made_up(method, batch, recipe.height, recipe.width, clusters=clusters).to(device)
+        images = made_up(p, method, recipe, batch, device)
         steps[f"train {name}"] = costs.training_step(method, recipe, images, mixed(p.train.precision, device))
         steps[f"test {name}"] = costs.embedding_step(method, images)
     best(1, steps)  # the first call allocates
     return best(rounds, steps)
+
+
+def made_up(p: Params, method: Method, recipe: Recipe, size: int, device: torch.device) -> Batch:
+    """A batch for a method, on the device."""
+    clusters = p.labels["poses"].options["clusters"]
+    return costs.made_up(method, size, recipe.height, recipe.width, clusters=clusters).to(device)
 
 
 def sources(p: Params, kinds: Sequence[str]) -> dict[str, None]:
@@ -119,20 +139,31 @@ def labels(p: Params, dataset: str, kinds: Iterable[str], images: int) -> Second
     found: Seconds = {}
     for source in wanted:
         kind, name = source.split(" ")
-        if kind == "tool":
-            _, work = choose(TOOLS, name, "tool").build(seen, **p.tools[name])
-        else:
-            block = p.labels[name]
-            _, work = native.build(name, block.tool, dataset, table, file, block.options)
-        seconds = found[source] = each(work, min(images, len(table)))
+        of = of_tool if kind == "tool" else of_label
+        seconds = found[source] = of(p, name, seen, min(images, len(table)))
         print(f"{source}: " + ("not timed" if seconds is None else f"{1e3 * seconds:.2f} ms"), flush=True)
     return found
 
 
-def each(work: Work | Program, images: int) -> float | None:
-    """Seconds per image of a tool's or a label's work."""
-    if isinstance(work, Program):
+def of_tool(p: Params, name: str, seen: Images, images: int) -> float | None:
+    """Seconds per image of a tool's work; None where all that it does here is to import or to start a program."""
+    tool = choose(TOOLS, name, "tool")
+    if name == "alphapose" or name.endswith("_files"):  # before `build`, in which alphapose may run for hours
         return None
+    _, work = tool.build(seen, **p.tools[name])
+    return None if isinstance(work, Program) else each(work, images)
+
+
+def of_label(p: Params, name: str, seen: Images, images: int) -> float:
+    """Seconds per image of a label's work, with its share of what is done once for the whole data set."""
+    block = p.labels[name]
+    start = time.perf_counter()
+    _, work = native.build(name, block.tool, seen.dataset, seen.table, seen.file, block.options)
+    return (time.perf_counter() - start) / len(seen.table) + each(work, images)
+
+
+def each(work: Work, images: int) -> float:
+    """Seconds per image of a tool's or a label's work."""
     work(0, min(WARM, images))
     start = time.perf_counter()
     work(0, images)

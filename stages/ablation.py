@@ -33,27 +33,31 @@ def main() -> None:
     dataset = given.dataset or p.dataset
     values = yaml.load(params.PARAMS.read_text(encoding="utf-8"), params.Loader)
     table = ablation.read(Path("ablations.yaml"), given.paper, given.table).only(given.rows)
+    seeds = list(dict.fromkeys(given.seeds))
     runs = {
         (row.name, seed): experiments.experiment(
             f"{table.paper}-{table.name}-{row.name}-s{seed}",
             values,
             ablation.experiment(values, table, row, dataset, seed),
         )
-        for seed in given.seeds
+        for seed in seeds
         for row in table.rows
     }
     for each in runs.values():
         params.parse(each.wanted)
 
-    found = experiments.complete(list(runs.values()), table.title, given.dry)
+    images = [experiments.image_table(dataset)]
+    found = experiments.complete(
+        list(runs.values()), table.title, before=lambda: experiments.repro(images), dry=given.dry
+    )
     if found is None:
         return
     results = {
         row.name: [metrics for (name, _), metrics in zip(runs, found, strict=True) if name == row.name and metrics]
         for row in table.rows
     }
-    seeds = ", ".join(map(str, given.seeds))
-    heading = f"{table.title}. {dataset}, recipe {p.recipe}, seeds {seeds}; mAP / rank-1, mean ± standard deviation."
+    what = f"{dataset}, recipe {p.recipe}, seeds {', '.join(map(str, seeds))}"
+    heading = f"{table.title}. {what}; mAP / rank-1, mean ± standard deviation."
     text = f"{heading}\n\n{ablation.markdown(table, results)}\n{ablation.inequalities(table, results)}"
     path = Path(f"results/ablation/{table.paper}-{table.name}-{dataset}.md")
     write_text(path, text)

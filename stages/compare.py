@@ -7,12 +7,12 @@ Runs that `dvc exp show` lists are not run again, so a second call takes up what
 what the worker is doing. Experiments belong to a commit; after a new one they are queued again, and DVC's run cache
 gives back every stage that it left as it was. Ctrl-C stops the worker too; a training goes on from its last epoch.
 The methods' labels are made first, by `dvc repro`. Costs are measured last, when nothing else runs, by
-benchmarks/speed.py; again only if params.yaml says something else of a method, or speed.json is deleted.
-Writes leaderboard.md, .csv and .html, accuracy.png and cost.png to results/compare/DATASET/, of whatever has run.
+benchmarks/speed.py; again only if params.yaml or the code says something else of a method, or speed.json is deleted.
+Writes leaderboard.md, .csv and .html, accuracy.png and cost.png to results/compare/DATASET/, of whatever has run. With
+--models they hold those methods alone, also where they held more before.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import yaml
 
-from partreid import compare, experiments, methods, params, pretraining, published
+from partreid import check, compare, experiments, methods, params, pretraining, published
 from partreid.compare import Board, Cost, Entry
 from partreid.errors import UserError, choose, run
 from partreid.files import whole, write_text
@@ -36,35 +36,40 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--dry", action="store_true", help="only print what would be run")
     given = parser.parse_args()
-    for name in given.models:
+    models, seeds = list(dict.fromkeys(given.models)), list(dict.fromkeys(given.seeds))
+    for name in models:
         choose(methods.METHODS, name, "model")
 
+    p = params.load()  # says what is wrong with the file
+    dataset = given.dataset or p.dataset
     values = yaml.load(params.PARAMS.read_text(encoding="utf-8"), params.Loader)
-    dataset = given.dataset or values["dataset"]
     p = params.parse({**values, "dataset": dataset})
+    check.names(p)
     runs = {
         (model, seed): experiments.experiment(
             f"compare-{model}-{dataset}-s{seed}", values, {"model": model, "dataset": dataset, "train.seed": seed}
         )
-        for seed in given.seeds  # a whole table early, then a better one
-        for model in given.models
+        for seed in seeds  # a whole table early, then a better one
+        for model in models
     }
-    wanted = ready(p, given.models)
+    wanted = ready(p, models)
     title = f"All methods on {dataset}, recipe {p.recipe}"
-    found = experiments.complete(list(runs.values()), title, given.dry, before=lambda: experiments.repro(wanted))
+    found = experiments.complete(list(runs.values()), title, before=lambda: experiments.repro(wanted), dry=given.dry)
     if found is None:
         return
 
     results = dict(zip(runs, found, strict=True))
-    costs, device = speeds(p, given.models, wanted)
+    costs, device, problem = costs_of(p, models, wanted)
     entries = [
-        Entry(model, [metrics for (of, _), metrics in results.items() if of == model and metrics], costs[model])
-        for model in given.models
+        Entry(model, [metrics for (of, _), metrics in results.items() if of == model and metrics], costs.get(model))
+        for model in models
     ]
-    board = Board(dataset, p.recipe, given.seeds, revision()[:12], entries, [], device)
-    papers = published.of(published.read(Path("published.yaml")), dataset, board.protocols, given.models)
+    board = Board(dataset, p.recipe, seeds, compare.short(revision()), entries, [], device)
+    papers = published.of(published.read(Path("published.yaml")), dataset, board.protocols, models)
     write(replace(board, published=papers), Path(f"results/compare/{dataset}"))
     experiments.all_there(list(runs.values()), found)
+    if problem:
+        raise problem
 
 
 def ready(p: params.Params, models: Sequence[str]) -> list[str]:
@@ -74,25 +79,30 @@ def ready(p: params.Params, models: Sequence[str]) -> list[str]:
         recipe, options = p.recipe_of(model)
         method = methods.outline(model, backbone=recipe.backbone, **options)
         kinds |= dict.fromkeys((*pretraining.labels_of(method), *method.labels_at_test))
-    index = "index-synthetic" if p.dataset == "synthetic" else f"index@{p.dataset}"
-    return [f"data/dvc.yaml:{stage}" for stage in (index, *(f"{kind}@{p.dataset}" for kind in kinds))]
+    return [experiments.image_table(p.dataset), *(f"data/dvc.yaml:{kind}@{p.dataset}" for kind in kinds)]
+
+
+def costs_of(
+    p: params.Params, models: Sequence[str], wanted: Sequence[str]
+) -> tuple[dict[str, Cost], str, UserError | None]:
+    """Every model's cost and on what it was measured; without costs, which is told at once, why there are none."""
+    try:
+        return *speeds(p, models, wanted), None
+    except UserError as error:  # no reason to throw away what was trained
+        print(f"error: {error}", file=sys.stderr)
+        return {}, "", error
 
 
 def speeds(p: params.Params, models: Sequence[str], wanted: Sequence[str]) -> tuple[dict[str, Cost], str]:
     """Every model's cost and on what it was measured: as found, or measured now."""
     path = Path(f"results/compare/{p.dataset}/speed.json")
-    for last in (False, True):
-        if path.is_file():
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if (costs := compare.still_true(content, p, models)) is not None:
-                return costs, content["device"]
-        if last:
-            break
-        experiments.repro(wanted)
-        command = [sys.executable, "benchmarks/speed.py", "--dataset", p.dataset, "--models", *models]
-        print(f"costs: python {' '.join(command[1:])}", flush=True)
-        if subprocess.run(command, check=False).returncode:
-            break
+    if found := compare.recorded(path, p, models):
+        return found
+    experiments.repro(wanted)
+    command = [sys.executable, "benchmarks/speed.py", "--dataset", p.dataset, "--models", *models]
+    print(f"costs: python {' '.join(command[1:])}", flush=True)
+    if not subprocess.run(command, check=False).returncode and (found := compare.recorded(path, p, models)):
+        return found
     raise UserError("benchmarks/speed.py did not measure the methods' costs; what it said stands above")
 
 
@@ -105,10 +115,14 @@ def write(board: Board, folder: Path) -> None:
     write_text(folder / "leaderboard.md", text)
     write_text(folder / "leaderboard.csv", compare.as_csv(board))
     write_text(folder / "leaderboard.html", leaderboard.render(board, commands))
-    for name, figure in leaderboard.pictures(board).items():
+    pictures = leaderboard.pictures(board)
+    for name in leaderboard.CAPTIONS.keys() - pictures.keys():
+        (folder / f"{name}.png").unlink(missing_ok=True)  # it would show an earlier board
+    for name, figure in pictures.items():
         with whole(folder / f"{name}.png") as temporary:
             temporary.write_bytes(plots.png(figure))
-    print(f"\n{text}\nwrote {folder}/leaderboard.md, .csv and .html, accuracy.png, cost.png")
+    names = ["leaderboard.md", ".csv", ".html", *(f"{name}.png" for name in pictures)]
+    print(f"\n{text}\nwrote {folder}/{', '.join(names)}")
 
 
 if __name__ == "__main__":

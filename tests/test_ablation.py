@@ -60,6 +60,7 @@ def test_some_rows(table):
     name = table.rows[-1].name
     assert [row.name for row in table.only([name]).rows] == [name]
     assert table.only(None).rows == table.rows
+    assert [row.name for row in table.only([name, name]).rows] == [name]
     with pytest.raises(UserError, match="unknown row of table"):
         table.only(["Nothing"])
 

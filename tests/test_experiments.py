@@ -1,6 +1,10 @@
-"""What counts as done, and that only what is new is queued."""
+"""What counts as done, that only what is new is queued, and what is made of what dvc and git say."""
 
 import copy
+import json
+import shlex
+import subprocess
+from functools import partial
 
 import pytest
 import yaml
@@ -8,6 +12,7 @@ import yaml
 from partreid import experiments, params
 from partreid.errors import UserError
 from partreid.experiments import experiment, state
+from partreid.files import alone
 
 
 @pytest.fixture
@@ -15,15 +20,30 @@ def values(project):
     return yaml.load((project / "params.yaml").read_text(), params.Loader)
 
 
-def shown(content, metrics, progress="success"):
+def table(digest):
+    return {"data/index/synthetic.parquet": {"hash": digest}}
+
+
+def shown(content, metrics, progress="success", rev="e1", images="then", name="n"):
+    """What dvc shows of one experiment, and of one that it cannot read."""
     data = {
         "params": {"params.yaml": {"data": content}},
         "metrics": {"results/synthetic/mpn/metrics.json": {"data": metrics}, "another.json": {"error": "gone"}},
+        "outs": table(images),
     }
+    entry = {"revs": [{"rev": rev, "data": data}], "executor": {"state": progress}, "name": name}
     return [
-        {"rev": "workspace", "data": data, "experiments": None},
-        {"rev": "abc", "experiments": [{"revs": [{"data": data}], "executor": {"state": progress}}, {"revs": [{}]}]},
+        {"rev": "workspace", "data": {**data, "outs": table("then")}, "experiments": None},
+        {"rev": "abc", "experiments": [entry, {"revs": [{"rev": "e2", "data": None}]}]},
     ]
+
+
+@pytest.fixture(autouse=True)
+def repository(monkeypatch, request):
+    """Experiments are of the commit's code, but for `edited`; nobody waits."""
+    if "git" not in request.fixturenames:
+        monkeypatch.setattr(experiments, "same_code", lambda revision: revision != "edited")
+    monkeypatch.setattr(experiments, "PAUSE", 0)
 
 
 CHANGES = {"model": "mpn", "dataset": "synthetic", "train.seed": 7, "methods.mpn.alignment": "none"}
@@ -41,9 +61,17 @@ def test_an_experiment_is_known_by_its_parameters(values):
     assert state(shown(wanted, METRICS, "failed"), wanted) == ("new", None)
     assert state(shown(wanted, None), wanted) == ("new", None)
     assert state([], wanted) == ("new", None)
+    assert state(shown(wanted, METRICS, rev="edited"), wanted) == ("new", None)
+    assert state(shown(wanted, METRICS, "queued", rev="edited"), wanted) == ("new", None)
     other = copy.deepcopy(wanted)
     other["labels"]["schp"]["thickness"] = 2.0
     assert state(shown(other, METRICS), wanted) == ("new", None)
+
+
+@pytest.mark.parametrize(("images", "known"), [("then", "done"), ("other", "new"), (None, "done")])
+def test_results_of_other_images_are_not_taken(values, images, known):
+    wanted = experiment("x", values, CHANGES).wanted
+    assert state(shown(wanted, METRICS, images=images), wanted)[0] == known
 
 
 def test_names_are_what_git_takes_and_tell_parameters_apart(values):
@@ -66,36 +94,248 @@ def test_mean_and_sample_standard_deviation(runs, text):
 
 
 @pytest.fixture
-def dvc(monkeypatch, values):
-    """What was done, in order; after `work`, all experiments have a result."""
+def dvc(monkeypatch, values, tmp_path):
+    """What was done, in order; `work` gives the second of two seeds a result."""
     done = []
-    wanted = experiment("done", values, CHANGES).wanted
-    monkeypatch.setattr(experiments, "show", lambda: [each for content in known for each in shown(content, METRICS)])
+    known = shown(experiment("done", values, CHANGES).wanted, METRICS)
+    result = shown(experiment("", values, {**CHANGES, "train.seed": 8}).wanted, METRICS)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    monkeypatch.setattr(experiments, "show", lambda: list(known))
     monkeypatch.setattr(experiments, "committed", lambda: done.append("committed"))
-    monkeypatch.setattr(experiments, "dvc", lambda *words: done.append(words[4]))
-    monkeypatch.setattr(
-        experiments, "work", lambda: known.append(experiment("", values, {**CHANGES, "train.seed": 8}).wanted)
-    )
-    known = [wanted]
+    monkeypatch.setattr(experiments, "dvc", lambda *words: done.append(" ".join(words[:5])))
+    monkeypatch.setattr(experiments, "work", lambda: known.extend(result))
     return done
 
 
+def two(values):
+    return [experiment(f"s{seed}", values, {**CHANGES, "train.seed": seed}) for seed in (7, 8)]
+
+
 def test_only_what_is_new_is_queued_and_what_has_no_result_is_named(dvc, values, capsys):
-    both = [experiment(f"s{seed}", values, {**CHANGES, "train.seed": seed}) for seed in (7, 8)]
-    assert experiments.complete(both, "T", dry=True) is None
+    both = two(values)
+    complete = partial(experiments.complete, title="T", before=lambda: dvc.append("before"))
+    assert complete(both, dry=True) is None
     out = capsys.readouterr().out
     assert "T: 2 runs, 1 done, 0 queued, 1 new" in out
     assert out.count("dvc exp run --queue") == 1
     assert "-S train.seed=8 -S methods.mpn.alignment=none evaluate" in out
     assert dvc == []
 
-    assert experiments.complete(both, "T", before=lambda: dvc.append("before")) == [METRICS, METRICS]
-    assert dvc == ["committed", "before", both[1].identifier]
-    assert experiments.complete(both, "T", before=lambda: dvc.append("before")) == [METRICS, METRICS]
+    assert complete(both) == [METRICS, METRICS]
+    assert dvc == ["committed", "before", f"exp run --queue --name {both[1].identifier}"]
+    assert complete(both) == [METRICS, METRICS]
     assert len(dvc) == 3
 
     more = [*both, experiment("s9", values, {**CHANGES, "train.seed": 9})]
-    results = experiments.complete(more, "T")
+    results = complete(more)
     assert results == [METRICS, METRICS, None]
     with pytest.raises(UserError, match="no result of s9: `dvc queue status`"):
         experiments.all_there(more, results)
+
+
+@pytest.mark.usefixtures("dvc")
+def test_what_would_be_run_can_be_pasted(values, capsys):
+    changes = {**CHANGES, "also_test_on": ["a", "b c"]}
+    experiments.complete([experiment("x", values, changes)], "T", before=lambda: None, dry=True)
+    line = capsys.readouterr().out.splitlines()[1]
+    assert shlex.split(line) == ["dvc", *experiment("x", values, changes).command()]
+    assert 'also_test_on=["a", "b c"]' in shlex.split(line)
+
+
+def test_one_of_the_name_without_metrics_makes_way(dvc, values, monkeypatch):
+    (_, new) = two(values)
+    monkeypatch.setattr(experiments, "work", lambda: False)
+    monkeypatch.setattr(experiments, "show", lambda: shown(new.wanted, None, name=new.identifier))
+    experiments.complete([new], "T", before=lambda: None)
+    assert dvc == ["committed", f"exp remove {new.identifier}", f"exp run --queue --name {new.identifier}"]
+
+
+def test_what_a_dead_worker_left_is_queued_again(dvc, values, monkeypatch):
+    calls = []
+    monkeypatch.setattr(experiments, "work", lambda: calls.append("work") or len(calls) == 1)
+    assert experiments.complete(two(values), "T", before=lambda: None) == [METRICS, None]
+    assert len(calls) == 2
+    assert [each.split()[1] for each in dvc[1:]] == ["run", "run"]
+
+
+def test_two_do_not_queue_the_same(dvc, values, tmp_path):
+    with alone(tmp_path / "tmp/experiments"), pytest.raises(UserError, match="another run is at work"):
+        experiments.complete(two(values), "T", before=lambda: None)
+    assert dvc == []
+
+
+# what dvc says
+
+
+@pytest.fixture
+def says(monkeypatch):
+    """Have dvc say things, the last of them again and again; returns its arguments."""
+
+    def tell(*answers, key=("queue", "status")):
+        asked, rest = [], list(answers)
+
+        def dvc(*words):
+            asked.append(" ".join(words))
+            return (rest.pop(0) if len(rest) > 1 else rest[0]) if words == key else ""
+
+        monkeypatch.setattr(experiments, "dvc", dvc)
+        return asked
+
+    return tell
+
+
+def status(workers, **tasks):
+    lines = [f"{number:07d}  {name}  10:24 AM  {word}" for number, (name, word) in enumerate(tasks.items())]
+    return "\n".join(["Task     Name  Created   Status", *lines, "", f"Worker status: {workers}", "WARNING: x"])
+
+
+EMPTY = "No experiment tasks in the queue.\n\nWorker status: 0 active, 1 idle\n"
+
+
+@pytest.mark.parametrize("end", [EMPTY, status("0 active, 1 idle", a="Success", b="Failed")])
+def test_waiting_ends_with_the_queue(says, capsys, end):
+    busy = status("1 active, 0 idle", a="Running", b="Queued", old="Failed")
+    asked = says(busy, busy, end)
+    assert experiments.work() is False
+    assert asked == ["queue start", *["queue status"] * 3]
+    assert capsys.readouterr().out.count("2 to go; a\n") == 1
+
+
+def test_a_worker_that_was_not_seen_a_few_times_is_let_alone(says):
+    busy, unseen = status("1 active, 0 idle", a="Running"), status("0 active, 0 idle", a="Running")
+    few = [unseen] * (experiments.GONE - 1)
+    asked = says(*few, busy, *few, EMPTY)
+    assert experiments.work() is False
+    assert set(asked[1:]) == {"queue status"}
+
+
+def test_another_worker_goes_on_with_the_queue_of_a_dead_one(says):
+    asked = says(*[status("0 active, 0 idle", a="Queued")] * experiments.GONE, EMPTY)
+    assert experiments.work() is False
+    assert [each for each in asked if each != "queue status"] == ["queue start", "queue start"]
+
+
+@pytest.mark.parametrize("workers", ["0 active, 0 idle", "0 active, 1 idle"])
+def test_what_no_worker_runs_is_given_up(says, workers):
+    left = status(workers, a="Running", b="Queued", c="Running")
+    asked = says(*[left] * experiments.GONE, EMPTY)
+    assert experiments.work() is True
+    assert [each for each in asked if each != "queue status"] == ["queue start", "queue kill a c", "queue start"]
+
+
+def test_ctrl_c_stops_the_worker(says, monkeypatch):
+    asked = says(status("1 active, 0 idle", a="Running"))
+    monkeypatch.setattr(experiments.time, "sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        experiments.work()
+    assert asked[-1] == "queue stop --kill"
+
+
+def test_json_is_found_between_warnings(says):
+    content = [{"rev": "workspace", "experiments": [{"a": [1, 2]}]}]
+    says(f"WARNING: [x] is old\n{json.dumps(content)}\nWARNING: [{{]\n", key=("exp", "show", "--json"))
+    assert experiments.show() == content
+
+
+@pytest.mark.parametrize("words", ["nothing", '[{"rev": '])
+def test_no_json_is_told(says, words):
+    says(words, key=("exp", "show", "--json"))
+    with pytest.raises(UserError, match="gave no JSON"):
+        experiments.show()
+
+
+@pytest.fixture
+def program(monkeypatch):
+    """Have the program dvc end with these status and words, one after the other; returns its command lines."""
+
+    def tell(*answers):
+        called, rest = [], list(answers)
+
+        def started(command, **how):
+            called.append(command[3:])
+            code, words = rest.pop(0)
+            if "stdout" in how:
+                how["stdout"].write(words)
+            return subprocess.CompletedProcess(command, code)
+
+        monkeypatch.setattr(experiments.subprocess, "run", started)
+        return called
+
+    return tell
+
+
+LOCKED = (255, "ERROR: Unable to acquire lock. Most likely another DVC process is running")
+
+
+def test_another_dvc_process_is_waited_for(program):
+    called = program(LOCKED, (255, "'a' is busy, see .dvc/tmp/exps/rwlock"), (0, "words"))
+    assert experiments.dvc("exp", "show") == "words"  # and none of what was said before
+    assert called == [["exp", "show"]] * 3
+
+
+def test_not_for_ever_and_not_after_other_errors(program, monkeypatch):
+    monkeypatch.setattr(experiments, "LOCKED", 2)
+    called = program(LOCKED, LOCKED, LOCKED)
+    with pytest.raises(UserError, match=r"`dvc exp run --queue \.\.\.` failed: ERROR: Unable"):
+        experiments.dvc("exp", "run", "--queue", "evaluate")
+    assert len(called) == 3
+    called = program((1, "ERROR: no stage"))
+    with pytest.raises(UserError, match="no stage"):
+        experiments.dvc("exp", "run")
+    assert len(called) == 1
+
+
+def test_repro_waits_by_itself_because_its_words_are_not_caught(program):
+    called = program((0, ""), (1, ""))
+    experiments.repro(["a", "b"])
+    assert called == [["--wait-for-lock", "repro", "a", "b"]]
+    with pytest.raises(UserError, match="repro a` failed"):
+        experiments.repro(["a"])
+
+
+def test_the_image_tables_stage():
+    assert experiments.image_table("synthetic") == "data/dvc.yaml:index-synthetic"
+    assert experiments.image_table("mars") == "data/dvc.yaml:index@mars"
+
+
+# what git says
+
+
+@pytest.fixture
+def git(tmp_path, monkeypatch):
+    """A repository with a commit, and a function that runs git there."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        name = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+        done = subprocess.run(["git", *name, *words], check=True, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    for file in ("params.yaml", "data/dvc.lock", "src/a.py"):
+        (tmp_path / file).parent.mkdir(exist_ok=True)
+        (tmp_path / file).write_text("x\n")
+    run("init", "-q")
+    run("add", "-A")
+    run("commit", "-qm", "first")
+    return run
+
+
+@pytest.mark.parametrize(
+    ("file", "same"),
+    [("params.yaml", True), ("data/dvc.lock", True), ("dvc.lock", True), (".dvc/tmp/x", True), ("src/a.py", False)],
+)
+def test_an_edited_file_makes_another_experiment_but_values_and_locks_do_not(git, tmp_path, file, same):
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text("other\n")
+    git("add", "-A")
+    if same:
+        experiments.committed()
+    else:
+        with pytest.raises(UserError, match=f"commit first, since results belong to a commit: {file} changed"):
+            experiments.committed()
+    git("commit", "-qm", "experiment")
+    revision = git("rev-parse", "HEAD")
+    git("reset", "-q", "--hard", "HEAD~")
+    assert experiments.same_code(revision) is same
+    assert not experiments.same_code("0" * 40)  # one that is gone

@@ -46,7 +46,8 @@ class Table:
     def only(self, names: Sequence[str] | None) -> "Table":
         """The same with the named rows alone; None for all. UserError for a name that no row has."""
         by_name = {row.name: row for row in self.rows}
-        chosen = self.rows if names is None else [choose(by_name, name, f"row of table {self.name}") for name in names]
+        wanted = by_name if names is None else dict.fromkeys(names)
+        chosen = [choose(by_name, name, f"row of table {self.name}") for name in wanted]
         return replace(self, rows=chosen)
 
 

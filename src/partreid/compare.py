@@ -5,18 +5,26 @@ Its pictures are partreid.report.comparison, its page partreid.report.leaderboar
 
 import csv
 import io
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from partreid.experiments import Metrics, spread
+from partreid.files import code
 from partreid.params import Params
 from partreid.published import Published
 
 MEASURES = {"mAP": "mAP", "rank1": "Rank-1", "mINP": "mINP"}
 BASELINE = "bot"
+# the code that decides a cost: what stands by itself in partreid is what methods have apart
+CODE = (
+    *("methods", "backbones", "losses", "training", "pretraining", "labels", "tools"),
+    *("costs.py", "strips.py", "crops.py", "bilinear.py"),
+)
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Board:
-    """revision: of the code that the results belong to. device: where the costs were measured."""
+    """revision: of the code that the results belong to. device: where, and by which code, the costs were measured."""
 
     dataset: str
     recipe: str
@@ -218,27 +226,45 @@ def as_csv(board: Board) -> str:
 
 
 def deciding(p: Params, model: str) -> dict[str, Any]:
-    """All in params.yaml that a method's cost depends on; a measurement of other values is out of date."""
+    """All that a method's cost depends on; a measurement of other values or other code is out of date."""
     recipe, options = p.recipe_of(model)
     training = {name: getattr(recipe, name) for name in ("backbone", "height", "width", "optimizer")}
-    tools = {kind: [label.tool, label.options] for kind, label in p.labels.items()}
-    return {"training": training, "options": options, "at_test": p.at_test.get(model, {}), "labels": tools}
+    labels = {kind: [label.tool, label.options] for kind, label in p.labels.items()}
+    return {
+        "training": {**training, "device": p.train.device, "precision": p.train.precision},
+        "options": options,
+        "at_test": p.at_test.get(model, {}),
+        "labels": labels,
+        "tools": p.tools,
+        "code": code(*CODE),
+    }
 
 
 def measured(about: Mapping[str, Any], p: Params, costs: Mapping[str, Cost]) -> dict[str, Any]:
-    """What speed.json holds. about: device, batch, rounds."""
+    """What speed.json holds. about: device, revision, batch, rounds."""
     return {**about, "methods": {model: {**asdict(each), "of": deciding(p, model)} for model, each in costs.items()}}
 
 
-def still_true(content: Mapping[str, Any], p: Params, models: Sequence[str]) -> dict[str, Cost] | None:
-    """The costs that speed.json holds, or None when a model is missing or was measured with other values.
+def recorded(path: Path, p: Params, models: Sequence[str]) -> tuple[dict[str, Cost], str] | None:
+    """The costs that a speed.json holds, and where they were measured.
 
-    Only costs of one run can be compared, so it is all or none.
+    None when there is none, a model is missing, or was measured with other values or other code: only costs of one run
+    can be compared, so it is all or none.
     """
     costs = {}
-    for model in models:
-        block = dict(content["methods"].get(model, {}))
-        if block.pop("of", None) != deciding(p, model):
-            return None
-        costs[model] = Cost(**block)
-    return costs
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        for model in models:
+            block = dict(content["methods"][model])
+            if block.pop("of") != deciding(p, model):
+                return None
+            costs[model] = Cost(**block)
+        return costs, f"{content['device']} (revision {content['revision']})"
+    except (FileNotFoundError, KeyError, TypeError, ValueError):  # another version's file, or one edited by hand
+        return None
+
+
+def short(revision: str) -> str:
+    """A git revision with twelve digits of its hash, and still "-dirty" where it was."""
+    commit, *changed = revision.split("-")
+    return "-".join([commit[:12], *changed])

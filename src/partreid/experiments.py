@@ -1,13 +1,14 @@
 """Experiments through DVC's queue: what is known, what is to be run, and having it run.
 
-An experiment is known by its parameters alone: it has been run if there is one on the same commit whose params.yaml is
-the same. So what was begun is taken up by asking again, and nothing is run twice.
+An experiment is known by its parameters, its code and its image table: it has been run if there is one on the same
+commit where all three are the same. So what was begun is taken up by asking again, and nothing is run twice.
 """
 
 import copy
 import hashlib
 import json
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -19,11 +20,14 @@ from typing import Any
 import numpy as np
 
 from partreid.errors import UserError
+from partreid.files import alone, scratch_root
 
 PAUSE = 10  # seconds between two looks at the queue
-GONE = 12  # looks in a row without a worker that show it has died; on a busy machine a living one may miss some
+GONE = 12  # looks in a row without a worker at work that show it has died; on a busy machine a living one may miss some
 LOCKED = 30  # how many times another DVC process may be waited for
 AT_WORK = ("Unable to acquire lock", ".dvc/tmp/exps/")  # what DVC says when another of its processes is at work
+# what decides a result beside params.yaml, as git's paths: all that is tracked but what DVC writes itself
+CODE = (".", ":!params.yaml", ":!*dvc.lock", ":!.dvc/tmp")
 
 Metrics = Mapping[str, Mapping[str, float]]
 """Protocol -> measure -> value, 0..1."""
@@ -76,48 +80,76 @@ def override(path: str, value: Any) -> str:
 def state(shown: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> tuple[str, Metrics | None]:
     """How far the experiment with the parameters `wanted` is: "done" with its metrics, "queued" (or running), or "new".
 
-    shown: what `dvc exp show --json` prints. Experiments that failed or whose metrics are gone are new.
+    shown: what `dvc exp show --json` prints, the working tree first. Experiments that failed, whose metrics are gone,
+    or that had other code or another image table are new.
     """
     metrics_file = f"results/{wanted['dataset']}/{wanted['model']}/metrics.json"
     found = "new"
-    for commit in shown:
-        for entry in commit.get("experiments") or []:
-            data = (entry.get("revs") or [{}])[0].get("data") or {}
-            if data.get("params", {}).get("params.yaml", {}).get("data") != wanted:
-                continue
-            metrics = data.get("metrics", {}).get(metrics_file, {}).get("data")
-            progress = (entry.get("executor") or {}).get("state", "success")
-            if progress == "success" and metrics:
-                return "done", metrics
-            if progress in ("queued", "running"):
-                found = "queued"
+    for entry in entries(shown):
+        revision = (entry.get("revs") or [{}])[0]
+        data = revision.get("data") or {}
+        if data.get("params", {}).get("params.yaml", {}).get("data") != wanted:
+            continue
+        if not (same_images(data, shown[0].get("data") or {}, wanted["dataset"]) and same_code(revision["rev"])):
+            continue
+        metrics = data.get("metrics", {}).get(metrics_file, {}).get("data")
+        progress = (entry.get("executor") or {}).get("state", "success")
+        if progress == "success" and metrics:
+            return "done", metrics
+        if progress in ("queued", "running"):
+            found = "queued"
     return found, None
 
 
+def entries(shown: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The experiments among what `dvc exp show --json` prints."""
+    return [entry for commit in shown for entry in commit.get("experiments") or []]
+
+
+def same_images(data: Mapping[str, Any], here: Mapping[str, Any], dataset: str) -> bool:
+    """Whether an experiment had the image table of the working tree, whose entry is `here`.
+
+    It is only another one where DVC knows both: a dvc.lock may have been thrown away.
+    """
+    file = f"data/index/{dataset}.parquet"
+    return len({each.get("outs", {}).get(file, {}).get("hash") for each in (data, here)} - {None}) < 2
+
+
 def complete(
-    experiments: Sequence[Experiment], title: str, dry: bool = False, before: Callable[[], None] = lambda: None
+    experiments: Sequence[Experiment], title: str, before: Callable[[], None], dry: bool = False
 ) -> list[Metrics | None] | None:
     """Have all that is not done yet run, and return everything's metrics; None for one that failed.
 
-    dry: only print what would be run; no result. before: called before anything new is queued.
+    dry: only print what would be run; no result. before: makes the image table and whatever else all experiments need.
     """
     known = show()
     states = [state(known, each.wanted)[0] for each in experiments]
     counts = ", ".join(f"{states.count(word)} {word}" for word in ("done", "queued", "new"))
     print(f"{title}: {len(states)} runs, {counts}", flush=True)
-    new = [each for each, word in zip(experiments, states, strict=True) if word == "new"]
     if dry:
-        print("".join(f"dvc {' '.join(each.command())}\n" for each in new), end="")
+        new = [each for each, word in zip(experiments, states, strict=True) if word == "new"]
+        print("".join(f"dvc {shlex.join(each.command())}\n" for each in new), end="")
         return None
     if states.count("done") < len(states):
-        committed()
-        if new:
+        with alone(scratch_root() / "experiments"):  # two would queue the same
+            committed()
             before()
-        for each in new:
-            dvc(*each.command())
-        work()
+            while queue_new(experiments):
+                pass
         known = show()
     return [state(known, each.wanted)[1] for each in experiments]
+
+
+def queue_new(experiments: Sequence[Experiment]) -> bool:
+    """Queue what is new and wait for the queue; returns whether something is to be queued again, see `work`."""
+    known = show()
+    names = {entry.get("name") for entry in entries(known)}
+    for each in experiments:
+        if state(known, each.wanted)[0] == "new":
+            if each.identifier in names:  # it failed, its metrics are gone, or its images were others
+                dvc("exp", "remove", each.identifier)
+            dvc(*each.command())
+    return work()
 
 
 def all_there(experiments: Sequence[Experiment], results: Sequence[Metrics | None]) -> None:
@@ -155,45 +187,72 @@ def dvc(*arguments: str) -> str:
 
 
 def repro(targets: Iterable[str]) -> None:
-    """`dvc repro` of stages, which say what they do."""
-    command = ["repro", *targets]
+    """`dvc repro` of stages, which say what they do; when another DVC process is at work, after it."""
+    command = ["--wait-for-lock", "repro", *targets]
     if subprocess.run([sys.executable, "-m", "dvc", *command], check=False).returncode:
         raise UserError(f"`dvc {' '.join(command)}` failed")
 
 
-def work() -> None:
-    """Have DVC's worker do all that is queued, and wait. Ctrl-C stops the worker and what it runs."""
-    shown, missed = "", 0
+def image_table(dataset: str) -> str:
+    """The stage that makes a data set's image table."""
+    return f"data/dvc.yaml:{'index-synthetic' if dataset == 'synthetic' else f'index@{dataset}'}"
+
+
+def work() -> bool:
+    """Have DVC's worker do all that is queued, and wait. Ctrl-C stops the worker and what it runs.
+
+    Returns whether a worker died at something. DVC says for ever that it is running, so it is made to count as failed.
+    """
+    shown, missed, lost = "", 0, False
     dvc("queue", "start")
     try:
-        while True:
-            *tasks, workers = [line.split() for line in dvc("queue", "status").splitlines() if line.strip()]
-            left = {task[1]: task[-1] for task in tasks if task[-1] in ("Queued", "Running")}
-            if not left:
-                return
-            running = ", ".join(name for name, status in left.items() if status == "Running")
-            if (now := f"{len(left)} to go; {running or 'between two'}") != shown:
+        while (looked := queue())[0]:
+            left, at_work = looked
+            running = [name for name, status in left.items() if status == "Running"]
+            if (now := f"{len(left)} to go; {', '.join(running) or 'between two'}") != shown:
                 print(f"{time.strftime('%H:%M:%S')}  {now}", flush=True)
                 shown = now
-            missed = missed + 1 if workers[2:] == ["0", "active,", "0", "idle"] else 0
-            if missed == GONE:  # a second worker beside a living one would fail: both would train the same
-                dvc("queue", "start")
+            missed = 0 if at_work else missed + 1
+            if missed == GONE:
+                if running:
+                    dvc("queue", "kill", *running)
+                    lost = True
+                dvc("queue", "start")  # not earlier: a second worker beside a living one would train the same
                 missed = 0
             time.sleep(PAUSE)
     except KeyboardInterrupt:
         dvc("queue", "stop", "--kill")
         raise
+    return lost
+
+
+def queue() -> tuple[dict[str, str], bool]:
+    """The names of what is "Queued" or "Running", and whether a worker is at work on any of it."""
+    words = dvc("queue", "status")
+    tasks = [line.split() for line in words.splitlines() if line.strip()]
+    left = {task[1]: task[-1] for task in tasks if task[-1] in ("Queued", "Running")}
+    return left, "Worker status: 0 active" not in words
 
 
 def show() -> list[dict[str, Any]]:
-    """What `dvc exp show` knows of this commit's experiments."""
+    """What `dvc exp show` knows of this commit's experiments, after the working tree."""
     words = dvc("exp", "show", "--json")
-    return json.loads(words[words.index("[{") :])  # after warnings
+    try:
+        return json.JSONDecoder().raw_decode(words, words.index("[{"))[0]  # between warnings
+    except ValueError as error:
+        raise UserError(f"`dvc exp show --json` gave no JSON: {words.strip()[-1000:]}") from error
+
+
+def same_code(revision: str) -> bool:
+    """Whether an experiment, a git revision, had the commit's code: `dvc exp run` takes edited files along."""
+    command = ["git", "diff", "--quiet", "HEAD", revision, "--", *CODE]
+    return not subprocess.run(command, check=False, capture_output=True).returncode
 
 
 def committed() -> None:
-    """Raise a UserError if a tracked file other than params.yaml differs from the commit the results will belong to."""
-    command = ["git", "status", "--porcelain", "--untracked-files=no"]
+    """Raise a UserError if a file that decides results differs from the commit which they will belong to."""
+    command = ["git", "status", "--porcelain", "--untracked-files=no", "--", *CODE]
     changes = subprocess.run(command, check=False, capture_output=True, text=True).stdout.splitlines()
-    if files := [line[3:] for line in changes if line[3:] != "params.yaml"]:
-        raise UserError(f"commit first, since results belong to a commit: {', '.join(files[:5])} changed")
+    if changes:
+        files = ", ".join(line[3:] for line in changes[:5])
+        raise UserError(f"commit first, since results belong to a commit: {files} changed")

@@ -3,6 +3,9 @@
 import json
 import runpy
 import sys
+import time
+from collections import defaultdict
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 import yaml
 
 from partreid import compare, params, records
+from partreid.errors import UserError
 from partreid.labels.pieces import Program
 
 
@@ -38,13 +42,15 @@ def here(project, tmp_path, monkeypatch):
 
 
 def test_it_writes_what_the_leaderboard_reads(speed, here, monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["speed.py", "--models", "pcb", "bot", "--batch", "8", "--rounds", "1"])
+    monkeypatch.setattr(sys, "argv", ["speed.py", "--models", "pcb", "bot", "pcb", "--batch", "8", "--rounds", "1"])
     speed["main"]()
     out = capsys.readouterr().out
     assert "| bot |" in out
+    assert out.count("| pcb |") == 1
     assert "recipe laptop, batch 8, best of 1 rounds" in out
     content = json.loads((here / "results/compare/synthetic/speed.json").read_text())
-    costs = compare.still_true(content, params.load(), ["bot", "pcb"])
+    assert content["revision"]
+    costs, _ = compare.recorded(here / "results/compare/synthetic/speed.json", params.load(), ["bot", "pcb"])
     assert costs["bot"].numbers == 1280
     assert costs["pcb"].numbers == 6 * 128
     assert all(cost.train > 0 and cost.test > 0 for cost in costs.values())
@@ -52,21 +58,81 @@ def test_it_writes_what_the_leaderboard_reads(speed, here, monkeypatch, capsys):
     assert costs["bot"].labels == []
 
 
+def test_as_many_clusters_as_the_label_has(speed, here, monkeypatch):
+    values = yaml.safe_load((here / "params.yaml").read_text())
+    values["labels"]["poses"]["clusters"] = values["methods"]["fsam"]["branches"] = 5
+    values["at_test"]["fsam"]["stream"] = "shape"
+    (here / "params.yaml").write_text(yaml.safe_dump(values))
+    monkeypatch.setitem(speed["main"].__globals__, "labels", lambda *_: defaultdict(float))
+    monkeypatch.setattr(sys, "argv", ["speed.py", "--models", "fsam", "--batch", "8", "--rounds", "1"])
+    speed["main"]()
+    costs, _ = compare.recorded(here / "results/compare/synthetic/speed.json", params.load(), ["fsam"])
+    assert costs["fsam"].numbers > 0
+
+
 @pytest.mark.usefixtures("here")
-def test_labels_cost_their_tools_and_their_stages(speed, monkeypatch):
+@pytest.mark.parametrize(("option", "number"), [("--batch", "7"), ("--rounds", "0"), ("--images", "0")])
+def test_numbers_that_cannot_be(speed, monkeypatch, capsys, option, number):
+    monkeypatch.setattr(sys, "argv", ["speed.py", option, number])
+    with pytest.raises(SystemExit):
+        speed["main"]()
+    assert f"argument {option}: must be" in capsys.readouterr().err
+
+
+def test_the_values_are_checked_first(speed, here, monkeypatch):
+    values = yaml.safe_load((here / "params.yaml").read_text())
+    values["methods"]["bot"]["margn"] = 1
+    (here / "params.yaml").write_text(yaml.safe_dump(values))
+    monkeypatch.setattr(sys, "argv", ["speed.py"])
+    with pytest.raises(UserError, match=r"unknown key methods\.bot\.margn"):
+        speed["main"]()
+    monkeypatch.setattr(sys, "argv", ["speed.py", "--dataset", "nothing"])
+    with pytest.raises(UserError, match="unknown data set 'nothing'"):
+        speed["main"]()
+
+
+@pytest.fixture
+def look(speed, monkeypatch):
+    """Tools and labels that do nothing but say what they look at; a label's `build` takes a fifth of a second."""
     seen = []
-    monkeypatch.setitem(speed["labels"].__globals__, "each", lambda work, images: seen.append((work, images)) or 0.5)
-    monkeypatch.setitem(
-        speed["TOOLS"],
-        "blazepose",
-        type("Tool", (), {"build": lambda *_, **options: ({}, f"looks {options['looks']}")}),
-    )
-    monkeypatch.setattr(speed["native"], "build", lambda name, tool, *_: ({}, f"{name} from {tool}"))
+
+    def works(what, waits=0.0):
+        time.sleep(waits)
+        return {}, lambda start, stop: seen.append((what, start, stop)) or {}
+
+    def tool(name):
+        return type("Tool", (), {"build": lambda *_, **options: works(f"{name} {options.get('looks')}")})
+
+    for name in speed["TOOLS"]:
+        monkeypatch.setitem(speed["TOOLS"], name, tool(name))
+    monkeypatch.setattr(speed["native"], "build", lambda name, tool, *_: works(f"{name} from {tool}", 0.2))
+    return seen
+
+
+@pytest.mark.usefixtures("here")
+def test_labels_cost_their_tools_and_their_stages(speed, look):
     p = params.load()
     assert speed["labels"](p, "synthetic", [], 4) == {}
-    found = speed["labels"](p, "synthetic", ["schp", "poses"], 4)
-    assert found == {"tool blazepose": 0.5, "label poses": 0.5, "label schp": 0.5}  # the tool once
-    assert seen == [("looks 3", 4), ("poses from blazepose", 4), ("schp from blazepose", 4)]
+    found = speed["labels"](p, "synthetic", ["schp", "poses"], 8)
+    assert list(found) == ["tool blazepose", "label poses", "label schp"]  # the tool once
+    assert [each for each in look if each[2] == 8] == [
+        ("blazepose 3", 0, 8),
+        ("poses from blazepose", 0, 8),
+        ("schp from blazepose", 0, 8),
+    ]
+    assert 0 < found["tool blazepose"] < 0.02
+    assert 0.2 / 8 <= found["label poses"] < 0.05  # with its part of what is done once
+
+
+@pytest.mark.usefixtures("here")
+def test_what_is_imported_or_run_elsewhere_is_not_timed_nor_built(speed, look):
+    p = params.load()
+    for tool in ("alphapose", "openpifpaf_files", "densepose_files", "schp_files", "openpose_files"):
+        p = replace(p, labels={"pifpaf": replace(p.labels["pifpaf"], tool=tool)})
+        found = speed["labels"](p, "synthetic", ["pifpaf"], 4)
+        assert found[f"tool {tool}"] is None
+        assert found["label pifpaf"] > 0
+    assert {what.split()[0] for what, *_ in look} == {"pifpaf"}
 
 
 @pytest.mark.usefixtures("here")
@@ -76,11 +142,14 @@ def test_a_label_may_have_two_tools(speed):
     assert list(speed["sources"](p, ["schp"])) == ["tool blazepose", "tool densepose", "label schp"]
 
 
-def test_work_is_timed_warm_and_programs_are_not(speed):
+@pytest.mark.usefixtures("here")
+def test_work_is_timed_warm_and_programs_are_not(speed, monkeypatch):
     calls = []
     assert 0 < speed["each"](lambda start, stop: calls.append((start, stop)) or {}, 10) < 0.1
     assert calls == [(0, 4), (0, 10)]
-    assert speed["each"](Program(("tool",)), 10) is None
+    program = type("Tool", (), {"build": lambda *_, **__: ({}, Program(("tool",)))})
+    monkeypatch.setitem(speed["TOOLS"], "openpifpaf", program)
+    assert speed["of_tool"](params.load(), "openpifpaf", None, 10) is None
     assert speed["total"]([0.1, None]) is None
     assert speed["total"]([0.1, 0.2]) == pytest.approx(0.3)
     assert speed["total"]([]) == 0
