@@ -1,0 +1,104 @@
+"""What counts as done and what becomes of a dead worker's runs, by the real dvc, in a project of two small stages."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from partreid import experiments
+
+FILES = {
+    "params.yaml": "model: bot\ndataset: d\ntrain:\n  seed: 1\n",
+    "dvc.yaml": """
+stages:
+  evaluate:
+    cmd: python src/run.py ${train.seed} results/${dataset}/${model}/metrics.json
+    deps:
+      - data/index/d.parquet
+      - src/run.py
+    params:
+      - train.seed
+    metrics:
+      - results/${dataset}/${model}/metrics.json
+""",
+    "data/dvc.yaml": """
+stages:
+  index:
+    wdir: ..
+    cmd: mkdir -p data/index && cp $DVC_ROOT/tmp/images data/index/d.parquet
+    outs:
+      - data/index/d.parquet
+""",
+    # the accuracy of a seed; where a file tells it to, it kills its worker first and then does nothing
+    "src/run.py": """
+import json, os, pathlib, signal, sys, time
+seed, out = sys.argv[1:]
+root = pathlib.Path(os.environ["DVC_ROOT"])
+if (root / "tmp/kill").exists():
+    (root / "tmp/kill").unlink()
+    os.kill(int((root / ".dvc/tmp/exps/celery/dvc-exp-worker-1.pid").read_text()), signal.SIGKILL)
+    time.sleep(600)
+pathlib.Path(out).parent.mkdir(parents=True, exist_ok=True)
+pathlib.Path(out).write_text(json.dumps({"general": {"mAP": int(seed) / 10}}))
+""",
+    ".gitignore": "/tmp/\n/data/index/\n/results/\n",
+    "tmp/images": "first",
+}
+
+
+def run(*command: str) -> None:
+    subprocess.run(command, check=True, capture_output=True)
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """The project's folder, with one commit."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))  # as in a queued run
+    monkeypatch.setattr(experiments, "PAUSE", 1)
+    monkeypatch.setattr(experiments, "GONE", 6)
+    for name, text in FILES.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    run("git", "init", "-q")
+    run("dvc", "init", "-q")
+    run("git", "add", "-A")
+    run("git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "-qm", "project")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_runs_are_known_by_values_code_and_images_and_survive_their_worker(here, capfd):
+    values = yaml.safe_load(FILES["params.yaml"])
+
+    def ask(*seeds):
+        runs = [experiments.experiment(f"s{seed}", values, {"train.seed": seed}) for seed in seeds]
+        found = experiments.complete(runs, "T", before=lambda: experiments.repro(["data/dvc.yaml:index"]))
+        assert found == [{"general": {"mAP": seed / 10}} for seed in seeds]
+        return capfd.readouterr().out
+
+    (here / "tmp/kill").touch()
+    assert "2 runs, 0 done, 0 queued, 2 new" in ask(2, 3)
+    assert not (here / "tmp/kill").exists()
+    assert "2 runs, 2 done, 0 queued, 0 new" in ask(2, 3)
+
+    with (here / "src/run.py").open("a") as file:
+        file.write("# edited\n")
+    run("dvc", "exp", "run", "-S", "train.seed=4", "evaluate")
+    run("git", "checkout", "src", "params.yaml")
+    assert "1 runs, 0 done, 0 queued, 1 new" in ask(4)
+
+    (here / "tmp/images").write_text("second")
+    run("dvc", "repro", "-f", "data/dvc.yaml:index")
+    assert "1 runs, 0 done, 0 queued, 1 new" in ask(3)
+    assert "1 runs, 1 done, 0 queued, 0 new" in ask(3)
+
+    shutil.rmtree(here / ".dvc/cache")
+    shutil.rmtree(here / ".dvc/tmp")
+    assert "1 runs, 0 done, 0 queued, 1 new" in ask(2)
