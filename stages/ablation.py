@@ -3,9 +3,10 @@
 Usage: python stages/ablation.py PAPER TABLE [--rows NAME ...] [--seeds 1 2] [--dataset NAME] [--dry]
 For example `make ablation paper=mpn table=1 seeds="1 2"`. The tables are in ablations.yaml.
 
-Rows that `dvc exp show` lists are not run again, so a second call takes up what the first left; `dvc queue logs` shows
-what the worker is doing. Experiments belong to a commit; after a new one they are queued again, and DVC's run cache
-gives back every stage that it left as it was. Ctrl-C stops the worker too; a training goes on from its last epoch.
+Rows that `dvc exp show` lists with the same values, code and image table are not run again, so a second call takes up
+what the first left; `dvc queue logs` shows what the worker is doing. Experiments belong to a commit; after a new one
+they are queued again, and DVC's run cache gives back every stage that it left as it was. Ctrl-C stops the worker too; a
+training goes on from its last epoch.
 Writes results/ablation/PAPER-TABLE-DATASET.md.
 """
 

@@ -3,9 +3,10 @@
 Usage: python stages/compare.py [--models bot mpn ...] [--dataset NAME] [--seeds 1 2 3] [--dry]
 For example `make compare dataset=market1501 seeds="1 2"`. Everything else is as params.yaml has it.
 
-Runs that `dvc exp show` lists are not run again, so a second call takes up what the first left; `dvc queue logs` shows
-what the worker is doing. Experiments belong to a commit; after a new one they are queued again, and DVC's run cache
-gives back every stage that it left as it was. Ctrl-C stops the worker too; a training goes on from its last epoch.
+Runs that `dvc exp show` lists with the same values, code and image table are not run again, so a second call takes up
+what the first left; `dvc queue logs` shows what the worker is doing. Experiments belong to a commit; after a new one
+they are queued again, and DVC's run cache gives back every stage that it left as it was. Ctrl-C stops the worker too; a
+training goes on from its last epoch.
 The methods' labels are made first, by `dvc repro`. Costs are measured last, when nothing else runs, by
 benchmarks/speed.py; again only if params.yaml or the code says something else of a method, or speed.json is deleted.
 Writes leaderboard.md, .csv and .html, accuracy.png and cost.png to results/compare/DATASET/, of whatever has run. With

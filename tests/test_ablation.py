@@ -1,6 +1,9 @@
 """Ablation tables: the project's own file and the Markdown."""
 
 import json
+import runpy
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -148,3 +151,24 @@ def test_the_rows_of_bpbreids_third_table_share_one_training(project):
 def test_the_make_target_and_the_stage_name_each_other(project):
     assert "stages/ablation.py" in (project / "Makefile").read_text()
     assert Path(project / "stages/ablation.py").is_file()
+
+
+def test_a_seed_named_twice_is_run_once_on_an_image_table_made_before(project, tmp_path, monkeypatch):
+    stage = runpy.run_path(str(project / "stages/ablation.py"))
+    for name in ("params.yaml", "ablations.yaml"):
+        shutil.copy(project / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    asked = []
+
+    def complete(experiments, _, before, dry):
+        assert not dry
+        asked.extend(each.name for each in experiments)
+        before()
+        return [{"general": {"mAP": 0.2, "rank1": 0.3}}] * len(experiments)
+
+    monkeypatch.setattr(stage["experiments"], "complete", complete)
+    monkeypatch.setattr(stage["experiments"], "repro", asked.extend)
+    monkeypatch.setattr(sys, "argv", ["ablation.py", "mpn", "1", "--rows", "Baseline", "--seeds", "2", "2", "1"])
+    stage["main"]()
+    assert asked == ["mpn-1-Baseline-s2", "mpn-1-Baseline-s1", "data/dvc.yaml:index-synthetic"]
+    assert "seeds 2, 1;" in (tmp_path / "results/ablation/mpn-1-synthetic.md").read_text()

@@ -93,10 +93,9 @@ def state(shown: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> tupl
         if not (same_images(data, shown[0].get("data") or {}, wanted["dataset"]) and same_code(revision["rev"])):
             continue
         metrics = data.get("metrics", {}).get(metrics_file, {}).get("data")
-        progress = (entry.get("executor") or {}).get("state", "success")
-        if progress == "success" and metrics:
+        if progress(entry) == "success" and metrics:
             return "done", metrics
-        if progress in ("queued", "running"):
+        if progress(entry) in ("queued", "running"):
             found = "queued"
     return found, None
 
@@ -104,6 +103,11 @@ def state(shown: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> tupl
 def entries(shown: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
     """The experiments among what `dvc exp show --json` prints."""
     return [entry for commit in shown for entry in commit.get("experiments") or []]
+
+
+def progress(entry: Mapping[str, Any]) -> str:
+    """Of an experiment: "queued", "running", "failed" or "success"."""
+    return (entry.get("executor") or {}).get("state", "success")
 
 
 def same_images(data: Mapping[str, Any], here: Mapping[str, Any], dataset: str) -> bool:
@@ -143,10 +147,10 @@ def complete(
 def queue_new(experiments: Sequence[Experiment]) -> bool:
     """Queue what is new and wait for the queue; returns whether something is to be queued again, see `work`."""
     known = show()
-    names = {entry.get("name") for entry in entries(known)}
+    ended = {entry.get("name") for entry in entries(known) if progress(entry) == "success"}
     for each in experiments:
         if state(known, each.wanted)[0] == "new":
-            if each.identifier in names:  # it failed, its metrics are gone, or its images were others
+            if each.identifier in ended:  # its metrics are gone, or its images were others
                 dvc("exp", "remove", each.identifier)
             dvc(*each.command())
     return work()
