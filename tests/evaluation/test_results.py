@@ -25,6 +25,7 @@ def _table(cameras=True, n=400):
             "camid": int(random.integers(0, 4)) if cameras else None,
             "clothes_id": int(random.integers(0, 3)),
             "occluded": bool(random.integers(0, 2)),
+            "misaligned": i % 3 == 0,
             "width": 64,
             "height": 128,
             "sha1": "",
@@ -78,7 +79,7 @@ def test_shapes_of_what_is_written():
         assert values["queries"] == len(result.query), name
         assert np.isin(pid[result.query], pid[result.top]).all()
     rows = list(csv.DictReader(io.StringIO(cmc_csv(results))))
-    assert len(rows) == 4 * 50
+    assert len(rows) == len(PROTOCOLS["synthetic"]) * 50
     assert [row["rank"] for row in rows if row["protocol"] == "general"] == [str(i) for i in range(1, 51)]
     assert float(rows[0]["cmc"]) == summary(results["general"])["rank1"]
     written = ranks_table(results).to_pylist()
