@@ -36,7 +36,7 @@ speed: setup ## measure again what the leaderboard says of all methods' costs: m
 	@python benchmarks/speed.py $(if $(dataset),--dataset $(dataset))
 
 test: setup lint ## lint and all tests
-	@echo "== pytest (about eight minutes on two cores)"
+	@echo "== pytest (about twelve minutes on two cores)"
 	@start=$$(date +%s); pytest -m "not network and not slow" && echo "== passed in $$(( $$(date +%s) - start )) s"
 
 lint: setup ## ruff and mypy
