@@ -42,21 +42,21 @@ def main() -> None:
     p = params.load()
     weights = given.weights or Run(p.model, p.dataset, p.dataset).weights
     trained, digest = methods.load(weights), files.sha256(weights)
-    folder_given = given.gallery.is_dir()
-    # photos are embedded as the gallery was
-    at_test = p.at_test.get(trained.header["model"], {}) if folder_given else galleries.at_test(given.gallery)
-    trained.method.use(**at_test)
     device = device_of(p.train.device)
     asked, skipped = galleries.readable(given.query)
     if skipped:
         raise UserError(f"cannot search by {skipped[0][0]}: {skipped[0][1]}")
-    query = joined(galleries.embedded(trained, list(asked), device))
-    if folder_given:
-        header = {"model": trained.header["model"], "distance": trained.method.distance, "at_test": at_test}
-        header["weights"] = digest
+    if given.gallery.is_dir():
+        at_test = p.at_test.get(trained.header["model"], {})
+        trained.method.use(**at_test)
+        header = {"model": trained.header["model"], "distance": trained.method.distance}
+        header |= {"at_test": at_test, "weights": digest}
         gallery = galleries.from_folder(given.gallery, trained, header, given.out / "gallery.npz", device)
     else:
         gallery = galleries.from_file(given.gallery, digest, p)
+        at_test = gallery.stored.header.get("at_test", {})
+        trained.method.use(**at_test)  # the photos are embedded as the gallery was
+    query = joined(galleries.embedded(trained, list(asked), device))
 
     kind = given.index
     if kind == "auto":

@@ -65,11 +65,6 @@ def from_folder(folder: Path, trained: Trained, header: Mapping[str, Any], out: 
     return from_file(out, header["weights"], None)
 
 
-def at_test(file: Path) -> dict[str, Any]:
-    """The values of `at_test` that an embeddings file was made with."""
-    return dict(Stored(file).header.get("at_test", {}))
-
-
 def from_file(file: Path, weights: str, p: Params | None) -> Gallery:
     """Open an embeddings file. Of a data set's file its gallery split is searched, without junk.
 
