@@ -4,6 +4,10 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
+# what `ablation` and `compare` pass on
+EXPERIMENTS = $(if $(seeds),--seeds $(seeds)) $(if $(dataset),--dataset $(dataset)) \
+	$(foreach each,$(set),-S '$(each)') $(if $(jobs),--jobs $(jobs))
+
 .PHONY: help setup demo ablation compare speed test lint test-network test-slow clean
 
 help: ## list the targets
@@ -26,11 +30,11 @@ demo: setup ## rendered people, labels, training, evaluation, report: the defaul
 	@start=$$(date +%s); dvc repro && echo "== done in $$(( $$(date +%s) - start )) s"
 	@python -c "from partreid import params; p = params.load(); print(f'== open results/{p.dataset}/{p.model}/report.html')"
 
-ablation: setup ## a paper's table by dvc's queue: make ablation paper=mpn table=1 seeds="1 2" [dataset=market1501]
-	@python stages/ablation.py $(paper) $(table) $(if $(seeds),--seeds $(seeds)) $(if $(dataset),--dataset $(dataset))
+ablation: setup ## a paper's table by dvc's queue: make ablation paper=mpn table=1 [seeds="1 2"] [dataset=...] [set="path=value ..."] [jobs=2]
+	@python stages/ablation.py $(paper) $(table) $(EXPERIMENTS)
 
-compare: setup ## all methods in one leaderboard, by dvc's queue: make compare [seeds="1 2 3"] [dataset=...] [models="bot mpn"]
-	@python stages/compare.py $(if $(models),--models $(models)) $(if $(dataset),--dataset $(dataset)) $(if $(seeds),--seeds $(seeds))
+compare: setup ## all methods in one leaderboard, by dvc's queue: make compare [seeds="1 2 3"] [dataset=...] [models="bot mpn"] [set="path=value ..."] [jobs=2]
+	@python stages/compare.py $(if $(models),--models $(models)) $(EXPERIMENTS)
 
 speed: setup ## measure again what the leaderboard says of all methods' costs: make speed [dataset=...]
 	@python benchmarks/speed.py $(if $(dataset),--dataset $(dataset))

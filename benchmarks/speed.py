@@ -1,6 +1,7 @@
 """What every method costs, measured in one run: size, images per second in training and test, labels per image.
 
-Usage: python benchmarks/speed.py [--models bot mpn ...] [--dataset NAME] [--batch 64] [--rounds 3] [--images 64]
+Usage: python benchmarks/speed.py [--models bot mpn ...] [--dataset NAME] [-S PATH=VALUE ...] [--batch 64] [--rounds 3]
+    [--images 64]
 
 Every method as params.yaml has it (recipe, values), with random weights and made-up images and labels of the recipe's
 size, in memory before the clock starts: the network alone, without reading images. A training step includes what the
@@ -16,15 +17,14 @@ Writes results/compare/<data set>/speed.json, which the leaderboard of `make com
 
 import argparse
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
 
-from partreid import check, compare, costs, methods, params, pretraining, records
+from partreid import check, compare, costs, experiments, methods, pretraining, records
 from partreid.compare import Cost
-from partreid.errors import choose, run
+from partreid.errors import at_least, choose, run
 from partreid.files import sha256, write_json
 from partreid.labels import LABELS, native
 from partreid.labels.pieces import Program, Work
@@ -43,15 +43,13 @@ WARM = 4  # images before the clock starts: models are loaded, memory is allocat
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=list(methods.METHODS))
-    parser.add_argument("--dataset", help="params.yaml's by default")
+    experiments.changing(parser)
     parser.add_argument("--batch", type=at_least(8), default=64, help="images in a step, four of each person")
     parser.add_argument("--rounds", type=at_least(1), default=3)
     parser.add_argument("--images", type=at_least(1), default=64, help="of the data set, for the labels")
     given = parser.parse_args()
-    p = params.load()
-    dataset = given.dataset or p.dataset
-    choose(dict.fromkeys(p.datasets), dataset, "data set")
-    p = replace(p, dataset=dataset)  # some values differ by data set
+    _, _, p = experiments.asked(given)
+    dataset = p.dataset
     check.names(p)
     device = device_of(p.train.device)
     where = torch.cuda.get_device_name() if device.type == "cuda" else f"the CPU, threads: {torch.get_num_threads()}"
@@ -76,17 +74,6 @@ def main() -> None:
     about = {"device": where, "revision": compare.short(revision()), "batch": given.batch, "rounds": given.rounds}
     write_json(path, compare.measured(about, p, found))
     print(f"wrote {path}")
-
-
-def at_least(least: int) -> Callable[[str], int]:
-    """What argparse makes a number of a word with."""
-
-    def number(word: str) -> int:
-        if int(word) < least:
-            raise argparse.ArgumentTypeError(f"must be {least} or more, found {word}")
-        return int(word)
-
-    return number
 
 
 def build(p: Params, name: str, batch: int) -> tuple[Method, Recipe]:

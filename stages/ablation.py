@@ -1,7 +1,9 @@
 """Run a paper's ablation table through DVC's queue and print it beside the paper's numbers.
 
-Usage: python stages/ablation.py PAPER TABLE [--rows NAME ...] [--seeds 1 2] [--dataset NAME] [--dry]
-For example `make ablation paper=mpn table=1 seeds="1 2"`. The tables are in ablations.yaml.
+Usage: python stages/ablation.py PAPER TABLE [--rows NAME ...] [--seeds 1 2] [--dataset NAME] [-S PATH=VALUE ...]
+    [--jobs 1] [--dry]
+For example `make ablation paper=mpn table=1 seeds="1 2" set="recipes.laptop.epochs=8"`. The tables are in
+ablations.yaml.
 
 Rows that `dvc exp show` lists with the same values, code and image table are not run again, so a second call takes up
 what the first left; `dvc queue logs` shows what the worker is doing. Experiments belong to a commit; after a new one
@@ -13,8 +15,6 @@ Writes results/ablation/PAPER-TABLE-DATASET.md.
 import argparse
 from pathlib import Path
 
-import yaml
-
 from partreid import ablation, experiments, params
 from partreid.errors import run
 from partreid.files import write_text
@@ -25,21 +25,17 @@ def main() -> None:
     parser.add_argument("paper")
     parser.add_argument("table")
     parser.add_argument("--rows", nargs="+", metavar="NAME", help="some of the table's rows, all by default")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1])
-    parser.add_argument("--dataset", help="params.yaml's by default")
-    parser.add_argument("--dry", action="store_true", help="only print what would be run")
+    experiments.arguments(parser, seeds=[1])
     given = parser.parse_args()
 
-    p = params.load()
-    dataset = given.dataset or p.dataset
-    values = yaml.load(params.PARAMS.read_text(encoding="utf-8"), params.Loader)
+    values, changes, p = experiments.asked(given)
     table = ablation.read(Path("ablations.yaml"), given.paper, given.table).only(given.rows)
     seeds = list(dict.fromkeys(given.seeds))
     runs = {
         (row.name, seed): experiments.experiment(
             f"{table.paper}-{table.name}-{row.name}-s{seed}",
             values,
-            ablation.experiment(values, table, row, dataset, seed),
+            {**changes, **ablation.experiment(experiments.changed(values, changes), table, row, seed)},
         )
         for seed in seeds
         for row in table.rows
@@ -47,9 +43,9 @@ def main() -> None:
     for each in runs.values():
         params.parse(each.wanted)
 
-    images = [experiments.image_table(dataset)]
+    images = [experiments.image_table(p.dataset)]
     found = experiments.complete(
-        list(runs.values()), table.title, before=lambda: experiments.repro(images), dry=given.dry
+        list(runs.values()), table.title, before=lambda: experiments.repro(images), jobs=given.jobs, dry=given.dry
     )
     if found is None:
         return
@@ -57,10 +53,10 @@ def main() -> None:
         row.name: [metrics for (name, _), metrics in zip(runs, found, strict=True) if name == row.name and metrics]
         for row in table.rows
     }
-    what = f"{dataset}, recipe {p.recipe}, seeds {', '.join(map(str, seeds))}"
+    what = f"{p.dataset}, recipe {' '.join([p.recipe, *given.set])}, seeds {', '.join(map(str, seeds))}"
     heading = f"{table.title}. {what}; mAP / rank-1, mean ± standard deviation."
     text = f"{heading}\n\n{ablation.markdown(table, results)}\n{ablation.inequalities(table, results)}"
-    path = Path(f"results/ablation/{table.paper}-{table.name}-{dataset}.md")
+    path = Path(f"results/ablation/{table.paper}-{table.name}-{p.dataset}.md")
     write_text(path, text)
     print(f"\n{text}\nwrote {path}")
     experiments.all_there(list(runs.values()), found)

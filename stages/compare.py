@@ -1,7 +1,9 @@
 """Train and evaluate all methods on a data set through DVC's queue, and write one leaderboard.
 
-Usage: python stages/compare.py [--models bot mpn ...] [--dataset NAME] [--seeds 1 2 3] [--dry]
-For example `make compare dataset=market1501 seeds="1 2"`. Everything else is as params.yaml has it.
+Usage: python stages/compare.py [--models bot mpn ...] [--dataset NAME] [--seeds 1 2 3] [-S PATH=VALUE ...] [--jobs 1]
+    [--dry]
+For example `make compare dataset=market1501 seeds="1 2" set="recipes.laptop.epochs=8"`. Everything else is as
+params.yaml has it.
 
 Runs that `dvc exp show` lists with the same values, code and image table are not run again, so a second call takes up
 what the first left; `dvc queue logs` shows what the worker is doing. Experiments belong to a commit; after a new one
@@ -20,8 +22,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
-
 from partreid import check, compare, experiments, methods, params, pretraining, published
 from partreid.compare import Board, Cost, Entry
 from partreid.errors import UserError, choose, run
@@ -33,41 +33,40 @@ from partreid.revision import revision
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", metavar="NAME", default=list(methods.METHODS), help="all by default")
-    parser.add_argument("--dataset", help="params.yaml's by default")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--dry", action="store_true", help="only print what would be run")
+    experiments.arguments(parser, seeds=[1, 2, 3])
     given = parser.parse_args()
     models, seeds = list(dict.fromkeys(given.models)), list(dict.fromkeys(given.seeds))
     for name in models:
         choose(methods.METHODS, name, "model")
 
-    p = params.load()  # says what is wrong with the file
-    dataset = given.dataset or p.dataset
-    values = yaml.load(params.PARAMS.read_text(encoding="utf-8"), params.Loader)
-    p = params.parse({**values, "dataset": dataset})
+    values, changes, p = experiments.asked(given)
+    dataset = p.dataset
     check.names(p)
     runs = {
         (model, seed): experiments.experiment(
-            f"compare-{model}-{dataset}-s{seed}", values, {"model": model, "dataset": dataset, "train.seed": seed}
+            f"compare-{model}-{dataset}-s{seed}", values, {**changes, "model": model, "train.seed": seed}
         )
         for seed in seeds  # a whole table early, then a better one
         for model in models
     }
     wanted = ready(p, models)
-    title = f"All methods on {dataset}, recipe {p.recipe}"
-    found = experiments.complete(list(runs.values()), title, before=lambda: experiments.repro(wanted), dry=given.dry)
+    recipe = " ".join([p.recipe, *given.set])
+    title = f"All methods on {dataset}, recipe {recipe}"
+    found = experiments.complete(
+        list(runs.values()), title, before=lambda: experiments.repro(wanted), jobs=given.jobs, dry=given.dry
+    )
     if found is None:
         return
 
     results = dict(zip(runs, found, strict=True))
-    costs, device, problem = costs_of(p, models, wanted)
+    costs, device, problem = costs_of(p, models, given.set, wanted)
     entries = [
         Entry(model, [metrics for (of, _), metrics in results.items() if of == model and metrics], costs.get(model))
         for model in models
     ]
-    board = Board(dataset, p.recipe, seeds, compare.short(revision()), entries, [], device)
+    board = Board(dataset, recipe, seeds, compare.short(revision()), entries, [], device)
     papers = published.of(published.read(Path("published.yaml")), dataset, board.protocols, models)
-    write(replace(board, published=papers), Path(f"results/compare/{dataset}"))
+    write(replace(board, published=papers), given.set, Path(f"results/compare/{dataset}"))
     experiments.all_there(list(runs.values()), found)
     if problem:
         raise problem
@@ -84,34 +83,38 @@ def ready(p: params.Params, models: Sequence[str]) -> list[str]:
 
 
 def costs_of(
-    p: params.Params, models: Sequence[str], wanted: Sequence[str]
+    p: params.Params, models: Sequence[str], changes: Sequence[str], wanted: Sequence[str]
 ) -> tuple[dict[str, Cost], str, UserError | None]:
     """Every model's cost and on what it was measured; without costs, which is told at once, why there are none."""
     try:
-        return *speeds(p, models, wanted), None
+        return *speeds(p, models, changes, wanted), None
     except UserError as error:  # no reason to throw away what was trained
         print(f"error: {error}", file=sys.stderr)
         return {}, "", error
 
 
-def speeds(p: params.Params, models: Sequence[str], wanted: Sequence[str]) -> tuple[dict[str, Cost], str]:
-    """Every model's cost and on what it was measured: as found, or measured now."""
+def speeds(
+    p: params.Params, models: Sequence[str], changes: Sequence[str], wanted: Sequence[str]
+) -> tuple[dict[str, Cost], str]:
+    """Every model's cost and on what it was measured: as found, or measured now. changes: what -S was given."""
     path = Path(f"results/compare/{p.dataset}/speed.json")
     if found := compare.recorded(path, p, models):
         return found
     experiments.repro(wanted)
     command = [sys.executable, "benchmarks/speed.py", "--dataset", p.dataset, "--models", *models]
+    command += [word for each in changes for word in ("-S", each)]
     print(f"costs: python {' '.join(command[1:])}", flush=True)
     if not subprocess.run(command, check=False).returncode and (found := compare.recorded(path, p, models)):
         return found
     raise UserError("benchmarks/speed.py did not measure the methods' costs; what it said stands above")
 
 
-def write(board: Board, folder: Path) -> None:
-    """The leaderboard's files."""
+def write(board: Board, changes: Sequence[str], folder: Path) -> None:
+    """The leaderboard's files. changes: what -S was given."""
     seeds = " ".join(map(str, board.seeds))
     models = " ".join(entry.model for entry in board.entries)
-    commands = [f'make compare dataset={board.dataset} seeds="{seeds}" models="{models}"']
+    command = f'make compare dataset={board.dataset} seeds="{seeds}" models="{models}"'
+    commands = [f'{command} set="{" ".join(changes)}"' if changes else command]
     text = compare.markdown(board)
     write_text(folder / "leaderboard.md", text)
     write_text(folder / "leaderboard.csv", compare.as_csv(board))

@@ -39,7 +39,7 @@ def test_every_row_of_every_paper_is_a_set_of_parameters_that_the_code_has(proje
             assert table.rows
             assert len({row.name for row in table.rows}) == len(table.rows)
             for row in table.rows:
-                changes = ablation.experiment({**values, "recipe": "paper"}, table, row, "synthetic", 3)
+                changes = ablation.experiment({**values, "recipe": "paper"}, table, row, 3)
                 content = changed(values, changes)
                 params.parse(content)
                 assert content["train"]["seed"] == 3
@@ -70,15 +70,15 @@ def test_some_rows(table):
 
 def test_an_unknown_parameter_is_named(values, table):
     with pytest.raises(UserError, match=r"params.yaml has no methods.mpn.aligment"):
-        ablation.experiment(values, table, Row("x", {"methods.mpn.aligment": "none"}, {}), "synthetic", 1)
+        ablation.experiment(values, table, Row("x", {"methods.mpn.aligment": "none"}, {}), 1)
 
 
 @pytest.mark.parametrize(("path", "value"), [("methods.mpn.backbone", "resnet50"), ("methods.mpn.embedding", 512)])
 def test_a_parameter_that_the_recipe_overrides_is_named(values, table, path, value):
     row = Row("x", {path: value}, {})
     with pytest.raises(UserError, match=f"recipe laptop has {path.split('.')[-1]} = .* in place of {value}"):
-        ablation.experiment(values, table, row, "synthetic", 1)
-    assert ablation.experiment({**values, "recipe": "paper"}, table, row, "synthetic", 1)[path] == value
+        ablation.experiment(values, table, row, 1)
+    assert ablation.experiment({**values, "recipe": "paper"}, table, row, 1)[path] == value
 
 
 def test_the_table(table):
@@ -121,7 +121,7 @@ def test_a_table_and_a_row_may_be_of_another_model(project, values):
     baseline, own = ablation.read(path, "bpbreid", "2").rows[:2]
     table = ablation.read(path, "bpbreid", "4-pcb")
     assert table.model == "pcb"
-    found = [ablation.experiment(values, table, row, "synthetic", 1)["model"] for row in (baseline, own, table.rows[0])]
+    found = [ablation.experiment(values, table, row, 1)["model"] for row in (baseline, own, table.rows[0])]
     assert found == ["bot", "bpbreid", "pcb"]
     assert set(table.rows[0].values) == {f"methods.pcb.{key}" for key in ("smoothing", "identity_on", "triplet_on")}
 
@@ -132,7 +132,7 @@ def test_every_row_of_bpbreids_paper_builds_and_no_two_are_alike(project, values
         table = ablation.read(path, "bpbreid", name)
         contents = []
         for row in table.rows:
-            changes = ablation.experiment({**values, "recipe": "paper"}, table, row, "synthetic", 1)
+            changes = ablation.experiment({**values, "recipe": "paper"}, table, row, 1)
             content = changed(values, changes)
             p = params.parse(content)
             recipe, own = p.recipe_of(p.model)
@@ -160,8 +160,9 @@ def test_a_seed_named_twice_is_run_once_on_an_image_table_made_before(project, t
     monkeypatch.chdir(tmp_path)
     asked = []
 
-    def complete(experiments, _, before, dry):
+    def complete(experiments, _, before, jobs, dry):
         assert not dry
+        assert jobs == 1
         asked.extend(each.name for each in experiments)
         before()
         return [{"general": {"mAP": 0.2, "rank1": 0.3}}] * len(experiments)

@@ -29,11 +29,11 @@ def read():
             table = ablation.read(file, paper, name)
             for row in table.rows:
                 try:
-                    changes = ablation.experiment(values, table, row, "synthetic", 1)
+                    changes = ablation.experiment(values, table, row, 1)
                     base = values
                 except UserError:  # the small recipe overrides a value of the row
                     base = {**values, "recipe": "paper"}
-                    changes = ablation.experiment(base, table, row, "synthetic", 1)
+                    changes = ablation.experiment(base, table, row, 1)
                 yield f"{paper}-{name}-{row.name}", params.parse(experiments.changed(base, changes)), row
 
 

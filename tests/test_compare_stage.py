@@ -1,5 +1,6 @@
 """stages/compare.py, without the queue and without a benchmark."""
 
+import html
 import runpy
 import sys
 
@@ -62,6 +63,18 @@ def test_without_costs_there_is_a_leaderboard_and_then_the_error(stage, here, qu
     assert said.out.endswith("/leaderboard.md, .csv, .html, accuracy.png\n")
 
 
+def test_what_was_changed_for_it_stands_above_the_leaderboard(stage, here, queued, monkeypatch):
+    words = ("-S", "recipes.laptop.epochs=2", "-S", "recipes.laptop.decay_at=[1]")
+    with pytest.raises(UserError, match="no costs"):
+        call(stage, monkeypatch, "--models", "bot", "--seeds", "1", *words)
+    folder = here / "results/compare/synthetic"
+    text = "recipe laptop recipes.laptop.epochs=2 recipes.laptop.decay_at=[1], seeds 1,"
+    assert text in (folder / "leaderboard.md").read_text()
+    command = 'models="bot" set="recipes.laptop.epochs=2 recipes.laptop.decay_at=[1]"'
+    assert command in html.unescape((folder / "leaderboard.html").read_text())
+    assert queued == ["compare-bot-synthetic-s1"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -84,10 +97,10 @@ def test_the_values_are_checked_first(stage, here, queued, monkeypatch, change, 
 def test_no_picture_of_an_earlier_board_stays(stage, tmp_path, capsys):
     cost = Cost(2, 3, 40.0, 160.0, 0.0, [], [])
     board = Board("d", "laptop", [1], "abc", [Entry("bot", [METRICS], cost)], [], "the CPU")
-    stage["write"](board, tmp_path)
+    stage["write"](board, [], tmp_path)
     assert {path.name for path in tmp_path.glob("*.png")} == {"accuracy.png", "cost.png"}
     assert capsys.readouterr().out.endswith(".html, accuracy.png, cost.png\n")
-    stage["write"](Board("d", "laptop", [1], "abc", [Entry("bot", [], None)], [], ""), tmp_path)
+    stage["write"](Board("d", "laptop", [1], "abc", [Entry("bot", [], None)], [], ""), [], tmp_path)
     assert not list(tmp_path.glob("*.png"))
     assert capsys.readouterr().out.endswith(".html\n")
 
@@ -101,7 +114,8 @@ def test_costs_are_measured_when_none_are_recorded(stage, monkeypatch):
     done = type("Done", (), {"returncode": 0})
     monkeypatch.setattr(stage["subprocess"], "run", lambda command, **_: run.append(command[1:]) or done)
     p = stage["params"].load()
-    assert stage["costs_of"](p, ["bot"], ["index"]) == ({}, "the CPU", None)
-    assert run == [["index"], ["benchmarks/speed.py", "--dataset", "synthetic", "--models", "bot"]]
+    assert stage["costs_of"](p, ["bot"], ["a=[1,2]"], ["index"]) == ({}, "the CPU", None)
+    command = ["benchmarks/speed.py", "--dataset", "synthetic", "--models", "bot", "-S", "a=[1,2]"]
+    assert run == [["index"], command]
     done.returncode, recorded[:] = 1, [None, ({}, "an old one")]
-    assert isinstance(stage["costs_of"](p, ["bot"], ["index"])[2], UserError)
+    assert isinstance(stage["costs_of"](p, ["bot"], [], ["index"])[2], UserError)

@@ -1,5 +1,6 @@
 """What counts as done, that only what is new is queued, and what is made of what dvc and git say."""
 
+import argparse
 import copy
 import json
 import shlex
@@ -88,6 +89,54 @@ def test_overrides_are_dvcs(value, text):
     assert experiments.override("a.b", value) == f"a.b={text}"
 
 
+def test_changes_are_written_as_for_dvc_exp_run(values):
+    words = ["recipes.laptop.decay_at=[5,7]", "recipes.laptop.learning_rate=1.0e-3", "recipe=paper", "also_test_on=[]"]
+    changes = experiments.settings(words, values)
+    assert changes == {
+        "recipes.laptop.decay_at": [5, 7],
+        "recipes.laptop.learning_rate": 0.001,
+        "recipe": "paper",
+        "also_test_on": [],
+    }
+    assert experiments.changed(values, changes)["recipes"]["laptop"]["decay_at"] == [5, 7]
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("recipe", "takes path=value, .*; found 'recipe'"),
+        ("recipes.laptop.epoch=3", r"params.yaml has no recipes\.laptop\.epoch$"),
+        ("recipe.laptop.epochs=3", r"params.yaml has no recipe\.laptop\.epochs$"),
+        ("recipe=[", "not valid YAML"),
+    ],
+)
+def test_what_cannot_be_changed_is_named(values, word, message):
+    with pytest.raises(UserError, match=message):
+        experiments.settings([word], values)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], {}),
+        (["--dataset", "market1501"], {"dataset": "market1501"}),
+        (["-S", "train.seed=5", "-S", "recipe=paper"], {"train.seed": 5, "recipe": "paper"}),
+    ],
+)
+def test_what_is_asked_for_is_checked_whole(values, tmp_path, monkeypatch, words, expected):
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    monkeypatch.chdir(tmp_path)
+    parser = argparse.ArgumentParser()
+    experiments.arguments(parser, seeds=[1])
+    found, changes, p = experiments.asked(parser.parse_args(words))
+    assert (found, changes) == (values, expected)
+    assert p == params.parse(experiments.changed(values, expected))
+    with pytest.raises(UserError, match="unknown data set 'market'"):
+        experiments.asked(parser.parse_args(["--dataset", "market"]))
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--jobs", "0"])
+
+
 @pytest.mark.parametrize(("runs", "text"), [([], "-"), ([0.25], "25.0"), ([0.2, 0.3], "25.0 ± 7.1")])
 def test_mean_and_sample_standard_deviation(runs, text):
     assert experiments.spread(runs) == text
@@ -104,7 +153,7 @@ def dvc(monkeypatch, values, tmp_path):
     monkeypatch.setattr(experiments, "show", lambda: list(known))
     monkeypatch.setattr(experiments, "committed", lambda: done.append("committed"))
     monkeypatch.setattr(experiments, "dvc", lambda *words: done.append(" ".join(words[:5])))
-    monkeypatch.setattr(experiments, "work", lambda: known.extend(result))
+    monkeypatch.setattr(experiments, "work", lambda _: known.extend(result))
     return done
 
 
@@ -146,7 +195,7 @@ def test_what_would_be_run_can_be_pasted(values, capsys):
 @pytest.mark.parametrize("progress", ["success", "failed"])
 def test_one_of_the_name_without_metrics_makes_way(dvc, values, monkeypatch, progress):
     (_, new) = two(values)
-    monkeypatch.setattr(experiments, "work", lambda: False)
+    monkeypatch.setattr(experiments, "work", lambda _: False)
     monkeypatch.setattr(experiments, "show", lambda: shown(new.wanted, None, progress, name=new.identifier))
     experiments.complete([new], "T", before=lambda: None)
     # what failed is not in git, and dvc would remove another commit's experiment of the name
@@ -156,7 +205,7 @@ def test_one_of_the_name_without_metrics_makes_way(dvc, values, monkeypatch, pro
 
 def test_what_a_dead_worker_left_is_queued_again(dvc, values, monkeypatch):
     calls = []
-    monkeypatch.setattr(experiments, "work", lambda: calls.append("work") or len(calls) == 1)
+    monkeypatch.setattr(experiments, "work", lambda _: calls.append("work") or len(calls) == 1)
     assert experiments.complete(two(values), "T", before=lambda: None) == [METRICS, None]
     assert len(calls) == 2
     assert [each.split()[1] for each in dvc[1:]] == ["run", "run"]
@@ -178,7 +227,7 @@ def says(monkeypatch):
     def tell(*answers, key=("queue", "status")):
         asked, rest = [], list(answers)
 
-        def dvc(*words):
+        def dvc(*words, **_):
             asked.append(" ".join(words))
             return (rest.pop(0) if len(rest) > 1 else rest[0]) if words == key else ""
 
@@ -193,6 +242,7 @@ def status(workers, **tasks):
     return "\n".join(["Task     Name  Created   Status", *lines, "", f"Worker status: {workers}", "WARNING: x"])
 
 
+START = "queue start --jobs 1"
 EMPTY = "No experiment tasks in the queue.\n\nWorker status: 0 active, 1 idle\n"
 
 
@@ -200,8 +250,8 @@ EMPTY = "No experiment tasks in the queue.\n\nWorker status: 0 active, 1 idle\n"
 def test_waiting_ends_with_the_queue(says, capsys, end):
     busy = status("1 active, 0 idle", a="Running", b="Queued", old="Failed")
     asked = says(busy, busy, end)
-    assert experiments.work() is False
-    assert asked == ["queue start", *["queue status"] * 3]
+    assert experiments.work(1) is False
+    assert asked == [START, *["queue status"] * 3]
     assert capsys.readouterr().out.count("2 to go; a\n") == 1
 
 
@@ -209,29 +259,50 @@ def test_a_worker_that_was_not_seen_a_few_times_is_let_alone(says):
     busy, unseen = status("1 active, 0 idle", a="Running"), status("0 active, 0 idle", a="Running")
     few = [unseen] * (experiments.GONE - 1)
     asked = says(*few, busy, *few, EMPTY)
-    assert experiments.work() is False
+    assert experiments.work(1) is False
     assert set(asked[1:]) == {"queue status"}
 
 
 def test_another_worker_goes_on_with_the_queue_of_a_dead_one(says):
     asked = says(*[status("0 active, 0 idle", a="Queued")] * experiments.GONE, EMPTY)
-    assert experiments.work() is False
-    assert [each for each in asked if each != "queue status"] == ["queue start", "queue start"]
+    assert experiments.work(1) is False
+    assert [each for each in asked if each != "queue status"] == [START, START]
 
 
 @pytest.mark.parametrize("workers", ["0 active, 0 idle", "0 active, 1 idle"])
 def test_what_no_worker_runs_is_given_up(says, workers):
     left = status(workers, a="Running", b="Queued", c="Running")
     asked = says(*[left] * experiments.GONE, EMPTY)
-    assert experiments.work() is True
-    assert [each for each in asked if each != "queue status"] == ["queue start", "queue kill a c", "queue start"]
+    assert experiments.work(1) is True
+    assert [each for each in asked if each != "queue status"] == [
+        "queue start --jobs 1",
+        "queue kill a c",
+        "queue start --jobs 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("jobs", "given", "threads"), [(1, None, None), (2, None, "4"), (20, None, "1"), (2, "3", "3"), (1, "3", "3")]
+)
+def test_workers_share_the_processors(monkeypatch, jobs, given, threads):
+    monkeypatch.setattr(experiments.os, "cpu_count", lambda: 8)
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if given:
+        monkeypatch.setenv("OMP_NUM_THREADS", given)
+    asked = []
+    monkeypatch.setattr(experiments, "dvc", lambda *words, environment: asked.append((words, environment)))
+    experiments.start(jobs)
+    [(words, environment)] = asked
+    assert words == ("queue", "start", "--jobs", str(jobs))
+    assert environment.get("OMP_NUM_THREADS") == threads
+    assert environment["PATH"]
 
 
 def test_ctrl_c_stops_the_worker(says, monkeypatch):
     asked = says(status("1 active, 0 idle", a="Running"))
     monkeypatch.setattr(experiments.time, "sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        experiments.work()
+        experiments.work(1)
     assert asked[-1] == "queue stop --kill"
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import yaml
 
 from partreid.errors import UserError, choose
-from partreid.experiments import Metrics, spread
+from partreid.experiments import Metrics, has, spread, told
 from partreid.params import Loader
 
 
@@ -65,8 +65,8 @@ def read(path: Path, paper: str, table: str) -> Table:
     return Table(paper, table, content["title"], model, rows, block.get("protocol"))
 
 
-def experiment(values: Mapping[str, Any], table: Table, row: Row, dataset: str, seed: int) -> dict[str, Any]:
-    """All that the row's experiment changes in params.yaml: dotted path -> value.
+def experiment(values: Mapping[str, Any], table: Table, row: Row, seed: int) -> dict[str, Any]:
+    """All that the row's experiment changes in params.yaml, beside the data set: dotted path -> value.
 
     values: what params.yaml holds. UserError for a parameter that it does not have, or that the recipe would override.
     """
@@ -74,16 +74,13 @@ def experiment(values: Mapping[str, Any], table: Table, row: Row, dataset: str, 
     over = choose(values["recipes"], values["recipe"], "recipe")
     for path, value in row.values.items():
         *way, key = path.split(".")
-        place: Any = values
-        for step in way:
-            place = place.get(step) if isinstance(place, Mapping) else None
-        if not isinstance(place, Mapping) or key not in place:
+        if not has(values, path):
             raise UserError(f"{where}: params.yaml has no {path}")
         if len(way) == 2 and way[0] in ("methods", "pretraining"):
             laid = over.get(way[1], {}).get(key, over.get(key, value))
             if laid != value:
                 raise UserError(f"{where}: recipe {values['recipe']} has {key} = {laid} in place of {value}")
-    return {"model": row.model or table.model, "dataset": dataset, "train.seed": seed, **row.values}
+    return {"model": row.model or table.model, "train.seed": seed, **row.values}
 
 
 def markdown(table: Table, results: Mapping[str, Sequence[Metrics]]) -> str:
@@ -98,16 +95,13 @@ def markdown(table: Table, results: Mapping[str, Sequence[Metrics]]) -> str:
     for row in table.rows:
         runs = results.get(row.name, [])
         ours = [" / ".join(spread([run[p][m] for run in runs]) for m in ("mAP", "rank1")) for p in protocols]
-        lines.append([row.name, *ours, *(told(row.paper.get(name)) for name in measured_by_paper)])
+        lines.append([row.name, *ours, *(with_rank5(row.paper.get(name)) for name in measured_by_paper)])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def told(numbers: Mapping[str, float] | None) -> str:
-    """A paper's numbers in a cell."""
-    if numbers is None:
-        return "-"
-    more = f" (rank-5: {numbers['rank5']})" if "rank5" in numbers else ""
-    return f"{numbers.get('mAP', '-')} / {numbers['rank1']}{more}"
+def with_rank5(numbers: Mapping[str, float] | None) -> str:
+    """A paper's numbers in a cell, rank-5 where it gives one."""
+    return told(numbers) + (f" (rank-5: {numbers['rank5']})" if numbers and "rank5" in numbers else "")
 
 
 def inequalities(table: Table, results: Mapping[str, Sequence[Metrics]]) -> str:

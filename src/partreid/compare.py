@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from partreid.experiments import Metrics, spread
+from partreid.experiments import Metrics, spread, told
 from partreid.files import code
 from partreid.params import Params
 from partreid.published import Published
@@ -157,11 +157,6 @@ def beside(board: Board) -> Table:
         rows.append([*row, each.note or "-"] if noted else row)
     lead = "mAP / rank-1 by the same protocols, at the papers' own sizes, backbones and numbers of epochs."
     return Table("Published", lead, header, rows)
-
-
-def told(numbers: Mapping[str, float] | None) -> str:
-    """A paper's mAP / rank-1 in a cell."""
-    return "-" if numbers is None else f"{numbers.get('mAP', '-')} / {numbers['rank1']}"
 
 
 def tables(board: Board) -> list[Table]:

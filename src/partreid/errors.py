@@ -38,6 +38,17 @@ def arguments(doc: str | None, *names: str) -> list[str]:
     return list(vars(parser.parse_args()).values())
 
 
+def at_least(least: int) -> Callable[[str], int]:
+    """What argparse makes a whole number of a word with."""
+
+    def number(word: str) -> int:
+        if int(word) < least:
+            raise argparse.ArgumentTypeError(f"must be {least} or more, found {word}")
+        return int(word)
+
+    return number
+
+
 def choose(table: Mapping[str, T], name: str, kind: str) -> T:
     """Look `name` up in a registry; an unknown name is a UserError that lists the known ones."""
     if name not in table:

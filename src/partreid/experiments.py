@@ -4,9 +4,11 @@ An experiment is known by its parameters, its code and its image table: it has b
 commit where all three are the same. So what was begun is taken up by asking again, and nothing is run twice.
 """
 
+import argparse
 import copy
 import hashlib
 import json
+import os
 import re
 import shlex
 import subprocess
@@ -18,8 +20,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import yaml
 
-from partreid.errors import UserError
+from partreid import params
+from partreid.errors import UserError, at_least
 from partreid.files import alone, scratch_root
 
 PAUSE = 10  # seconds between two looks at the queue
@@ -53,6 +57,28 @@ class Experiment:
         return ["exp", "run", "--queue", "--name", self.identifier, *settings, "evaluate"]
 
 
+def arguments(parser: argparse.ArgumentParser, seeds: Sequence[int]) -> None:
+    """Add what the programs that run experiments have in common. seeds: by default."""
+    changing(parser)
+    parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds))
+    parser.add_argument("--jobs", type=at_least(1), default=1, help="how many run at once, sharing the processors")
+    parser.add_argument("--dry", action="store_true", help="only print what would be run")
+
+
+def changing(parser: argparse.ArgumentParser) -> None:
+    """Add what changes params.yaml's values."""
+    parser.add_argument("--dataset", help="params.yaml's by default")
+    parser.add_argument("-S", dest="set", action="append", default=[], metavar="PATH=VALUE", help="as of dvc exp run")
+
+
+def asked(given: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any], params.Params]:
+    """What params.yaml holds, what `changing` was told to change in it, and the parameters that come of it."""
+    values = params.read()
+    params.parse(values)  # says what is wrong with the file
+    changes = settings(given.set, values) | ({"dataset": given.dataset} if given.dataset else {})
+    return values, changes, params.parse(changed(values, changes))
+
+
 def experiment(name: str, values: Mapping[str, Any], changes: Mapping[str, Any]) -> Experiment:
     """The experiment that changes these values of params.yaml, which holds `values`."""
     return Experiment(name, changes, changed(values, changes))
@@ -68,6 +94,35 @@ def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, 
             place = place[step]
         place[key] = value
     return result
+
+
+def has(values: Mapping[str, Any], path: str) -> bool:
+    """Whether params.yaml, which holds `values`, has something at a dotted path."""
+    place: Any = values
+    for step in path.split("."):
+        if not isinstance(place, Mapping) or step not in place:
+            return False
+        place = place[step]
+    return True
+
+
+def settings(words: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes as they are written for `dvc exp run -S`, "dotted.path=value": path -> value, read as YAML.
+
+    UserError for what is written otherwise, and for what params.yaml, which holds `values`, does not have.
+    """
+    found = {}
+    for word in words:
+        path, sign, value = word.partition("=")
+        if not sign:
+            raise UserError(f"-S takes path=value, as recipes.laptop.epochs=8; found {word!r}")
+        if not has(values, path):
+            raise UserError(f"-S {word}: params.yaml has no {path}")
+        try:
+            found[path] = yaml.load(value, params.Loader)
+        except yaml.YAMLError as error:
+            raise UserError(f"-S {word}: not valid YAML: {error}") from error
+    return found
 
 
 def override(path: str, value: Any) -> str:
@@ -120,11 +175,12 @@ def same_images(data: Mapping[str, Any], here: Mapping[str, Any], dataset: str) 
 
 
 def complete(
-    experiments: Sequence[Experiment], title: str, before: Callable[[], None], dry: bool = False
+    experiments: Sequence[Experiment], title: str, before: Callable[[], None], jobs: int = 1, dry: bool = False
 ) -> list[Metrics | None] | None:
     """Have all that is not done yet run, and return everything's metrics; None for one that failed.
 
-    dry: only print what would be run; no result. before: makes the image table and whatever else all experiments need.
+    before: makes the image table and whatever else all experiments need. jobs: how many run at once. dry: only print
+    what would be run; no result.
     """
     known = show()
     states = [state(known, each.wanted)[0] for each in experiments]
@@ -138,13 +194,13 @@ def complete(
         with alone(scratch_root() / "experiments"):  # two would queue the same
             committed()
             before()
-            while queue_new(experiments):
+            while queue_new(experiments, jobs):
                 pass
         known = show()
     return [state(known, each.wanted)[1] for each in experiments]
 
 
-def queue_new(experiments: Sequence[Experiment]) -> bool:
+def queue_new(experiments: Sequence[Experiment], jobs: int) -> bool:
     """Queue what is new and wait for the queue; returns whether something is to be queued again, see `work`."""
     known = show()
     ended = {entry.get("name") for entry in entries(known) if progress(entry) == "success"}
@@ -153,7 +209,7 @@ def queue_new(experiments: Sequence[Experiment]) -> bool:
             if each.identifier in ended:  # its metrics are gone, or its images were others
                 dvc("exp", "remove", each.identifier)
             dvc(*each.command())
-    return work()
+    return work(jobs)
 
 
 def all_there(experiments: Sequence[Experiment], results: Sequence[Metrics | None]) -> None:
@@ -170,16 +226,23 @@ def spread(values: Sequence[float]) -> str:
     return mean if len(values) == 1 else f"{mean} ± {100 * np.std(values, ddof=1):.1f}"
 
 
+def told(numbers: Mapping[str, float] | None) -> str:
+    """A paper's mAP / rank-1 in a cell."""
+    return "-" if numbers is None else f"{numbers.get('mAP', '-')} / {numbers['rank1']}"
+
+
 # DVC itself
 
 
-def dvc(*arguments: str) -> str:
+def dvc(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
     """Run dvc and return what it says; its failure is a UserError, unless a worker is in its way: then try again."""
     with tempfile.TemporaryFile("w+") as said:
         for patience in range(LOCKED, -1, -1):
             said.truncate(said.seek(0))
             # files, not pipes: the worker that dvc starts inherits them, and a pipe would be read until that ends
-            done = subprocess.run([sys.executable, "-m", "dvc", *arguments], check=False, stdout=said, stderr=said)
+            done = subprocess.run(
+                [sys.executable, "-m", "dvc", *arguments], check=False, stdout=said, stderr=said, env=environment
+            )
             said.seek(0)
             words = said.read()
             if not done.returncode:
@@ -202,13 +265,13 @@ def image_table(dataset: str) -> str:
     return f"data/dvc.yaml:{'index-synthetic' if dataset == 'synthetic' else f'index@{dataset}'}"
 
 
-def work() -> bool:
-    """Have DVC's worker do all that is queued, and wait. Ctrl-C stops the worker and what it runs.
+def work(jobs: int) -> bool:
+    """Have DVC's workers, `jobs` of them, do all that is queued, and wait. Ctrl-C stops them and what they run.
 
     Returns whether a worker died at something. DVC says for ever that it is running, so it is made to count as failed.
     """
     shown, missed, lost = "", 0, False
-    dvc("queue", "start")
+    start(jobs)
     try:
         while (looked := queue())[0]:
             left, at_work = looked
@@ -221,13 +284,19 @@ def work() -> bool:
                 if running:
                     dvc("queue", "kill", *running)
                     lost = True
-                dvc("queue", "start")  # not earlier: a second worker beside a living one would train the same
+                start(jobs)  # not earlier: a second worker beside a living one would train the same
                 missed = 0
             time.sleep(PAUSE)
     except KeyboardInterrupt:
         dvc("queue", "stop", "--kill")
         raise
     return lost
+
+
+def start(jobs: int) -> None:
+    """Start DVC's workers; several share out the processors, each of which would otherwise take all."""
+    shared = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))} if jobs > 1 else {}
+    dvc("queue", "start", "--jobs", str(jobs), environment=shared | os.environ)
 
 
 def queue() -> tuple[dict[str, str], bool]:

@@ -180,13 +180,17 @@ class Params:
 
 def load(path: Path = PARAMS) -> Params:
     """Read and check params.yaml."""
+    return parse(read(path))
+
+
+def read(path: Path = PARAMS) -> Any:
+    """What params.yaml holds, unchecked."""
     if not path.is_file():
         raise UserError(f"no {path} here; run from the project's root folder")
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), Loader)
+        return yaml.load(path.read_text(encoding="utf-8"), Loader)
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not valid YAML: {error}") from error
-    return parse(values)
 
 
 def parse(values: Mapping[str, Any]) -> Params:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.test_pipeline import Project
+from pipeline.test_pipeline import TINY, Project
 
 TABLES = {
     "bot": {
@@ -27,24 +27,14 @@ TABLES = {
 def test_a_table_is_run_once_and_then_known(tmp_path):
     source = Path(__file__).parents[2]
     project = Project(source, tmp_path / "project")
-    project.set(
-        model="bot",
-        synthetic__train_identities=4,
-        synthetic__test_identities=4,
-        synthetic__images=6,
-        recipes__laptop__epochs=1,
-        recipes__laptop__warmup_epochs=0,
-        recipes__laptop__height=64,
-        recipes__laptop__width=32,
-    )
+    project.set(**TINY, model="bot", recipes__laptop__warmup_epochs=0)
     (project.root / "ablations.yaml").write_text(yaml.safe_dump(TABLES))
     command = ("python", "stages/ablation.py", "bot", "1", "--seeds", "1", "2")
 
     dry = project.run(*command, "--dry").stdout
     assert dry.count("dvc exp run --queue") == 4
     assert "-S methods.bot.margin=0.5 evaluate" in dry
-    project.run("git", "add", "-A")
-    project.run("git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "-qm", "tables")
+    project.commit("tables")
 
     out = project.run(*command).stdout
     assert "4 runs, 0 done, 0 queued, 4 new" in out

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.test_pipeline import Project
+from pipeline.test_pipeline import TINY, Project
 
 
 @pytest.mark.slow
@@ -17,23 +17,30 @@ def test_two_methods_are_run_once_measured_once_and_stand_in_one_table(tmp_path)
     shutil.copytree(source / "benchmarks", project.root / "benchmarks", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(source / "published.yaml", project.root)
     project.set(
+        **TINY,
         model="bot",
-        synthetic__train_identities=4,
-        synthetic__test_identities=4,
-        synthetic__images=6,
         labels__pifpaf__tool="truth",
-        recipes__laptop__epochs=1,
         recipes__laptop__warmup_epochs=0,
-        recipes__laptop__height=64,
-        recipes__laptop__width=32,
         methods__bpbreid__embedding=16,
     )
-    command = ("python", "stages/compare.py", "--models", "bot", "bpbreid", "--seeds", "1", "2")
+    command = (
+        "python",
+        "stages/compare.py",
+        "--models",
+        "bot",
+        "bpbreid",
+        "--seeds",
+        "1",
+        "2",
+        "--jobs",
+        "2",
+        "-S",
+        "evaluate.ranks=3",
+    )
     dry = project.run(*command, "--dry").stdout
     assert dry.count("dvc exp run --queue") == 4
-    assert "-S model=bpbreid -S dataset=synthetic -S train.seed=2 evaluate" in dry
-    project.run("git", "add", "-A")
-    project.run("git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "-qm", "values")
+    assert "-S evaluate.ranks=3 -S model=bpbreid -S train.seed=2 evaluate" in dry
+    project.commit("values")
 
     first = project.run(*command).stdout
     assert "4 runs, 0 done, 0 queued, 4 new" in first

@@ -6,23 +6,13 @@ import numpy as np
 import pytest
 
 from partreid import embeddings
-from pipeline.test_pipeline import Project
+from pipeline.test_pipeline import TINY, Project
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     project = Project(Path(__file__).parents[2], tmp_path_factory.mktemp("pabr"))
-    project.set(
-        model="pabr",
-        synthetic__train_identities=4,
-        synthetic__test_identities=4,
-        synthetic__images=6,
-        recipes__laptop__epochs=1,
-        recipes__laptop__partmaps__epochs=1,
-        recipes__laptop__height=64,
-        recipes__laptop__width=32,
-        methods__pabr__embedding=32,
-    )
+    project.set(**TINY, model="pabr", recipes__laptop__partmaps__epochs=1, methods__pabr__embedding=32)
     return project
 
 

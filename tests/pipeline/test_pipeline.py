@@ -14,6 +14,17 @@ import yaml
 UPSTREAM = ["check", "synthetic", "index-synthetic", "tool@blazepose-synthetic", "pifpaf@synthetic"]
 
 
+# a data set and a recipe that take seconds
+TINY = {
+    "synthetic__train_identities": 4,
+    "synthetic__test_identities": 4,
+    "synthetic__images": 6,
+    "recipes__laptop__epochs": 1,
+    "recipes__laptop__height": 64,
+    "recipes__laptop__width": 32,
+}
+
+
 class Project:
     """A copy of the project's tracked kind of files in its own git and DVC repository."""
 
@@ -27,8 +38,7 @@ class Project:
         self.run("git", "init", "-q")
         self.dvc("init", "-q")
         shutil.copytree(source / ".dvc/plots", root / ".dvc/plots")
-        self.run("git", "add", "-A")
-        self.run("git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "-qm", "project")
+        self.commit("project")
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         binaries = str(Path(sys.executable).parent)
@@ -46,6 +56,11 @@ class Project:
     def dvc(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         return self.run("dvc", *arguments, check=check)
 
+    def commit(self, message: str) -> None:
+        """Everything there is."""
+        self.run("git", "add", "-A")
+        self.run("git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "-qm", message)
+
     def set(self, **values: object) -> None:
         """Change params.yaml: keys with __ for dots."""
         path = self.root / "params.yaml"
@@ -60,23 +75,14 @@ class Project:
 
     def repro(self) -> list[str]:
         """Run `dvc repro`; the names of the stages whose command was executed (not restored from the run cache)."""
-        out = self.dvc("repro").stdout
-        return [line.split("'")[1].rpartition(":")[2] for line in out.splitlines() if line.startswith("Running stage")]
+        return executed(self.dvc("repro").stdout)
 
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     project = Project(Path(__file__).parents[2], tmp_path_factory.mktemp("pipeline"))
     project.set(
-        synthetic__train_identities=4,
-        synthetic__test_identities=4,
-        synthetic__images=6,
-        recipes__laptop__epochs=1,
-        recipes__laptop__warmup_epochs=0,
-        recipes__laptop__height=64,
-        recipes__laptop__width=32,
-        recipes__laptop__parsing__epochs=1,
-        methods__bpbreid__embedding=16,
+        **TINY, recipes__laptop__warmup_epochs=0, recipes__laptop__parsing__epochs=1, methods__bpbreid__embedding=16
     )
     return project
 
@@ -176,8 +182,7 @@ def test_a_wrong_name_is_one_line_before_any_work(built, change, message):
 
 
 def test_an_experiment_sets_its_values(built):
-    built.run("git", "add", "-A")
-    built.run("git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "-qm", "state")
+    built.commit("state")
     out = built.dvc("exp", "run", "-S", "recipes.laptop.epochs=2").stdout
     assert "train-bpbreid" in out
     assert yaml.safe_load((built.root / "params.yaml").read_text())["recipes"]["laptop"]["epochs"] == 2
