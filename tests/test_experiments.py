@@ -211,6 +211,14 @@ def test_what_a_dead_worker_left_is_queued_again(dvc, values, monkeypatch):
     assert [each.split()[1] for each in dvc[1:]] == ["run", "run"]
 
 
+def test_what_kills_every_worker_is_given_up(dvc, values, monkeypatch):
+    calls = []
+    monkeypatch.setattr(experiments, "work", lambda _: calls.append("work") or True)
+    assert experiments.complete(two(values), "T", before=lambda: None) == [METRICS, None]
+    assert len(calls) == experiments.ATTEMPTS
+    assert [each.split()[0] for each in dvc] == ["committed", *["exp"] * experiments.ATTEMPTS]
+
+
 def test_two_do_not_queue_the_same(dvc, values, tmp_path):
     with alone(tmp_path / "tmp/experiments"), pytest.raises(UserError, match="another run is at work"):
         experiments.complete(two(values), "T", before=lambda: None)

@@ -28,6 +28,7 @@ from partreid.files import alone, scratch_root
 
 PAUSE = 10  # seconds between two looks at the queue
 GONE = 12  # looks in a row without a worker at work that show it has died; on a busy machine a living one may miss some
+ATTEMPTS = 3  # at what a worker died at; what kills it each time, as too little memory, will go on doing so
 LOCKED = 30  # how many times another DVC process may be waited for
 AT_WORK = ("Unable to acquire lock", ".dvc/tmp/exps/")  # what DVC says when another of its processes is at work
 # what decides a result beside params.yaml, as git's paths: all that is tracked but what DVC writes itself
@@ -194,8 +195,9 @@ def complete(
         with alone(scratch_root() / "experiments"):  # two would queue the same
             committed()
             before()
-            while queue_new(experiments, jobs):
-                pass
+            for _ in range(ATTEMPTS):
+                if not queue_new(experiments, jobs):
+                    break
         known = show()
     return [state(known, each.wanted)[1] for each in experiments]
 
