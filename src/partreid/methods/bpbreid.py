@@ -6,34 +6,39 @@ with visibility (3.2, Eq. 3-4), GiLt loss (3.3, Eq. 5-8, partreid.losses.gilt), 
 is the evaluator's distance "parts").
 The supplementary's Eq. 10 turns PifPaf's 36 fields (17 keypoints, 19 links) into the labels of the K parts.
 
-Every row of the paper's ablations is a set of values, written down in ablations.yaml:
+Every row of the ablations is a set of values in ablations.yaml, but Table 2's baseline, which is `bot`:
 - Table 2: `attention: fixed`, `visibility: all` at test, `part_triplet: each`. Table 3: `embeddings` at test.
 - Table 4: `identity_on` and `triplet_on`, of PCB too. Table 5: `parts`.
 
-Where the paper is silent we follow what its authors published:
-- the pixel classifier is a batch norm before the 1x1 convolution, which has a bias;
-- every embedding is reduced to `embedding` = 512 by Linear + BN + ReLU, one reduction shared by all parts;
-- a background embedding and a BNNeck for every part exist. No loss of the paper uses them; they are there for other
-  choices of `identity_on` and `triplet_on`. An embedding without a loss (Table 4 compares some) stays as initialised, a
-  random projection of what was pooled;
+What the paper's equations leave out, as its authors published it:
+- the pixel classifier of Eq. 1 is a batch norm before the 1x1 convolution, which starts at N(0, 0.001) and has a bias;
+- what Eq. 3 pools is reduced to `embedding` = 512 by Linear + BN + ReLU, one reduction shared by all parts;
+- a background embedding and a BNNeck for every part exist. GiLt gives them no loss; other choices of `identity_on` and
+  `triplet_on` do (Table 4). An embedding without any is a random projection of what was pooled, batch-normalised;
+- random erasing empties the label in the hole too: what is hidden is background;
 - each test embedding is L2-normalised before the Euclidean distance (`normalize: false`: compared as it is).
-Where both are silent: `part_triplet: each` averages the parts' losses; fixed attention learns nothing and has no L_pa.
+Where both are silent: identity losses on parts are summed, `part_triplet: each` averages theirs; fixed attention learns
+nothing and has no L_pa.
 
 Where paper and published code disagree we follow the paper; the code's choices by name:
 - Eq. 3 pools the foreground by a weighted average; `foreground_pooling: mean` is the plain mean of mask times feature,
   over all positions, of foreground and background. Parts are weighted averages in both.
 - Eq. 4 calls a part visible by a threshold; `visibility: argmax`: where it is some pixel's most probable class.
-- The foreground is compared as pooled and reduced; `neck: after` takes it from behind its BNNeck's batch norm.
+- Embeddings are compared as pooled and reduced; `neck: after` takes the holistic ones, of which the code compares the
+  foreground, from behind their BNNecks' batch norm.
 - Eq. 6 is GiLt; some released configurations add `foreground` to `triplet_on`, and train with `parts: five_v`.
-- Fixed attention is the softmax of E over the K parts (supplementary). As E is 0..1, no part gets more than
-  e / (e + K - 1) anywhere, for K >= 6 less than the visibility threshold: then only holistic embeddings are compared.
+- Fixed attention is the softmax of E over the K parts (supplementary). As E is 0..1, the largest of them lies between
+  1 / K, where E is 0, and e / (e + K - 1). Against the visibility threshold 0.4 this makes both parts of K = 2 visible
+  in every image and, from K = 6 on, no part in any, so that only holistic embeddings are compared.
   `attention: sharp` is the softmax of 15 E with the background beside the parts (1 where Eq. 10 says so), as the code
   makes its targets: nearly one part per place, and a part that is nowhere is invisible.
+- Labels are made at the size of the label's fields and resized once, by the nearest neighbour; the code takes them
+  through image size and an eighth of it. Fixed attention, which is no label, is resized bilinearly.
 - The learning rate starts at a tenth; code: `warmup_start: 0.01`.
 - Random erasing is Bag of Tricks', by area and aspect ratio; the code's hole, 15 to 65 % of each side, is not offered.
-Differs from the paper: Eq. 2 smooths with N = batch size (`label_count: batch`), so that targets do not sum to 1; we
-and the code read N as the number of classes, K + 1. It sums over pixels; with the weight 0.35 only the mean, which the
-code takes, is in scale with the other losses.
+Where we and the code differ from the paper: Eq. 2 smooths with N = batch size (`label_count: batch`), so that targets
+do not sum to 1; we read N as the number of classes, K + 1. Eq. 2 sums over pixels; with the weight 0.35 only their mean
+is in scale with the other losses.
 """
 
 from collections.abc import Callable, Sequence
@@ -65,7 +70,7 @@ class BPBreID(Method):
     margin: alpha of Eq. 8. identity_on, triplet_on: the embeddings that get an identity loss and a triplet loss, any of
     HOLISTIC and "parts". attention: where M comes from: "learned", or of the label at test too "fixed" or "sharp".
     part_triplet: the triplet loss on parts, "averaged" over them or of "each". foreground_pooling: a key of POOLINGS.
-    label_count: N of Eq. 2, "classes" or "batch". See above; weights files from before these four have their defaults.
+    label_count: N of Eq. 2, "classes" or "batch". The last four have defaults because older weights files lack them.
     """
 
     labels = ("pifpaf",)
@@ -140,11 +145,14 @@ class BPBreID(Method):
         """
         E = grouping.group(fields, self.variant)  # (B, K, h, w)
         Y = torch.where(E.amax(1) < self.background_threshold, 0, 1 + E.argmax(1))
-        # labels, not fields, are resized: averaging fields first would sink thin parts below the threshold
+        # here labels, not fields, are resized: averaging fields first would sink thin parts below the threshold
         return F.interpolate(Y[:, None].float(), size, mode="nearest-exact")[:, 0].long()
 
     def fixed(self, fields: Tensor, size: tuple[int, int]) -> Tensor:
-        """In place of M: (B, 36, h, w) in 0..1 -> (B, K+1, *size). "fixed" knows no background: it is 0."""
+        """In place of M: (B, 36, h, w) in 0..1 -> (B, K+1, *size). "fixed" knows no background: it is 0.
+
+        An image without a label has fields of 0: to "fixed" every part alike everywhere, to "sharp" all background.
+        """
         E = grouping.group(fields, self.variant)
         background = (E.amax(1, keepdim=True) < self.background_threshold).to(E)
         if self.attention == "sharp":
@@ -188,14 +196,14 @@ class BPBreID(Method):
         M, scores = self.probabilities(G, batch)
         attention = {} if scores is None else {"attention": self.attention_weight * self.attention_loss(scores, batch)}
         f = self.embeddings(G, M)
-        own = gilt.terms(
+        terms = gilt.terms(
             f,
             self.identity_on,
             self.triplet_on,
             lambda name, feature: self.identity_loss(name, feature, batch.pid),
             lambda feature: self.triplet_loss(feature, batch.pid),
         )
-        return {**attention, **own}
+        return {**attention, **terms}
 
     def identity_loss(self, name: str, feature: Tensor, pid: Tensor) -> Tensor:
         """L_CE of Eq. 6 on one holistic embedding, or summed over the parts."""
@@ -205,7 +213,7 @@ class BPBreID(Method):
         return smoothed_cross_entropy(self.necks[name](feature), pid, self.smoothing)
 
     def triplet_loss(self, feature: Tensor, pid: Tensor) -> Tensor:
-        """Eq. 8, or another on the parts (B, K, D); the plain one on (B, D)."""
+        """On parts (B, K, D) the one that `part_triplet` names, Eq. 8 by default; on holistic (B, D) batch hard."""
         return self.part_triplet(feature, pid, self.margin)
 
     # 3.4 test
@@ -270,31 +278,35 @@ def reduction(inputs: int, outputs: int) -> nn.Sequential:
 
 
 def weighted_average(G: Tensor, masks: Tensor) -> Tensor:
-    """Global weighted average pooling, Eq. 3: G (B, C, h, w), masks (B, M, h, w) -> (B, M, C)."""
+    """Global weighted average pooling, Eq. 3: G (B, C, h, w), masks (B, P, h, w) -> (B, P, C)."""
     weight = masks / masks.sum((2, 3), keepdim=True).clamp_min(1e-6)
-    return torch.einsum("bchw,bmhw->bmc", G, weight)
+    return torch.einsum("bchw,bphw->bpc", G, weight)
 
 
 def mean_of_holistic(G: Tensor, masks: Tensor) -> Tensor:
     """The code's: the first two masks, foreground and background, are averaged over all positions."""
-    mean = torch.einsum("bchw,bmhw->bmc", G, masks[:, :2]) / (G.shape[2] * G.shape[3])
+    mean = torch.einsum("bchw,bphw->bpc", G, masks[:, :2]) / (G.shape[2] * G.shape[3])
     return torch.cat([mean, weighted_average(G, masks[:, 2:])], 1)
 
 
-def above(M: Tensor, threshold: float) -> Tensor:
+def visible_above(M: Tensor, threshold: float) -> Tensor:
     """Eq. 4: M (B, K+1, h, w) -> bool (B, K)."""
     return M[:, 1:].amax((2, 3)) > threshold
 
 
-def winners(M: Tensor, threshold: float) -> Tensor:  # noqa: ARG001
+def visible_by_argmax(M: Tensor, threshold: float) -> Tensor:  # noqa: ARG001
     """The code's: some pixel's most probable class is the part."""
     return F.one_hot(M.argmax(1), M.shape[1])[..., 1:].amax((1, 2)) > 0
 
 
-def everywhere(M: Tensor, threshold: float) -> Tensor:  # noqa: ARG001
+def always_visible(M: Tensor, threshold: float) -> Tensor:  # noqa: ARG001
     """Table 2's "w/o visibility scores"."""
     return torch.ones_like(M[:, 1:, 0, 0], dtype=torch.bool)
 
 
 POOLINGS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"weighted": weighted_average, "mean": mean_of_holistic}
-VISIBILITIES: dict[str, Callable[[Tensor, float], Tensor]] = {"threshold": above, "argmax": winners, "all": everywhere}
+VISIBILITIES: dict[str, Callable[[Tensor, float], Tensor]] = {
+    "threshold": visible_above,
+    "argmax": visible_by_argmax,
+    "all": always_visible,
+}
