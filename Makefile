@@ -4,9 +4,10 @@ VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 
-# what `ablation` and `compare` pass on
-EXPERIMENTS = $(if $(seeds),--seeds $(seeds)) $(if $(dataset),--dataset $(dataset)) \
-	$(foreach each,$(set),-S '$(each)') $(if $(jobs),--jobs $(jobs))
+# what several targets pass on; set="path=value path=value", without spaces in a value
+CHANGES = $(if $(dataset),--dataset $(dataset)) $(foreach each,$(set),-S '$(each)')
+SEEDS = $(if $(seeds),--seeds $(seeds))
+MODELS = $(if $(models),--models $(models))
 
 .PHONY: help setup demo ablation compare speed test lint test-network test-slow clean
 
@@ -30,14 +31,14 @@ demo: setup ## rendered people, labels, training, evaluation, report: the defaul
 	@start=$$(date +%s); dvc repro && echo "== done in $$(( $$(date +%s) - start )) s"
 	@python -c "from partreid import params; p = params.load(); print(f'== open results/{p.dataset}/{p.model}/report.html')"
 
-ablation: setup ## a paper's table by dvc's queue: make ablation paper=mpn table=1 [seeds="1 2"] [dataset=...] [set="path=value ..."] [jobs=2]
-	@python stages/ablation.py $(paper) $(table) $(EXPERIMENTS)
+ablation: setup ## a paper's table by dvc's queue: make ablation paper=mpn table=1 [seeds="1 2"] [dataset=...] [set="path=value ..."]
+	@python stages/ablation.py $(paper) $(table) $(SEEDS) $(CHANGES)
 
 compare: setup ## all methods in one leaderboard, by dvc's queue: make compare [seeds="1 2 3"] [dataset=...] [models="bot mpn"] [set="path=value ..."] [jobs=2]
-	@python stages/compare.py $(if $(models),--models $(models)) $(EXPERIMENTS)
+	@python stages/compare.py $(MODELS) $(SEEDS) $(CHANGES) $(if $(jobs),--jobs $(jobs))
 
-speed: setup ## measure again what the leaderboard says of all methods' costs: make speed [dataset=...]
-	@python benchmarks/speed.py $(if $(dataset),--dataset $(dataset))
+speed: setup ## measure again what the leaderboard says of all methods' costs: make speed [dataset=...] [models=...] [set=...]
+	@python benchmarks/speed.py $(MODELS) $(CHANGES)
 
 test: setup lint ## lint and all tests
 	@echo "== pytest (about twelve minutes on two cores)"

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import torch
 
-from partreid import check, compare, costs, experiments, methods, pretraining, records
+from partreid import check, compare, costs, methods, overrides, pretraining, records
 from partreid.compare import Cost
 from partreid.errors import at_least, choose, run
 from partreid.files import sha256, write_json
@@ -43,12 +43,12 @@ WARM = 4  # images before the clock starts: models are loaded, memory is allocat
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", default=list(methods.METHODS))
-    experiments.changing(parser)
+    overrides.arguments(parser)
     parser.add_argument("--batch", type=at_least(8), default=64, help="images in a step, four of each person")
     parser.add_argument("--rounds", type=at_least(1), default=3)
     parser.add_argument("--images", type=at_least(1), default=64, help="of the data set, for the labels")
     given = parser.parse_args()
-    _, _, p = experiments.asked(given)
+    _, _, p = overrides.asked(given)
     dataset = p.dataset
     check.names(p)
     device = device_of(p.train.device)

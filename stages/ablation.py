@@ -1,7 +1,7 @@
 """Run a paper's ablation table through DVC's queue and print it beside the paper's numbers.
 
 Usage: python stages/ablation.py PAPER TABLE [--rows NAME ...] [--seeds 1 2] [--dataset NAME] [-S PATH=VALUE ...]
-    [--jobs 1] [--dry]
+    [--dry]
 For example `make ablation paper=mpn table=1 seeds="1 2" set="recipes.laptop.epochs=8"`. The tables are in
 ablations.yaml.
 
@@ -15,8 +15,8 @@ Writes results/ablation/PAPER-TABLE-DATASET.md.
 import argparse
 from pathlib import Path
 
-from partreid import ablation, experiments, params
-from partreid.errors import run
+from partreid import ablation, check, experiments, overrides, params
+from partreid.errors import UserError, run
 from partreid.files import write_text
 
 
@@ -28,14 +28,18 @@ def main() -> None:
     experiments.arguments(parser, seeds=[1])
     given = parser.parse_args()
 
-    values, changes, p = experiments.asked(given)
+    values, changes, p = overrides.asked(given)
+    check.names(p)
     table = ablation.read(Path("ablations.yaml"), given.paper, given.table).only(given.rows)
+    for row in table.rows:
+        for both in changes.keys() & row.values.keys():
+            raise UserError(f"-S {both}: the row {row.name} has a value of its own; leave it out, or choose --rows")
     seeds = list(dict.fromkeys(given.seeds))
     runs = {
         (row.name, seed): experiments.experiment(
             f"{table.paper}-{table.name}-{row.name}-s{seed}",
             values,
-            {**changes, **ablation.experiment(experiments.changed(values, changes), table, row, seed)},
+            {**changes, **ablation.experiment(overrides.changed(values, changes), table, row, seed)},
         )
         for seed in seeds
         for row in table.rows
@@ -45,7 +49,7 @@ def main() -> None:
 
     images = [experiments.image_table(p.dataset)]
     found = experiments.complete(
-        list(runs.values()), table.title, before=lambda: experiments.repro(images), jobs=given.jobs, dry=given.dry
+        list(runs.values()), table.title, before=lambda: experiments.repro(images), dry=given.dry
     )
     if found is None:
         return
@@ -53,9 +57,9 @@ def main() -> None:
         row.name: [metrics for (name, _), metrics in zip(runs, found, strict=True) if name == row.name and metrics]
         for row in table.rows
     }
-    what = f"{p.dataset}, recipe {' '.join([p.recipe, *given.set])}, seeds {', '.join(map(str, seeds))}"
+    what = f"{p.dataset}, recipe {overrides.recipe(p, changes)}, seeds {', '.join(map(str, seeds))}"
     heading = f"{table.title}. {what}; mAP / rank-1, mean ± standard deviation."
-    text = f"{heading}\n\n{ablation.markdown(table, results)}\n{ablation.inequalities(table, results)}"
+    text = f"{heading}\n\n{ablation.markdown(table, results, len(seeds))}\n{ablation.inequalities(table, results)}"
     path = Path(f"results/ablation/{table.paper}-{table.name}-{p.dataset}.md")
     write_text(path, text)
     print(f"\n{text}\nwrote {path}")

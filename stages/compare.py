@@ -2,8 +2,8 @@
 
 Usage: python stages/compare.py [--models bot mpn ...] [--dataset NAME] [--seeds 1 2 3] [-S PATH=VALUE ...] [--jobs 1]
     [--dry]
-For example `make compare dataset=market1501 seeds="1 2" set="recipes.laptop.epochs=8"`. Everything else is as
-params.yaml has it.
+For example `make compare dataset=market1501 seeds="1 2" set="recipes.laptop.epochs=8"`; everything else is as
+params.yaml has it. Several jobs, which run at once, share the processors.
 
 Runs that `dvc exp show` lists with the same values, code and image table are not run again, so a second call takes up
 what the first left; `dvc queue logs` shows what the worker is doing. Experiments belong to a commit; after a new one
@@ -16,16 +16,18 @@ Writes leaderboard.md, .csv and .html, accuracy.png and cost.png to results/comp
 """
 
 import argparse
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from partreid import check, compare, experiments, methods, params, pretraining, published
+from partreid import check, compare, experiments, methods, overrides, params, pretraining, published
 from partreid.compare import Board, Cost, Entry
-from partreid.errors import UserError, choose, run
+from partreid.errors import UserError, at_least, choose, run
 from partreid.files import whole, write_text
+from partreid.overrides import Changes
 from partreid.report import leaderboard, plots
 from partreid.revision import revision
 
@@ -34,12 +36,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", metavar="NAME", default=list(methods.METHODS), help="all by default")
     experiments.arguments(parser, seeds=[1, 2, 3])
+    parser.add_argument("--jobs", type=at_least(1), default=1, help="how many run at once, sharing the processors")
     given = parser.parse_args()
     models, seeds = list(dict.fromkeys(given.models)), list(dict.fromkeys(given.seeds))
     for name in models:
         choose(methods.METHODS, name, "model")
 
-    values, changes, p = experiments.asked(given)
+    values, changes, p = overrides.asked(given)
     dataset = p.dataset
     check.names(p)
     runs = {
@@ -50,7 +53,7 @@ def main() -> None:
         for model in models
     }
     wanted = ready(p, models)
-    recipe = " ".join([p.recipe, *given.set])
+    recipe = overrides.recipe(p, changes)
     title = f"All methods on {dataset}, recipe {recipe}"
     found = experiments.complete(
         list(runs.values()), title, before=lambda: experiments.repro(wanted), jobs=given.jobs, dry=given.dry
@@ -59,14 +62,14 @@ def main() -> None:
         return
 
     results = dict(zip(runs, found, strict=True))
-    costs, device, problem = costs_of(p, models, given.set, wanted)
+    costs, device, problem = costs_of(p, models, changes, wanted)
     entries = [
         Entry(model, [metrics for (of, _), metrics in results.items() if of == model and metrics], costs.get(model))
         for model in models
     ]
     board = Board(dataset, recipe, seeds, compare.short(revision()), entries, [], device)
     papers = published.of(published.read(Path("published.yaml")), dataset, board.protocols, models)
-    write(replace(board, published=papers), given.set, Path(f"results/compare/{dataset}"))
+    write(replace(board, published=papers), overrides.command(p, changes), Path(f"results/compare/{dataset}"))
     experiments.all_there(list(runs.values()), found)
     if problem:
         raise problem
@@ -83,7 +86,7 @@ def ready(p: params.Params, models: Sequence[str]) -> list[str]:
 
 
 def costs_of(
-    p: params.Params, models: Sequence[str], changes: Sequence[str], wanted: Sequence[str]
+    p: params.Params, models: Sequence[str], changes: Changes, wanted: Sequence[str]
 ) -> tuple[dict[str, Cost], str, UserError | None]:
     """Every model's cost and on what it was measured; without costs, which is told at once, why there are none."""
     try:
@@ -94,15 +97,14 @@ def costs_of(
 
 
 def speeds(
-    p: params.Params, models: Sequence[str], changes: Sequence[str], wanted: Sequence[str]
+    p: params.Params, models: Sequence[str], changes: Changes, wanted: Sequence[str]
 ) -> tuple[dict[str, Cost], str]:
-    """Every model's cost and on what it was measured: as found, or measured now. changes: what -S was given."""
+    """Every model's cost and on what it was measured: as found, or measured now."""
     path = Path(f"results/compare/{p.dataset}/speed.json")
     if found := compare.recorded(path, p, models):
         return found
     experiments.repro(wanted)
-    command = [sys.executable, "benchmarks/speed.py", "--dataset", p.dataset, "--models", *models]
-    command += [word for each in changes for word in ("-S", each)]
+    command = [sys.executable, "benchmarks/speed.py", "--models", *models, *overrides.command(p, changes)]
     print(f"costs: python {' '.join(command[1:])}", flush=True)
     if not subprocess.run(command, check=False).returncode and (found := compare.recorded(path, p, models)):
         return found
@@ -110,15 +112,13 @@ def speeds(
 
 
 def write(board: Board, changes: Sequence[str], folder: Path) -> None:
-    """The leaderboard's files. changes: what -S was given."""
-    seeds = " ".join(map(str, board.seeds))
-    models = " ".join(entry.model for entry in board.entries)
-    command = f'make compare dataset={board.dataset} seeds="{seeds}" models="{models}"'
-    commands = [f'{command} set="{" ".join(changes)}"' if changes else command]
+    """The leaderboard's files. changes: as arguments."""
+    models = [entry.model for entry in board.entries]
+    command = ["python", "stages/compare.py", "--models", *models, "--seeds", *map(str, board.seeds), *changes]
     text = compare.markdown(board)
     write_text(folder / "leaderboard.md", text)
     write_text(folder / "leaderboard.csv", compare.as_csv(board))
-    write_text(folder / "leaderboard.html", leaderboard.render(board, commands))
+    write_text(folder / "leaderboard.html", leaderboard.render(board, [shlex.join(command)]))
     pictures = leaderboard.pictures(board)
     for name in leaderboard.CAPTIONS.keys() - pictures.keys():
         (folder / f"{name}.png").unlink(missing_ok=True)  # it would show an earlier board

@@ -12,7 +12,7 @@ import yaml
 from partreid import ablation, methods, params
 from partreid.ablation import Row, Table
 from partreid.errors import UserError
-from partreid.experiments import changed
+from partreid.overrides import changed
 
 
 @pytest.fixture
@@ -86,10 +86,10 @@ def test_the_table(table):
         return {"general": {"mAP": mAP, "rank1": rank1}}
 
     results = {"plain": [run(0.2, 0.4), run(0.3, 0.5)], "better": [run(0.6, 0.7)], "best": [run(0.5, 0.7)], "other": []}
-    lines = ablation.markdown(table, results).splitlines()
+    lines = ablation.markdown(table, results, 2).splitlines()
     assert lines[0] == "|  | general | paper: M |"
     assert lines[2] == "| plain | 25.0 ± 7.1 / 45.0 ± 7.1 | 80.0 / 90.0 |"
-    assert lines[3] == "| better | 60.0 / 70.0 | 85.0 / 95.0 |"
+    assert lines[3] == "| better (1 of 2 seeds) | 60.0 / 70.0 | 85.0 / 95.0 |"
     assert lines[5] == "| other | - / - | - |"
     words = ablation.inequalities(table, results)
     assert words.startswith("2 of the paper's 3 orderings of two rows by mAP (M) hold here by mean mAP (general)")
@@ -104,7 +104,7 @@ def test_numbers_that_a_paper_has_not_and_a_protocol_of_its_own():
     one = {"general": {"mAP": 0.9, "rank1": 0.9}, "cross": {"mAP": 0.1, "rank1": 0.1}}
     two = {"general": {"mAP": 0.8, "rank1": 0.9}, "cross": {"mAP": 0.2, "rank1": 0.1}}
     results = {"a": [one], "b": [two]}
-    assert ablation.markdown(table, results).splitlines()[2].endswith("| - / 40.0 (rank-5: 60.0) | 10.0 / 20.0 |")
+    assert ablation.markdown(table, results, 1).splitlines()[2].endswith("| - / 40.0 (rank-5: 60.0) | 10.0 / 20.0 |")
     assert ablation.inequalities(table, results) == (
         "1 of the paper's 1 orderings of two rows by mAP (L) hold here by mean mAP (cross).\n"
     )
@@ -160,9 +160,8 @@ def test_a_seed_named_twice_is_run_once_on_an_image_table_made_before(project, t
     monkeypatch.chdir(tmp_path)
     asked = []
 
-    def complete(experiments, _, before, jobs, dry):
+    def complete(experiments, _, before, dry):
         assert not dry
-        assert jobs == 1
         asked.extend(each.name for each in experiments)
         before()
         return [{"general": {"mAP": 0.2, "rank1": 0.3}}] * len(experiments)
@@ -173,3 +172,19 @@ def test_a_seed_named_twice_is_run_once_on_an_image_table_made_before(project, t
     stage["main"]()
     assert asked == ["mpn-1-Baseline-s2", "mpn-1-Baseline-s1", "data/dvc.yaml:index-synthetic"]
     assert "seeds 2, 1;" in (tmp_path / "results/ablation/mpn-1-synthetic.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-S", "methods.mpn.alignment=none"], "methods.mpn.alignment: the row .* has a value of its own"),
+        (["-S", "train.device=gpu"], "unknown device .* 'gpu'"),
+        (["-S", "train.seed=3"], "--seeds"),
+    ],
+)
+def test_what_a_table_cannot_be_run_with(project, monkeypatch, words, message):
+    stage = runpy.run_path(str(project / "stages/ablation.py"))
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(sys, "argv", ["ablation.py", "mpn", "1", "--dry", *words])
+    with pytest.raises(UserError, match=message):
+        stage["main"]()

@@ -8,7 +8,7 @@ import pytest
 import torch
 import yaml
 
-from partreid import ablation, check, costs, experiments, methods, params, pretraining
+from partreid import ablation, check, costs, methods, overrides, params, pretraining
 from partreid.errors import UserError
 
 PROJECT = Path(__file__).parents[1]
@@ -34,7 +34,7 @@ def read():
                 except UserError:  # the small recipe overrides a value of the row
                     base = {**values, "recipe": "paper"}
                     changes = ablation.experiment(base, table, row, 1)
-                yield f"{paper}-{name}-{row.name}", params.parse(experiments.changed(base, changes)), row
+                yield f"{paper}-{name}-{row.name}", params.parse(overrides.changed(base, changes)), row
 
 
 def learners():

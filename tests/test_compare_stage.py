@@ -2,6 +2,7 @@
 
 import html
 import runpy
+import shlex
 import sys
 
 import pytest
@@ -70,8 +71,8 @@ def test_what_was_changed_for_it_stands_above_the_leaderboard(stage, here, queue
     folder = here / "results/compare/synthetic"
     text = "recipe laptop recipes.laptop.epochs=2 recipes.laptop.decay_at=[1], seeds 1,"
     assert text in (folder / "leaderboard.md").read_text()
-    command = 'models="bot" set="recipes.laptop.epochs=2 recipes.laptop.decay_at=[1]"'
-    assert command in html.unescape((folder / "leaderboard.html").read_text())
+    command = ["python", "stages/compare.py", "--models", "bot", "--seeds", "1", "--dataset", "synthetic", *words]
+    assert shlex.join(command) in html.unescape((folder / "leaderboard.html").read_text())
     assert queued == ["compare-bot-synthetic-s1"]
 
 
@@ -114,8 +115,8 @@ def test_costs_are_measured_when_none_are_recorded(stage, monkeypatch):
     done = type("Done", (), {"returncode": 0})
     monkeypatch.setattr(stage["subprocess"], "run", lambda command, **_: run.append(command[1:]) or done)
     p = stage["params"].load()
-    assert stage["costs_of"](p, ["bot"], ["a=[1,2]"], ["index"]) == ({}, "the CPU", None)
-    command = ["benchmarks/speed.py", "--dataset", "synthetic", "--models", "bot", "-S", "a=[1,2]"]
+    assert stage["costs_of"](p, ["bot"], {"a": [1, 2]}, ["index"]) == ({}, "the CPU", None)
+    command = ["benchmarks/speed.py", "--models", "bot", "--dataset", "synthetic", "-S", "a=[1,2]"]
     assert run == [["index"], command]
     done.returncode, recorded[:] = 1, [None, ({}, "an old one")]
-    assert isinstance(stage["costs_of"](p, ["bot"], [], ["index"])[2], UserError)
+    assert isinstance(stage["costs_of"](p, ["bot"], {}, ["index"])[2], UserError)

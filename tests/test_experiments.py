@@ -1,6 +1,5 @@
 """What counts as done, that only what is new is queued, and what is made of what dvc and git say."""
 
-import argparse
 import copy
 import json
 import shlex
@@ -81,62 +80,6 @@ def test_names_are_what_git_takes_and_tell_parameters_apart(values):
     assert name != experiment("mpn-1-Naïve MTL (Eq. 9) [10]-s2", values, {**CHANGES, "train.seed": 8}).identifier
 
 
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(True, "true"), (0.01, "0.01"), ("class", "class"), ([1, 2], "[1, 2]"), ("a b", "'a b'"), (None, "null")],
-)
-def test_overrides_are_dvcs(value, text):
-    assert experiments.override("a.b", value) == f"a.b={text}"
-
-
-def test_changes_are_written_as_for_dvc_exp_run(values):
-    words = ["recipes.laptop.decay_at=[5,7]", "recipes.laptop.learning_rate=1.0e-3", "recipe=paper", "also_test_on=[]"]
-    changes = experiments.settings(words, values)
-    assert changes == {
-        "recipes.laptop.decay_at": [5, 7],
-        "recipes.laptop.learning_rate": 0.001,
-        "recipe": "paper",
-        "also_test_on": [],
-    }
-    assert experiments.changed(values, changes)["recipes"]["laptop"]["decay_at"] == [5, 7]
-
-
-@pytest.mark.parametrize(
-    ("word", "message"),
-    [
-        ("recipe", "takes path=value, .*; found 'recipe'"),
-        ("recipes.laptop.epoch=3", r"params.yaml has no recipes\.laptop\.epoch$"),
-        ("recipe.laptop.epochs=3", r"params.yaml has no recipe\.laptop\.epochs$"),
-        ("recipe=[", "not valid YAML"),
-    ],
-)
-def test_what_cannot_be_changed_is_named(values, word, message):
-    with pytest.raises(UserError, match=message):
-        experiments.settings([word], values)
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        ([], {}),
-        (["--dataset", "market1501"], {"dataset": "market1501"}),
-        (["-S", "train.seed=5", "-S", "recipe=paper"], {"train.seed": 5, "recipe": "paper"}),
-    ],
-)
-def test_what_is_asked_for_is_checked_whole(values, tmp_path, monkeypatch, words, expected):
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
-    monkeypatch.chdir(tmp_path)
-    parser = argparse.ArgumentParser()
-    experiments.arguments(parser, seeds=[1])
-    found, changes, p = experiments.asked(parser.parse_args(words))
-    assert (found, changes) == (values, expected)
-    assert p == params.parse(experiments.changed(values, expected))
-    with pytest.raises(UserError, match="unknown data set 'market'"):
-        experiments.asked(parser.parse_args(["--dataset", "market"]))
-    with pytest.raises(SystemExit):
-        parser.parse_args(["--jobs", "0"])
-
-
 @pytest.mark.parametrize(("runs", "text"), [([], "-"), ([0.25], "25.0"), ([0.2, 0.3], "25.0 ± 7.1")])
 def test_mean_and_sample_standard_deviation(runs, text):
     assert experiments.spread(runs) == text
@@ -153,6 +96,7 @@ def dvc(monkeypatch, values, tmp_path):
     monkeypatch.setattr(experiments, "show", lambda: list(known))
     monkeypatch.setattr(experiments, "committed", lambda: done.append("committed"))
     monkeypatch.setattr(experiments, "dvc", lambda *words: done.append(" ".join(words[:5])))
+    monkeypatch.setattr(experiments, "queue", lambda: ({"another": "Queued"}, False))
     monkeypatch.setattr(experiments, "work", lambda _: known.extend(result))
     return done
 
@@ -172,6 +116,7 @@ def test_only_what_is_new_is_queued_and_what_has_no_result_is_named(dvc, values,
     assert dvc == []
 
     assert complete(both) == [METRICS, METRICS]
+    assert "the queue holds others too (1)" in capsys.readouterr().out
     assert dvc == ["committed", "before", f"exp run --queue --name {both[1].identifier}"]
     assert complete(both) == [METRICS, METRICS]
     assert len(dvc) == 3
@@ -189,7 +134,7 @@ def test_what_would_be_run_can_be_pasted(values, capsys):
     experiments.complete([experiment("x", values, changes)], "T", before=lambda: None, dry=True)
     line = capsys.readouterr().out.splitlines()[1]
     assert shlex.split(line) == ["dvc", *experiment("x", values, changes).command()]
-    assert 'also_test_on=["a", "b c"]' in shlex.split(line)
+    assert 'also_test_on=["a","b c"]' in shlex.split(line)
 
 
 @pytest.mark.parametrize("progress", ["success", "failed"])
@@ -311,7 +256,7 @@ def test_ctrl_c_stops_the_worker(says, monkeypatch):
     monkeypatch.setattr(experiments.time, "sleep", lambda _: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         experiments.work(1)
-    assert asked[-1] == "queue stop --kill"
+    assert asked[-2:] == ["queue kill a", "queue stop --kill"]
 
 
 def test_json_is_found_between_warnings(says):

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import yaml
 
-from partreid.errors import UserError, choose
-from partreid.experiments import Metrics, has, spread, told
+from partreid import overrides
+from partreid.errors import choose
+from partreid.experiments import Metrics, spread, told
 from partreid.params import Loader
 
 
@@ -71,22 +72,16 @@ def experiment(values: Mapping[str, Any], table: Table, row: Row, seed: int) -> 
     values: what params.yaml holds. UserError for a parameter that it does not have, or that the recipe would override.
     """
     where = f"ablations.yaml: {table.paper}, table {table.name}, {row.name}"
-    over = choose(values["recipes"], values["recipe"], "recipe")
     for path, value in row.values.items():
-        *way, key = path.split(".")
-        if not has(values, path):
-            raise UserError(f"{where}: params.yaml has no {path}")
-        if len(way) == 2 and way[0] in ("methods", "pretraining"):
-            laid = over.get(way[1], {}).get(key, over.get(key, value))
-            if laid != value:
-                raise UserError(f"{where}: recipe {values['recipe']} has {key} = {laid} in place of {value}")
+        overrides.at(values, path, where)
+        overrides.in_force(values, path, value, where)
     return {"model": row.model or table.model, "train.seed": seed, **row.values}
 
 
-def markdown(table: Table, results: Mapping[str, Sequence[Metrics]]) -> str:
+def markdown(table: Table, results: Mapping[str, Sequence[Metrics]], seeds: int) -> str:
     """The table, mAP / rank-1 in per cent, mean and standard deviation over seeds, then the paper's numbers.
 
-    results: row's name -> the metrics of its seeds; a row without any is left open.
+    results: row's name -> the metrics of its seeds; a row without any is left open. seeds: how many were asked for.
     """
     protocols = list(dict.fromkeys(name for runs in results.values() for run in runs for name in run))
     measured_by_paper = list(dict.fromkeys(name for row in table.rows for name in row.paper))
@@ -95,7 +90,8 @@ def markdown(table: Table, results: Mapping[str, Sequence[Metrics]]) -> str:
     for row in table.rows:
         runs = results.get(row.name, [])
         ours = [" / ".join(spread([run[p][m] for run in runs]) for m in ("mAP", "rank1")) for p in protocols]
-        lines.append([row.name, *ours, *(with_rank5(row.paper.get(name)) for name in measured_by_paper)])
+        some = f" ({len(runs)} of {seeds} seeds)" if 0 < len(runs) < seeds else ""
+        lines.append([f"{row.name}{some}", *ours, *(with_rank5(row.paper.get(name)) for name in measured_by_paper)])
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 

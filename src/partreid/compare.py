@@ -23,7 +23,8 @@ BASELINE = "bot"
 # the code that decides a cost: what stands by itself in partreid is what methods have apart
 CODE = (
     *("methods", "backbones", "losses", "training", "pretraining", "labels", "tools"),
-    *("costs.py", "strips.py", "crops.py", "bilinear.py"),
+    *("bilinear.py", "chunks.py", "columns.py", "costs.py", "crops.py", "parsing.py", "skeleton.py", "strips.py"),
+    "timing.py",
 )
 
 

@@ -5,7 +5,6 @@ commit where all three are the same. So what was begun is taken up by asking aga
 """
 
 import argparse
-import copy
 import hashlib
 import json
 import os
@@ -20,15 +19,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import yaml
 
-from partreid import params
+from partreid import overrides
 from partreid.errors import UserError, at_least
 from partreid.files import alone, scratch_root
 
 PAUSE = 10  # seconds between two looks at the queue
 GONE = 12  # looks in a row without a worker at work that show it has died; on a busy machine a living one may miss some
-ATTEMPTS = 3  # at what a worker died at; what kills it each time, as too little memory, will go on doing so
+ATTEMPTS = 3  # how often what failed is queued when a worker died; what kills it each time will go on doing so
 LOCKED = 30  # how many times another DVC process may be waited for
 AT_WORK = ("Unable to acquire lock", ".dvc/tmp/exps/")  # what DVC says when another of its processes is at work
 # what decides a result beside params.yaml, as git's paths: all that is tracked but what DVC writes itself
@@ -54,83 +52,20 @@ class Experiment:
 
     def command(self) -> list[str]:
         """dvc's arguments that put it into the queue. Only up to the evaluation: a table needs no reports."""
-        settings = [word for path, value in self.changes.items() for word in ("-S", override(path, value))]
+        settings = [each for path, value in self.changes.items() for each in ("-S", overrides.word(path, value))]
         return ["exp", "run", "--queue", "--name", self.identifier, *settings, "evaluate"]
 
 
 def arguments(parser: argparse.ArgumentParser, seeds: Sequence[int]) -> None:
     """Add what the programs that run experiments have in common. seeds: by default."""
-    changing(parser)
-    parser.add_argument("--seeds", type=int, nargs="+", default=list(seeds))
-    parser.add_argument("--jobs", type=at_least(1), default=1, help="how many run at once, sharing the processors")
+    overrides.arguments(parser)
+    parser.add_argument("--seeds", type=at_least(0), nargs="+", default=list(seeds))
     parser.add_argument("--dry", action="store_true", help="only print what would be run")
-
-
-def changing(parser: argparse.ArgumentParser) -> None:
-    """Add what changes params.yaml's values."""
-    parser.add_argument("--dataset", help="params.yaml's by default")
-    parser.add_argument("-S", dest="set", action="append", default=[], metavar="PATH=VALUE", help="as of dvc exp run")
-
-
-def asked(given: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any], params.Params]:
-    """What params.yaml holds, what `changing` was told to change in it, and the parameters that come of it."""
-    values = params.read()
-    params.parse(values)  # says what is wrong with the file
-    changes = settings(given.set, values) | ({"dataset": given.dataset} if given.dataset else {})
-    return values, changes, params.parse(changed(values, changes))
 
 
 def experiment(name: str, values: Mapping[str, Any], changes: Mapping[str, Any]) -> Experiment:
     """The experiment that changes these values of params.yaml, which holds `values`."""
-    return Experiment(name, changes, changed(values, changes))
-
-
-def changed(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of params.yaml's mapping with values at dotted paths changed."""
-    result = copy.deepcopy(dict(values))
-    for path, value in changes.items():
-        *way, key = path.split(".")
-        place = result
-        for step in way:
-            place = place[step]
-        place[key] = value
-    return result
-
-
-def has(values: Mapping[str, Any], path: str) -> bool:
-    """Whether params.yaml, which holds `values`, has something at a dotted path."""
-    place: Any = values
-    for step in path.split("."):
-        if not isinstance(place, Mapping) or step not in place:
-            return False
-        place = place[step]
-    return True
-
-
-def settings(words: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
-    """Changes as they are written for `dvc exp run -S`, "dotted.path=value": path -> value, read as YAML.
-
-    UserError for what is written otherwise, and for what params.yaml, which holds `values`, does not have.
-    """
-    found = {}
-    for word in words:
-        path, sign, value = word.partition("=")
-        if not sign:
-            raise UserError(f"-S takes path=value, as recipes.laptop.epochs=8; found {word!r}")
-        if not has(values, path):
-            raise UserError(f"-S {word}: params.yaml has no {path}")
-        try:
-            found[path] = yaml.load(value, params.Loader)
-        except yaml.YAMLError as error:
-            raise UserError(f"-S {word}: not valid YAML: {error}") from error
-    return found
-
-
-def override(path: str, value: Any) -> str:
-    """A change as an argument of `dvc exp run -S`."""
-    if isinstance(value, str) and not re.fullmatch(r"[\w./-]+", value):
-        return f"{path}='{value}'"
-    return f"{path}={value if isinstance(value, str) else json.dumps(value)}"
+    return Experiment(name, changes, overrides.changed(values, changes))
 
 
 def state(shown: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> tuple[str, Metrics | None]:
@@ -211,6 +146,10 @@ def queue_new(experiments: Sequence[Experiment], jobs: int) -> bool:
             if each.identifier in ended:  # its metrics are gone, or its images were others
                 dvc("exp", "remove", each.identifier)
             dvc(*each.command())
+    if others := queue()[0].keys() - {each.identifier for each in experiments}:
+        print(
+            f"the queue holds others too ({len(others)}); `dvc queue remove --queued` takes out what does not run yet"
+        )
     return work(jobs)
 
 
@@ -290,6 +229,8 @@ def work(jobs: int) -> bool:
                 missed = 0
             time.sleep(PAUSE)
     except KeyboardInterrupt:
+        if running := [name for name, status in queue()[0].items() if status == "Running"]:
+            dvc("queue", "kill", *running)  # and what they run, which stopping the worker would leave at work
         dvc("queue", "stop", "--kill")
         raise
     return lost

@@ -1,0 +1,123 @@
+"""What experiments change in params.yaml: dotted path -> value, as `dvc exp run -S` takes it."""
+
+import argparse
+import copy
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import yaml
+
+from partreid import params
+from partreid.errors import UserError
+
+Changes = Mapping[str, Any]
+# The rest (data sets, tools, labels) is made once for all experiments, from params.yaml as it is.
+OPEN = ("recipe", "recipes", "methods", "pretraining", "at_test", "train", "evaluate")
+CLOSED = {
+    "model": "the experiments' own; see --help",
+    "dataset": "--dataset says it",
+    "train.seed": "--seeds says it",
+    "train.start_from": "an experiment in the queue does not see weights/",
+}
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what changes params.yaml's values."""
+    parser.add_argument("--dataset", help="params.yaml's by default")
+    parser.add_argument("-S", dest="set", action="append", default=[], metavar="PATH=VALUE", help="as of dvc exp run")
+
+
+def asked(given: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any], params.Params]:
+    """What params.yaml holds, what `arguments` were given to change in it, and the parameters that come of it."""
+    values = params.read()
+    params.parse(values)  # says what is wrong with the file
+    changes = written(given.set, values)
+    result = changed(values, {**changes, "dataset": given.dataset or values["dataset"]})
+    for path, value in changes.items():
+        in_force(result, path, value, f"-S {path}")
+    return values, changes | ({"dataset": given.dataset} if given.dataset else {}), params.parse(result)
+
+
+def written(words: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes from words "path=value", where the value is YAML: one value, or a list of them.
+
+    UserError for what is written otherwise, for what params.yaml, which holds `values`, does not have, and for what is
+    not open to changes.
+    """
+    found = {}
+    for each in words:
+        path, sign, text = each.partition("=")
+        if not sign:
+            raise UserError(f"-S takes path=value, as recipes.laptop.epochs=8; found {each!r}")
+        if path in CLOSED:
+            raise UserError(f"-S {each}: {CLOSED[path]}")
+        if isinstance(at(values, path, f"-S {each}"), Mapping):
+            raise UserError(f"-S {each}: {path} is a block; change the values in it one by one")
+        if path.partition(".")[0] not in OPEN:
+            raise UserError(f"-S {each}: what is made once for all experiments is changed in params.yaml itself")
+        try:
+            value = yaml.load(text, params.Loader)
+        except yaml.YAMLError as error:
+            raise UserError(f"-S {each}: not valid YAML: {error}") from error
+        if not all(map(plain, value if isinstance(value, list) else [value])):
+            raise UserError(f"-S {each}: a value, or a list of them as [5,7], was expected")
+        found[path] = value
+    return found
+
+
+def plain(value: Any) -> bool:
+    """Whether DVC reads from an argument what is meant."""
+    return value is None or isinstance(value, bool | int | float) or (isinstance(value, str) and value.isprintable())
+
+
+def at(values: Mapping[str, Any], path: str, where: str) -> Any:
+    """What params.yaml, which holds `values`, has at a dotted path; UserError if nothing."""
+    place: Any = values
+    for step in path.split("."):
+        if not isinstance(place, Mapping) or step not in place:
+            raise UserError(f"{where}: params.yaml has no {path}")
+        place = place[step]
+    return place
+
+
+def in_force(values: Mapping[str, Any], path: str, value: Any, where: str) -> None:
+    """UserError if params.yaml, which holds `values`, has a recipe that lays something else over `value`."""
+    *way, key = path.split(".")
+    if len(way) == 2 and way[0] in ("methods", "pretraining"):
+        over = values["recipes"].get(values["recipe"], {})
+        laid = over.get(way[1], {}).get(key, over.get(key, value))
+        if laid != value:
+            raise UserError(f"{where}: recipe {values['recipe']} has {key} = {laid} in place of {value}")
+
+
+def changed(values: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
+    """A copy of params.yaml's mapping with values at dotted paths changed."""
+    result = copy.deepcopy(dict(values))
+    for path, value in changes.items():
+        *way, key = path.split(".")
+        place = result
+        for step in way:
+            place = place[step]
+        place[key] = value
+    return result
+
+
+def word(path: str, value: Any) -> str:
+    """A change as an argument of `dvc exp run -S`."""
+    if isinstance(value, str) and (not re.fullmatch(r"[\w./-]+", value) or yaml.load(value, params.Loader) != value):
+        escaped = value.replace("'", r"\'")
+        return f"{path}='{escaped}'"
+    return f"{path}={value if isinstance(value, str) else json.dumps(value, separators=(',', ':'))}"
+
+
+def command(p: params.Params, changes: Changes) -> list[str]:
+    """The data set and the changes as a program with `arguments` takes them."""
+    settings = (each for path, value in changes.items() if path != "dataset" for each in ("-S", word(path, value)))
+    return ["--dataset", p.dataset, *settings]
+
+
+def recipe(p: params.Params, changes: Changes) -> str:
+    """The recipe in words: its name and what is changed beside it."""
+    return " ".join([p.recipe, *(word(path, value) for path, value in changes.items() if path != "dataset")])
