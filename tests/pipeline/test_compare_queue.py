@@ -3,10 +3,14 @@
 import csv
 import json
 import shutil
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
 
+from partreid.files import alone
 from pipeline.test_pipeline import TINY, Project
 
 
@@ -63,3 +67,27 @@ def test_two_methods_are_run_once_measured_once_and_stand_in_one_table(tmp_path)
     assert "benchmarks/speed.py" not in again
     assert json.loads((folder / "speed.json").read_text()) == speeds
     assert (folder / "leaderboard.md").read_text() == board
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_nothing_at_work(tmp_path):
+    source = Path(__file__).parents[2]
+    project = Project(source, tmp_path / "project")
+    project.set(**{**TINY, "recipes__laptop__epochs": 2000}, model="bot", recipes__laptop__warmup_epochs=0)
+    project.commit("values")
+    command = ("python", "stages/compare.py", "--models", "bot", "--seeds", "1", "2", "--jobs", "2")
+    with (tmp_path / "said").open("w") as said:
+        asked = subprocess.Popen(command, cwd=project.root, env=project.environment, stdout=said, stderr=said)
+    trainings, patience = project.root / "tmp/training", time.monotonic() + 180
+    while len(list(trainings.glob("*/lock"))) < 2:
+        assert asked.poll() is None, (tmp_path / "said").read_text()
+        assert time.monotonic() < patience
+        time.sleep(1)
+    asked.send_signal(signal.SIGINT)
+    assert asked.wait(120) == 130
+    assert "run the same command again" in (tmp_path / "said").read_text()
+    time.sleep(5)  # as long as a step may take
+    for lock in trainings.glob("*/lock"):
+        with alone(lock.parent):  # an error, if one still trains
+            pass
+    assert "Running" not in project.dvc("queue", "status").stdout

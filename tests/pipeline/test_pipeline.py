@@ -35,20 +35,19 @@ class Project:
             target = root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if (source / name).is_dir() else shutil.copy)(source / name, target)
+        self.environment = {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(root / "src"),
+            "DVC_NO_ANALYTICS": "1",
+        }
         self.run("git", "init", "-q")
         self.dvc("init", "-q")
         shutil.copytree(source / ".dvc/plots", root / ".dvc/plots")
         self.commit("project")
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        binaries = str(Path(sys.executable).parent)
-        environment = {
-            **os.environ,
-            "PATH": f"{binaries}:{os.environ['PATH']}",
-            "PYTHONPATH": str(self.root / "src"),
-            "DVC_NO_ANALYTICS": "1",
-        }
-        done = subprocess.run(command, cwd=self.root, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False)
         if check and done.returncode:
             raise AssertionError(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
         return done
