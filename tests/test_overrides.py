@@ -126,5 +126,5 @@ def test_the_recipe_in_words(project, monkeypatch):
     p = params.load()
     assert overrides.recipe(p, {"dataset": "x"}) == "laptop"
     assert overrides.recipe(p, {"evaluate.ranks": 5, "recipes.laptop.decay_at": [5, 7]}) == (
-        "laptop evaluate.ranks=5 recipes.laptop.decay_at=[5,7]"
+        "laptop with evaluate.ranks=5 recipes.laptop.decay_at=[5,7]"
     )

@@ -120,4 +120,5 @@ def command(p: params.Params, changes: Changes) -> list[str]:
 
 def recipe(p: params.Params, changes: Changes) -> str:
     """The recipe in words: its name and what is changed beside it."""
-    return " ".join([p.recipe, *(word(path, value) for path, value in changes.items() if path != "dataset")])
+    beside = [word(path, value) for path, value in changes.items() if path != "dataset"]
+    return f"{p.recipe} with {' '.join(beside)}" if beside else p.recipe
