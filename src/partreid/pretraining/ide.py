@@ -6,8 +6,8 @@ from "the IDE model trained on each respective database" (its section 5.1).
 Where both papers are silent we follow what MPN's authors published: global average pooling, a 512-wide layer with batch
 norm, leaky ReLU of slope 0.1 and dropout 0.5, a classifier. Its schedule is published nowhere; ours is PCB's epochs
 with MPN's learning rate, number of images in a batch and augmentation. The batches hold 48 persons, not MPN's six: on
-Market-1501, with the laptop recipe, six at a time left the loss at chance for a whole epoch, and 48 bring it to two
-thirds of that.
+Market-1501, with the laptop recipe, six at a time left the loss at chance, 6.6, for a whole epoch; 48 bring its mean to
+5.6 in the first and 3.6 in the second.
 """
 
 from torch import Tensor, nn
