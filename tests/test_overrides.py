@@ -109,6 +109,7 @@ def test_what_is_asked_for_can_be_asked_for_again(values, tmp_path, monkeypatch,
         (["--dataset", "market"], "unknown data set 'market'"),
         (["-S", "recipes.laptop.epochs=many"], "epochs must be int, found 'many'"),
         (["-S", "methods.bot.epochs=5"], "methods.bot.epochs: recipe laptop has epochs = 24 in place of 5"),
+        (["-S", "recipe=paper", "-S", "recipes.laptop.epochs=5"], "recipes.laptop.epochs: the recipe is paper"),
         (["-S", "pretraining.ide.epochs=5"], "pretraining.ide.epochs: recipe laptop has epochs = 8 in place of 5"),
     ],
 )

@@ -83,8 +83,10 @@ def at(values: Mapping[str, Any], path: str, where: str) -> Any:
 
 
 def in_force(values: Mapping[str, Any], path: str, value: Any, where: str) -> None:
-    """UserError if params.yaml, which holds `values`, has a recipe that lays something else over `value`."""
+    """UserError if the recipe of params.yaml, which holds `values`, takes `value`'s effect away."""
     *way, key = path.split(".")
+    if way[:1] == ["recipes"] and way[1] != values["recipe"]:
+        raise UserError(f"{where}: the recipe is {values['recipe']}")
     if len(way) == 2 and way[0] in ("methods", "pretraining"):
         over = values["recipes"].get(values["recipe"], {})
         laid = over.get(way[1], {}).get(key, over.get(key, value))
