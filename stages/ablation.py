@@ -29,6 +29,7 @@ def main() -> None:
     given = parser.parse_args()
 
     values, changes, p = overrides.asked(given)
+    base = overrides.changed(values, changes)
     check.names(p)
     table = ablation.read(Path("ablations.yaml"), given.paper, given.table).only(given.rows)
     for row in table.rows:
@@ -39,7 +40,7 @@ def main() -> None:
         (row.name, seed): experiments.experiment(
             f"{table.paper}-{table.name}-{row.name}-s{seed}",
             values,
-            {**changes, **ablation.experiment(overrides.changed(values, changes), table, row, seed)},
+            {**changes, **ablation.experiment(base, table, row, seed)},
         )
         for seed in seeds
         for row in table.rows

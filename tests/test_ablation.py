@@ -16,11 +16,6 @@ from partreid.overrides import changed
 
 
 @pytest.fixture
-def values(project):
-    return yaml.load((project / "params.yaml").read_text(), params.Loader)
-
-
-@pytest.fixture
 def table():
     rows = [
         Row("plain", {"methods.mpn.alignment": "none"}, {"M": {"rank1": 90.0, "mAP": 80.0}}),

@@ -7,17 +7,11 @@ import subprocess
 from functools import partial
 
 import pytest
-import yaml
 
-from partreid import experiments, params
+from partreid import experiments
 from partreid.errors import UserError
 from partreid.experiments import experiment, state
 from partreid.files import alone
-
-
-@pytest.fixture
-def values(project):
-    return yaml.load((project / "params.yaml").read_text(), params.Loader)
 
 
 def table(digest):
@@ -228,9 +222,9 @@ def test_what_no_worker_runs_is_given_up(says, workers):
     asked = says(*[left] * experiments.GONE, EMPTY)
     assert experiments.work(1) is True
     assert [each for each in asked if each != "queue status"] == [
-        "queue start --jobs 1",
+        START,
         "queue kill a c",
-        "queue start --jobs 1",
+        START,
     ]
 
 

@@ -11,8 +11,13 @@ from partreid.errors import UserError
 
 
 @pytest.fixture
-def values(project):
-    return yaml.load((project / "params.yaml").read_text(), params.Loader)
+def asked(values, tmp_path, monkeypatch):
+    """What comes of a program's arguments, beside a params.yaml with the project's values."""
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    monkeypatch.chdir(tmp_path)
+    parser = argparse.ArgumentParser()
+    overrides.arguments(parser)
+    return lambda words: overrides.asked(parser.parse_args(words))
 
 
 @pytest.mark.parametrize(
@@ -91,16 +96,12 @@ def test_what_cannot_be_changed_is_named(values, word, message):
         ),
     ],
 )
-def test_what_is_asked_for_can_be_asked_for_again(values, tmp_path, monkeypatch, words, expected, arguments):
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
-    monkeypatch.chdir(tmp_path)
-    parser = argparse.ArgumentParser()
-    overrides.arguments(parser)
-    found, changes, p = overrides.asked(parser.parse_args(words))
+def test_what_is_asked_for_can_be_asked_for_again(asked, values, words, expected, arguments):
+    found, changes, p = asked(words)
     assert (found, changes) == (values, expected)
     assert p == params.parse(overrides.changed(values, expected))
     assert overrides.command(p, changes) == arguments
-    assert overrides.asked(parser.parse_args(arguments))[2] == p
+    assert asked(arguments)[2] == p
 
 
 @pytest.mark.parametrize(
@@ -113,13 +114,9 @@ def test_what_is_asked_for_can_be_asked_for_again(values, tmp_path, monkeypatch,
         (["-S", "pretraining.ide.epochs=5"], "pretraining.ide.epochs: recipe laptop has epochs = 8 in place of 5"),
     ],
 )
-def test_what_would_come_of_it_is_checked(values, tmp_path, monkeypatch, words, message):
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
-    monkeypatch.chdir(tmp_path)
-    parser = argparse.ArgumentParser()
-    overrides.arguments(parser)
+def test_what_would_come_of_it_is_checked(asked, words, message):
     with pytest.raises(UserError, match=message):
-        overrides.asked(parser.parse_args(words))
+        asked(words)
 
 
 def test_the_recipe_in_words(project, monkeypatch):

@@ -33,11 +33,11 @@ def asked(given: argparse.Namespace) -> tuple[dict[str, Any], dict[str, Any], pa
     """What params.yaml holds, what `arguments` were given to change in it, and the parameters that come of it."""
     values = params.read()
     params.parse(values)  # says what is wrong with the file
-    changes = written(given.set, values)
-    result = changed(values, {**changes, "dataset": given.dataset or values["dataset"]})
+    changes = written(given.set, values) | ({"dataset": given.dataset} if given.dataset else {})
+    result = changed(values, changes)
     for path, value in changes.items():
         in_force(result, path, value, f"-S {path}")
-    return values, changes | ({"dataset": given.dataset} if given.dataset else {}), params.parse(result)
+    return values, changes, params.parse(result)
 
 
 def written(words: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
