@@ -19,12 +19,13 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from partreid import params, records
-from partreid.embeddings import Embeddings
+from partreid import params
 from partreid.errors import UserError, choose, run
 from partreid.evaluation.metrics import chance
 from partreid.evaluation.protocols import PROTOCOLS
 from partreid.evaluation.results import evaluate, summary, text
+from partreid.storage import image_table
+from partreid.storage.embeddings import Embeddings
 
 SIZE = (64, 128)  # width, height in pixels
 MARGIN = 12  # pixels of SIZE, left and right
@@ -46,7 +47,7 @@ def describe(image: np.ndarray) -> np.ndarray:
 
 def embed(table: pa.Table, root: Path) -> Embeddings:
     """Describe every image of the query and gallery splits. UserError for an image that cannot be read."""
-    table = records.select(table, "query", "gallery")
+    table = image_table.select(table, "query", "gallery")
     features = np.empty((len(table), STRIPS, int(np.prod(BINS))), np.float32)
     for row, path in enumerate(table["path"].to_pylist()):
         image = cv2.imread(str(root / path))
@@ -74,7 +75,7 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise UserError("usage: python benchmarks/colour_histogram.py <dataset>")
     dataset = sys.argv[1]
-    table = records.read(Path("data/index") / f"{dataset}.parquet")
+    table = image_table.read(Path("data/index") / f"{dataset}.parquet")
     print(f"colour histogram on {dataset} (rectangle average precision, per cent)")
     print(report(table, params.load().root(dataset), dataset))
 

@@ -18,14 +18,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from partreid import embeddings
-from partreid.embeddings import Embeddings, Stored
 from partreid.errors import run
 from partreid.evaluation import metrics, ranking
 from partreid.evaluation.distances import DISTANCES, vectors
 from partreid.evaluation.results import Streamed
 from partreid.evaluation.rules import Ids, market_rule
-from partreid.timing import best
+from partreid.experiments.timing import best
+from partreid.storage import embeddings
+from partreid.storage.embeddings import Embeddings, Stored
 
 QUERIES, PERSONS, WIDTH = 3_368, 750, 2_048
 MARKET = 15_913  # gallery without junk

@@ -24,22 +24,23 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from partreid import methods, params, records, weights
-from partreid.embeddings import Embeddings
+from partreid import methods, params
 from partreid.errors import UserError, choose, run
 from partreid.evaluation.protocols import PROTOCOLS
 from partreid.evaluation.results import evaluate, summary, text
+from partreid.experiments.timing import best
 from partreid.inference import embed
+from partreid.inputs.batch import Inputs
+from partreid.inputs.heads import cut
+from partreid.inputs.images import normalise, resized
+from partreid.inputs.kinds import read
 from partreid.labels import LABELS, heads
-from partreid.methods.base import Inputs
 from partreid.methods.pah import PAH
-from partreid.places import Run
-from partreid.timing import best
+from partreid.storage import image_table, published_weights
+from partreid.storage.embeddings import Embeddings
+from partreid.storage.places import Run
 from partreid.tools import blazepose
 from partreid.tools.reading import read_original
-from partreid.training.heads import cut
-from partreid.training.images import normalise, resized
-from partreid.training.kinds import read
 from partreid.training.loop import device_of
 
 BATCH = 32  # images through the network at a time, as in the paper's measurement
@@ -57,7 +58,9 @@ def main() -> None:
     given = parser.parse_args()
     p = params.load()
     here = Run("pah", given.dataset or p.dataset, given.dataset or p.dataset)
-    table = records.select(records.read(here.index), *(split for split in records.SPLITS if split != "train"))
+    table = image_table.select(
+        image_table.read(here.index), *(split for split in image_table.SPLITS if split != "train")
+    )
     if given.what == "accuracy":
         accuracy(here, p, table, device_of(given.device))
     else:
@@ -101,7 +104,7 @@ def cost(here: Run, p: params.Params, table: pa.Table, rounds: int, device: torc
 
 def detected(images: list[np.ndarray], looks: int) -> list[np.ndarray | None]:
     """Head boxes as the label `heads` makes them from BlazePose; None where it sees none."""
-    model = weights.path("blazepose_full")
+    model = published_weights.path("blazepose_full")
     boxes: list[np.ndarray | None] = []
     for image in images:
         score, landmarks, person = blazepose.detect(image, model, looks)
@@ -149,7 +152,7 @@ def accuracy(here: Run, p: params.Params, table: pa.Table, device: torch.device)
     method = cast(PAH, trained.method)
     if not method.finds_head:
         raise UserError(f"{here.weights} does not find heads; train it with `dvc exp run -S methods.pah.head_box=own`")
-    ids = records.integers(table, "image_id")
+    ids = image_table.integers(table, "image_id")
     labels = {"heads": read("heads", LABELS["heads"].file("heads", here.target), here.index, ids)}
     protocols = choose(PROTOCOLS, here.target, "data set with protocols")
     for method.finds_head in (False, True):

@@ -17,8 +17,9 @@ from collections.abc import Callable
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from partreid import costs, methods, params
+from partreid import methods, params
 from partreid.errors import run
+from partreid.experiments import costs
 from partreid.methods.base import Method
 from partreid.params import Recipe
 from partreid.training.loop import device_of, mixed

@@ -34,11 +34,12 @@ import numpy as np
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from partreid import chunks, params, records, weights
+from partreid import params
 from partreid.errors import UserError, run
-from partreid.files import sha256
-from partreid.labels import LABELS, cache, heads, kmeans, partmaps, pifpaf, poses, schp
-from partreid.labels.pieces import PIECE
+from partreid.labels import LABELS, heads, kmeans, partmaps, pifpaf, poses, schp
+from partreid.storage import cache, chunks, image_table, published_weights
+from partreid.storage.files import sha256
+from partreid.storage.pieces import PIECE
 from partreid.tools import blazepose
 from partreid.tools.reading import read_original
 
@@ -86,7 +87,7 @@ def project(folder: Path, table: pa.Table, images: int, different: int) -> None:
     repeated = table.take(np.arange(images) % different)
     ids = pa.array(np.arange(images, dtype=np.int32))
     repeated = repeated.set_column(0, table.schema.field("image_id"), ids)
-    records.write(repeated, folder / f"data/index/{DATASET}.parquet")
+    image_table.write(repeated, folder / f"data/index/{DATASET}.parquet")
 
 
 def stage(folder: Path, *command: str) -> Used:
@@ -185,7 +186,7 @@ def network(ready: Callable[[], None], paths: list[str], root: Path, looks: int,
     """BlazePose's interpreter on the very inputs that the stage gives it for these images, over and over."""
     from ai_edge_litert.interpreter import Interpreter
 
-    model, genuine = weights.path("blazepose_full"), blazepose._run
+    model, genuine = published_weights.path("blazepose_full"), blazepose._run
     inputs: list[list[np.ndarray]] = []  # of every image
 
     def noted(model: Path, square: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
@@ -336,7 +337,7 @@ def main() -> None:
         other.append("labels.schp.person")
     if given.what != "tool" and other:
         raise UserError(f"{other[0]} in params.yaml must be blazepose here")
-    table = records.read(Path(f"data/index/{DATASET}.parquet"))
+    table = image_table.read(Path(f"data/index/{DATASET}.parquet"))
     sizes = {name: tuple(given.images) if given.images else SIZES[name] for name in SIZES}
     print(f"{given.processes} processes; tool: {sizes['tool']} images; labels: {sizes['labels']} images", flush=True)
     before = None

@@ -18,10 +18,10 @@ import numpy as np
 import pyarrow as pa
 from scipy.io import loadmat
 
-from partreid import records
 from partreid.datasets import market1501
 from partreid.errors import UserError, run
 from partreid.evaluation.rules import ids, market_rule
+from partreid.storage import image_table
 
 
 def listed(query: Path, kind: str) -> np.ndarray:
@@ -36,7 +36,7 @@ def listed(query: Path, kind: str) -> np.ndarray:
 
 def compare(table: pa.Table, root: Path) -> tuple[str, list[str]]:
     """What was found, as text, and the queries whose lists differ."""
-    queries, gallery = records.select(table, "query"), ids(records.select(table, "gallery"))
+    queries, gallery = image_table.select(table, "query"), ids(image_table.select(table, "gallery"))
     asking = ids(queries)
     equal, entries, empty = Counter[str](), Counter[str](), 0
     differing: list[str] = []

@@ -22,16 +22,19 @@ from pathlib import Path
 
 import torch
 
-from partreid import check, compare, costs, methods, overrides, pretraining, records
-from partreid.compare import Cost
+from partreid import methods, pretraining
 from partreid.errors import at_least, choose, run
-from partreid.files import sha256, write_json
+from partreid.experiments import check, costs, leaderboard, overrides
+from partreid.experiments.leaderboard import Cost
+from partreid.experiments.timing import best
+from partreid.inputs.batch import Batch
 from partreid.labels import LABELS, native
-from partreid.labels.pieces import Program, Work
-from partreid.methods.base import Batch, Method
+from partreid.methods.base import Method
 from partreid.params import Params, Recipe
-from partreid.revision import revision
-from partreid.timing import best
+from partreid.storage import image_table
+from partreid.storage.files import sha256, write_json
+from partreid.storage.pieces import Program, Work
+from partreid.storage.revision import revision
 from partreid.tools import TOOLS
 from partreid.tools.base import Images
 from partreid.training.loop import device_of, mixed
@@ -69,10 +72,10 @@ def main() -> None:
             labels=learned[name],
             labels_at_test=list(method.labels_at_test),
         )
-    print(compare.grid(compare.cost(found, where)))
+    print(leaderboard.grid(leaderboard.cost(found, where)))
     path = Path(f"results/compare/{dataset}/speed.json")
-    about = {"device": where, "revision": compare.short(revision()), "batch": given.batch, "rounds": given.rounds}
-    write_json(path, compare.measured(about, p, found))
+    about = {"device": where, "revision": leaderboard.short(revision()), "batch": given.batch, "rounds": given.rounds}
+    write_json(path, leaderboard.measured(about, p, found))
     print(f"wrote {path}")
 
 
@@ -121,7 +124,7 @@ def labels(p: Params, dataset: str, kinds: Iterable[str], images: int) -> Second
     if not wanted:
         return {}
     file = Path(f"data/index/{dataset}.parquet")
-    table = records.read(file)
+    table = image_table.read(file)
     seen = Images(dataset, table, sha256(file), p.root(dataset), file)
     found: Seconds = {}
     for source in wanted:

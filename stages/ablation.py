@@ -15,9 +15,10 @@ Writes results/ablation/PAPER-TABLE-DATASET.md.
 import argparse
 from pathlib import Path
 
-from partreid import ablation, check, experiments, overrides, params
+from partreid import params
 from partreid.errors import UserError, run
-from partreid.files import write_text
+from partreid.experiments import ablation, check, overrides, queue
+from partreid.storage.files import write_text
 
 
 def main() -> None:
@@ -25,7 +26,7 @@ def main() -> None:
     parser.add_argument("paper")
     parser.add_argument("table")
     parser.add_argument("--rows", nargs="+", metavar="NAME", help="some of the table's rows, all by default")
-    experiments.arguments(parser, seeds=[1])
+    queue.arguments(parser, seeds=[1])
     given = parser.parse_args()
 
     values, changes, p = overrides.asked(given)
@@ -37,7 +38,7 @@ def main() -> None:
             raise UserError(f"-S {both}: the row {row.name} has a value of its own; leave it out, or choose --rows")
     seeds = list(dict.fromkeys(given.seeds))
     runs = {
-        (row.name, seed): experiments.experiment(
+        (row.name, seed): queue.experiment(
             f"{table.paper}-{table.name}-{row.name}-s{seed}",
             values,
             {**changes, **ablation.experiment(base, table, row, seed)},
@@ -48,10 +49,8 @@ def main() -> None:
     for each in runs.values():
         params.parse(each.wanted)
 
-    images = [experiments.image_table(p.dataset)]
-    found = experiments.complete(
-        list(runs.values()), table.title, before=lambda: experiments.repro(images), dry=given.dry
-    )
+    images = [queue.image_table(p.dataset)]
+    found = queue.complete(list(runs.values()), table.title, before=lambda: queue.repro(images), dry=given.dry)
     if found is None:
         return
     results = {
@@ -64,7 +63,7 @@ def main() -> None:
     path = Path(f"results/ablation/{table.paper}-{table.name}-{p.dataset}.md")
     write_text(path, text)
     print(f"\n{text}\nwrote {path}")
-    experiments.all_there(list(runs.values()), found)
+    queue.all_there(list(runs.values()), found)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from partreid import check, params
+from partreid import params
 from partreid.errors import arguments, run
-from partreid.files import write_text
+from partreid.experiments import check
+from partreid.storage.files import write_text
 
 
 def main() -> None:

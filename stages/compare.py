@@ -23,19 +23,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from partreid import check, compare, experiments, methods, overrides, params, pretraining, published
-from partreid.compare import Board, Cost, Entry
+from partreid import methods, params, pretraining
+from partreid.drawing import plots
 from partreid.errors import UserError, at_least, choose, run
-from partreid.files import whole, write_text
-from partreid.overrides import Changes
-from partreid.report import leaderboard, plots
-from partreid.revision import revision
+from partreid.experiments import check, leaderboard, overrides, published, queue
+from partreid.experiments.leaderboard import Board, Cost, Entry
+from partreid.experiments.overrides import Changes
+from partreid.report import leaderboard_page
+from partreid.storage.files import whole, write_text
+from partreid.storage.revision import revision
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", nargs="+", metavar="NAME", default=list(methods.METHODS), help="all by default")
-    experiments.arguments(parser, seeds=[1, 2, 3])
+    queue.arguments(parser, seeds=[1, 2, 3])
     parser.add_argument("--jobs", type=at_least(1), default=1, help="how many run at once, sharing the processors")
     given = parser.parse_args()
     models, seeds = list(dict.fromkeys(given.models)), list(dict.fromkeys(given.seeds))
@@ -46,7 +48,7 @@ def main() -> None:
     dataset = p.dataset
     check.names(p)
     runs = {
-        (model, seed): experiments.experiment(
+        (model, seed): queue.experiment(
             f"compare-{model}-{dataset}-s{seed}", values, {**changes, "model": model, "train.seed": seed}
         )
         for seed in seeds  # a whole table early, then a better one
@@ -55,8 +57,8 @@ def main() -> None:
     wanted = ready(p, models)
     recipe = overrides.recipe(p, changes)
     title = f"All methods on {dataset}, recipe {recipe}"
-    found = experiments.complete(
-        list(runs.values()), title, before=lambda: experiments.repro(wanted), jobs=given.jobs, dry=given.dry
+    found = queue.complete(
+        list(runs.values()), title, before=lambda: queue.repro(wanted), jobs=given.jobs, dry=given.dry
     )
     if found is None:
         return
@@ -67,10 +69,10 @@ def main() -> None:
         Entry(model, [metrics for (of, _), metrics in results.items() if of == model and metrics], costs.get(model))
         for model in models
     ]
-    board = Board(dataset, recipe, seeds, compare.short(revision()), entries, [], device)
+    board = Board(dataset, recipe, seeds, leaderboard.short(revision()), entries, [], device)
     papers = published.of(published.read(Path("published.yaml")), dataset, board.protocols, models)
     write(replace(board, published=papers), overrides.command(p, changes), Path(f"results/compare/{dataset}"))
-    experiments.all_there(list(runs.values()), found)
+    queue.all_there(list(runs.values()), found)
     if problem:
         raise problem
 
@@ -82,7 +84,7 @@ def ready(p: params.Params, models: Sequence[str]) -> list[str]:
         recipe, options = p.recipe_of(model)
         method = methods.outline(model, backbone=recipe.backbone, **options)
         kinds |= dict.fromkeys((*pretraining.labels_of(method), *method.labels_at_test))
-    return [experiments.image_table(p.dataset), *(f"data/dvc.yaml:{kind}@{p.dataset}" for kind in kinds)]
+    return [queue.image_table(p.dataset), *(f"data/dvc.yaml:{kind}@{p.dataset}" for kind in kinds)]
 
 
 def costs_of(
@@ -101,12 +103,12 @@ def speeds(
 ) -> tuple[dict[str, Cost], str]:
     """Every model's cost and on what it was measured: as found, or measured now."""
     path = Path(f"results/compare/{p.dataset}/speed.json")
-    if found := compare.recorded(path, p, models):
+    if found := leaderboard.recorded(path, p, models):
         return found
-    experiments.repro(wanted)
+    queue.repro(wanted)
     command = [sys.executable, "benchmarks/speed.py", "--models", *models, *overrides.command(p, changes)]
     print(f"costs: python {' '.join(command[1:])}", flush=True)
-    if not subprocess.run(command, check=False).returncode and (found := compare.recorded(path, p, models)):
+    if not subprocess.run(command, check=False).returncode and (found := leaderboard.recorded(path, p, models)):
         return found
     raise UserError("benchmarks/speed.py did not measure the methods' costs; what it said stands above")
 
@@ -115,12 +117,12 @@ def write(board: Board, changes: Sequence[str], folder: Path) -> None:
     """The leaderboard's files. changes: as arguments."""
     models = [entry.model for entry in board.entries]
     command = ["python", "stages/compare.py", "--models", *models, "--seeds", *map(str, board.seeds), *changes]
-    text = compare.markdown(board)
+    text = leaderboard.markdown(board)
     write_text(folder / "leaderboard.md", text)
-    write_text(folder / "leaderboard.csv", compare.as_csv(board))
-    write_text(folder / "leaderboard.html", leaderboard.render(board, [shlex.join(command)]))
-    pictures = leaderboard.pictures(board)
-    for name in leaderboard.CAPTIONS.keys() - pictures.keys():
+    write_text(folder / "leaderboard.csv", leaderboard.as_csv(board))
+    write_text(folder / "leaderboard.html", leaderboard_page.render(board, [shlex.join(command)]))
+    pictures = leaderboard_page.pictures(board)
+    for name in leaderboard_page.CAPTIONS.keys() - pictures.keys():
         (folder / f"{name}.png").unlink(missing_ok=True)  # it would show an earlier board
     for name, figure in pictures.items():
         with whole(folder / f"{name}.png") as temporary:

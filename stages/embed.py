@@ -5,14 +5,15 @@ Usage: python stages/embed.py METHOD DATASET [TARGET]: trained on DATASET; embed
 
 import argparse
 
-from partreid import embeddings, files, methods, params, records
+from partreid import methods, params
 from partreid.errors import UserError, run
 from partreid.inference import embed
+from partreid.inputs.kinds import read
 from partreid.labels import LABELS
-from partreid.labels.cache import Cache
-from partreid.places import Run
-from partreid.records import SPLITS
-from partreid.training.kinds import read
+from partreid.storage import embeddings, files, image_table
+from partreid.storage.cache import Cache
+from partreid.storage.image_table import SPLITS
+from partreid.storage.places import Run
 from partreid.training.loop import device_of
 
 
@@ -24,8 +25,8 @@ def main() -> None:
     given = parser.parse_args()
     here = Run(given.method, given.dataset, given.target or given.dataset)
     p = params.load()
-    table = records.select(records.read(here.index), *(split for split in SPLITS if split != "train"))
-    if not len(records.select(table, "query", "gallery")):
+    table = image_table.select(image_table.read(here.index), *(split for split in SPLITS if split != "train"))
+    if not len(image_table.select(table, "query", "gallery")):
         raise UserError(f"{here.index} has no query and no gallery images, so there is nothing to embed")
     trained = methods.load(here.weights)
     at_test = p.at_test.get(here.model, {})
@@ -40,7 +41,7 @@ def main() -> None:
         "table": files.sha256(here.index),
         "weights": files.sha256(here.weights),
     }
-    image_ids = records.integers(table, "image_id")
+    image_ids = image_table.integers(table, "image_id")
     for kind in trained.method.labels_at_test:
         as_asked(Cache(LABELS[kind].file(kind, here.target), f"label/{kind}", here.index), p.labels[kind])
     labels = {

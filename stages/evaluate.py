@@ -12,14 +12,15 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from partreid import embeddings, params, records
+from partreid import params
 from partreid.errors import UserError, choose, run
 from partreid.evaluation import rerank
 from partreid.evaluation.protocols import PROTOCOLS, Protocol
 from partreid.evaluation.record import record
 from partreid.evaluation.results import cmc_csv, evaluate, ranks_table, summary, text
-from partreid.files import sha256, whole, write_json, write_text
-from partreid.places import Run
+from partreid.storage import embeddings, image_table
+from partreid.storage.files import sha256, whole, write_json, write_text
+from partreid.storage.places import Run
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
     p = params.load()
     here = Run(p.model, p.dataset, parser.parse_args().target or p.dataset)
 
-    table = records.read(here.index)
+    table = image_table.read(here.index)
     embedded = embeddings.Stored(here.embeddings)
     found = sha256(here.index)
     if embedded.header.get("table") != found:

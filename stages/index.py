@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
-from partreid import params, records
+from partreid import params
 from partreid.datasets import DATASETS, read, summary
 from partreid.errors import UserError, choose, run
+from partreid.storage import image_table
 
 
 def main() -> None:
@@ -25,7 +26,7 @@ def main() -> None:
             raise UserError(f"{differing} counts differ from the published ones: the copy is incomplete or altered")
         return
     out = Path(f"data/index/{dataset}.parquet")
-    records.write(table, out)
+    image_table.write(table, out)
     print(summary.splits(table))
     print(summary.troubles(table))
     print(f"{out}: {len(table)} images")

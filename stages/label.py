@@ -3,10 +3,11 @@
 import argparse
 from pathlib import Path
 
-from partreid import params, records
+from partreid import params
 from partreid.errors import choose, run
-from partreid.labels import LABELS, pieces
+from partreid.labels import LABELS
 from partreid.labels.native import build
+from partreid.storage import image_table, pieces
 
 
 def main() -> None:
@@ -19,7 +20,7 @@ def main() -> None:
     label = choose(LABELS, name, "label")
     block = choose(params.load().labels, name, "label in params.yaml")
     table_file = Path(f"data/index/{dataset}.parquet")
-    table = records.read(table_file)
+    table = image_table.read(table_file)
     header, work = build(name, block.tool, dataset, table, table_file, block.options)
     header["version"] = block.version
     out = label.file(name, dataset)

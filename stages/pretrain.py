@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
-from partreid import files, params, pretraining
+from partreid import params, pretraining
 from partreid.errors import arguments, choose, run
 from partreid.labels import LABELS
+from partreid.storage import files
 from partreid.training import run as training
 from partreid.training.inputs import training_set
 

@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 
 from partreid import params
+from partreid.drawing import plots
+from partreid.drawing.pictures import png
 from partreid.errors import UserError, choose, run
-from partreid.files import whole, write_json
-from partreid.inspection.images import open_images
 from partreid.quality import MEASURES, comparison, pictures, table
 from partreid.quality.groups import groups
+from partreid.quality.images import open_images
 from partreid.quality.plots import joints
 from partreid.quality.sides import TRUTH, open_pairs
-from partreid.report import plots
-from partreid.report.pictures import png
+from partreid.storage.files import whole, write_json
 from partreid.tools import TOOLS
 
 

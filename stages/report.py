@@ -7,14 +7,16 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from partreid import methods, params, records
+from partreid import methods, params
+from partreid.drawing import pictures, plots
 from partreid.errors import run
-from partreid.files import whole, write_text
+from partreid.inputs import kinds
 from partreid.labels import LABELS
-from partreid.labels.cache import Cache
-from partreid.places import Run
-from partreid.report import attention, facts, figures, gather, inputs, page, pictures, pipeline, plots, ranking, sheets
-from partreid.training import kinds
+from partreid.report import attention, facts, figures, gather, inputs, page, pipeline, ranking, sheets
+from partreid.storage import image_table
+from partreid.storage.cache import Cache
+from partreid.storage.files import whole, write_text
+from partreid.storage.places import Run
 
 
 def main() -> None:
@@ -25,11 +27,11 @@ def main() -> None:
     here = Run(p.model, p.dataset, target or p.dataset)
     folder = here.results
     results, curves = inputs.results(folder), inputs.curves(here.folder / "curves")
-    table = records.read(here.index)
+    table = image_table.read(here.index)
     trained = methods.load(here.weights)
     trained.method.use(**p.at_test.get(p.model, {}))
     album = gather.Album(table, p.root(here.target))
-    pids = records.integers(table, "pid")
+    pids = image_table.integers(table, "pid")
 
     rankings = {name: ranking.choose(results.ranks, name, pids, p.train.seed) for name in results.metrics}
 

@@ -19,18 +19,19 @@ from typing import Any
 
 import numpy as np
 
-from partreid import files, methods, params, records
-from partreid.embeddings import Embeddings, Stored, joined
+from partreid import methods, params
 from partreid.errors import UserError, choose, run
 from partreid.evaluation.distances import DISTANCES
 from partreid.evaluation.results import Streamed
-from partreid.places import Run
 from partreid.search import gallery as galleries
 from partreid.search import page, shortlist, threshold
 from partreid.search.gallery import Gallery
 from partreid.search.nearest import Hits, nearest, rescored
 from partreid.search.tensors import tensors
 from partreid.search.unpacked import folder, unpacked
+from partreid.storage import files, image_table
+from partreid.storage.embeddings import Embeddings, Stored, joined
+from partreid.storage.places import Run
 from partreid.training.loop import device_of
 
 WHOLE = 50_000  # images up to which every one is compared
@@ -137,8 +138,8 @@ def calibrated(
         return None, f"No threshold: {file} was made with other weights than {weights}; `dvc repro` makes it anew."
     if stored.header.get("at_test", {}) != at_test:
         return None, f"No threshold: {file} was embedded with other values of `at_test` than the gallery."
-    table, split = threshold.validation(records.read(index), asked)
-    have = np.isin(records.integers(table, "image_id"), stored.image_id)
+    table, split = threshold.validation(image_table.read(index), asked)
+    have = np.isin(image_table.integers(table, "image_id"), stored.image_id)
     try:
         limit = threshold.calibrate(stored, table.filter(have), split, rate)
     except UserError as error:

@@ -9,8 +9,8 @@ import time
 from pathlib import Path
 
 from partreid import params
+from partreid.drawing.contact import contact_sheet
 from partreid.errors import run
-from partreid.synthetic.contact import contact_sheet
 from partreid.synthetic.render import render
 
 

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from partreid import params, records
+from partreid import params
 from partreid.errors import choose, run
-from partreid.files import sha256
-from partreid.labels import pieces
+from partreid.storage import image_table, pieces
+from partreid.storage.files import sha256
 from partreid.tools import TOOLS
 from partreid.tools.base import Images
 
@@ -21,7 +21,7 @@ def main() -> None:
     tool = choose(TOOLS, name, "tool")
     p = params.load()
     file = Path(f"data/index/{dataset}.parquet")
-    images = Images(dataset, records.read(file), sha256(file), p.root(dataset), file)
+    images = Images(dataset, image_table.read(file), sha256(file), p.root(dataset), file)
     header, work = tool.build(images, **choose(p.tools, name, "tool in params.yaml"))
     header["gives"] = list(tool.gives)
     out = Path(f"data/tools/{name}/{dataset}.npz")

@@ -2,10 +2,11 @@
 
 from pathlib import Path
 
-from partreid import files, methods, params
+from partreid import methods, params
 from partreid.errors import arguments, run
 from partreid.labels import LABELS
 from partreid.methods.start import load_start
+from partreid.storage import files
 from partreid.training import run as training
 from partreid.training.inputs import training_set
 

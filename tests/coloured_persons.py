@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import yaml
 
-from partreid import records
+from partreid.storage import image_table
 
 PROJECT = Path(__file__).parents[1]
 
@@ -29,5 +29,5 @@ def project(root: Path, persons: int) -> dict:
             cv2.imwrite(str(path), image.clip(0, 255).astype(np.uint8))
             row = {"path": path.name, "split": split, "pid": person, "camid": camera, "width": 64, "height": 128}
             rows.append({**row, "sha1": hashlib.sha1(path.read_bytes()).hexdigest()})
-    records.write(records.build(rows, {}), root / "data/index/folder.parquet")
+    image_table.write(image_table.build(rows, {}), root / "data/index/folder.parquet")
     return values

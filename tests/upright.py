@@ -6,10 +6,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from partreid import records
-from partreid.files import sha256
-from partreid.labels import cache, pieces
-from partreid.skeleton import KEYPOINT_MIRROR, KEYPOINTS
+from partreid.body.skeleton import KEYPOINT_MIRROR, KEYPOINTS
+from partreid.storage import cache, image_table, pieces
+from partreid.storage.files import sha256
 
 # upright, of stature 200 in an image of 128 x 256 pixels, seen from the front
 FRONT = {
@@ -64,9 +63,9 @@ def native(
     n = len(status)
     names = [splits] * n if isinstance(splits, str) else splits
     row = {"pid": 1, "width": 128, "height": 256, "sha1": "0"}
-    table = records.build([{**row, "path": f"{i}.jpg", "split": names[i]} for i in range(n)], {})
+    table = image_table.build([{**row, "path": f"{i}.jpg", "split": names[i]} for i in range(n)], {})
     index = folder / "index.parquet"
-    records.write(table, index)
+    image_table.write(table, index)
     arrays = {name: values.copy() for name, values in members.items()}
     for name, values in arrays.items():
         values[status != cache.OK] = np.nan if name == "head" else 0

@@ -8,13 +8,13 @@ import pyarrow as pa
 import torch
 from tqdm import tqdm
 
-from partreid import chunks, records
-from partreid.embeddings import Embeddings
+from partreid.inputs.batch import Inputs
+from partreid.inputs.heads import box, load_heads
+from partreid.inputs.images import load_images
+from partreid.inputs.kinds import HEADS, Label, no_change, tensors
 from partreid.methods import Trained
-from partreid.methods.base import Inputs
-from partreid.training.heads import box, load_heads
-from partreid.training.images import load_images
-from partreid.training.kinds import HEADS, Label, no_change, tensors
+from partreid.storage import chunks, image_table
+from partreid.storage.embeddings import Embeddings
 
 BATCH = 64  # images through the network at a time
 
@@ -27,7 +27,7 @@ def embed(
     labels: of the kinds that the method needs at test time, a row per row of the table.
     """
     method = trained.method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    image_ids, paths = records.integers(table, "image_id"), table["path"].to_pylist()
+    image_ids, paths = image_table.integers(table, "image_id"), table["path"].to_pylist()
     with tqdm(total=len(paths), desc="embed", unit="image") as bar:
         for start in range(0, len(paths), chunks.CHUNK):
             features, visibility = [], []

@@ -2,10 +2,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from partreid import backbones, weights
+from partreid import backbones
 from partreid.backbones import BACKBONES
 from partreid.backbones.mobilenet import MobileNetV2
 from partreid.errors import UserError
+from partreid.storage import published_weights
 
 
 @pytest.mark.parametrize("name", sorted(BACKBONES))
@@ -105,7 +106,7 @@ def test_public_file_loads_by_name_and_what_is_not_used_is_ignored(tmp_path, mon
     content = {**source.state_dict(), **dict.fromkeys(more, torch.zeros(3, 3))}
     torch.save({prefix + key: value for key, value in content.items()}, file)
     asked = []
-    monkeypatch.setattr(weights, "path", lambda name: asked.append(name) or file)
+    monkeypatch.setattr(published_weights, "path", lambda name: asked.append(name) or file)
     target = backbones.build(name)
     backbones.load_imagenet(target, name)
     assert asked == [name.removesuffix("_dense")]
@@ -139,7 +140,7 @@ def test_no_tensor_is_skipped_in_silence(damage):
 def test_unreadable_file_is_a_user_error(tmp_path, monkeypatch):
     file = tmp_path / "weights.pth"
     file.write_bytes(b"not weights")
-    monkeypatch.setattr(weights, "path", lambda _: file)
+    monkeypatch.setattr(published_weights, "path", lambda _: file)
     with pytest.raises(UserError, match="is damaged or no weights file"):
         backbones.load_imagenet(backbones.build("mobilenet_v2"), "mobilenet_v2")
 

@@ -3,10 +3,11 @@ import torch
 from torch.nn import functional as F
 
 from backbones.test_caffe import model
-from partreid import backbones, weights
+from partreid import backbones
 from partreid.backbones import googlenet
 from partreid.backbones.googlenet import GoogLeNet
-from partreid.training.images import normalise
+from partreid.inputs.images import normalise
+from partreid.storage import published_weights
 
 # of bvlc_googlenet's train_val.prototxt, written down from there and not from our module
 NAMES = ["conv1/7x7_s2", "conv2/3x3_reduce", "conv2/3x3"] + [
@@ -76,7 +77,7 @@ def test_the_published_file_loads(tmp_path, monkeypatch):
     for name, value in beyond.items():
         state |= {f"{name}.weight": value.numpy(), f"{name}.bias": torch.zeros(2).numpy()}
     monkeypatch.setenv("PARTREID_CACHE", str(tmp_path))
-    (tmp_path / weights.WEIGHTS["googlenet"].file).write_bytes(model(state))
+    (tmp_path / published_weights.WEIGHTS["googlenet"].file).write_bytes(model(state))
     target = backbones.build("googlenet", dilated=True)
     backbones.load_imagenet(target, "googlenet")
     for name, value in source.state_dict().items():

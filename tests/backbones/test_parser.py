@@ -1,11 +1,12 @@
 import pytest
 import torch
 
-from partreid import backbones, weights
+from partreid import backbones
 from partreid.backbones.miniparser import MiniParser
 from partreid.backbones.parser import PARSERS, Parser, coarse
 from partreid.backbones.schp import SCHP
 from partreid.errors import UserError
+from partreid.storage import published_weights
 
 
 @pytest.mark.parametrize("name", sorted(PARSERS))
@@ -27,7 +28,7 @@ def test_every_parameter_of_the_small_parser_learns():
 def test_imagenet_weights_go_into_the_encoder_alone(tmp_path, monkeypatch):
     source = backbones.build("mobilenet_v2")
     torch.save({**source.state_dict(), "classifier.1.weight": torch.zeros(3, 3)}, tmp_path / "weights.pth")
-    monkeypatch.setattr(weights, "path", lambda _: tmp_path / "weights.pth")
+    monkeypatch.setattr(published_weights, "path", lambda _: tmp_path / "weights.pth")
     parser = Parser("mini")
     before = {name: value.clone() for name, value in parser.network.state_dict().items()}
     parser.load_imagenet()
@@ -55,7 +56,7 @@ def test_published_weights_go_into_schp(tmp_path, monkeypatch):
     torch.manual_seed(0)
     source = SCHP(7, (1, 1, 1, 1))
     torch.save({"state_dict": {f"module.{name}": value for name, value in source.state_dict().items()}}, tmp_path / "a")
-    monkeypatch.setattr(weights, "path", lambda name: {"schp_pascal": tmp_path / "a"}[name])
+    monkeypatch.setattr(published_weights, "path", lambda name: {"schp_pascal": tmp_path / "a"}[name])
     parser = Parser("schp")
     parser.load_published()
     assert torch.equal(parser.network.decoder.conv4.weight, source.decoder.conv4.weight)

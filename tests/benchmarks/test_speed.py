@@ -12,9 +12,11 @@ import numpy as np
 import pytest
 import yaml
 
-from partreid import compare, params, records
+from partreid import params
 from partreid.errors import UserError
-from partreid.labels.pieces import Program
+from partreid.experiments import leaderboard
+from partreid.storage import image_table
+from partreid.storage.pieces import Program
 
 
 @pytest.fixture
@@ -37,7 +39,7 @@ def here(project, tmp_path, monkeypatch):
         rows.append(
             {"path": f"{number}.png", "split": "train", "pid": number // 2, "width": 20, "height": 40, "sha1": ""}
         )
-    records.write(records.build(rows, {}), tmp_path / "data/index/synthetic.parquet")
+    image_table.write(image_table.build(rows, {}), tmp_path / "data/index/synthetic.parquet")
     return tmp_path
 
 
@@ -50,7 +52,7 @@ def test_it_writes_what_the_leaderboard_reads(speed, here, monkeypatch, capsys):
     assert "recipe laptop, batch 8, best of 1 rounds" in out
     content = json.loads((here / "results/compare/synthetic/speed.json").read_text())
     assert content["revision"]
-    costs, _ = compare.recorded(here / "results/compare/synthetic/speed.json", params.load(), ["bot", "pcb"])
+    costs, _ = leaderboard.recorded(here / "results/compare/synthetic/speed.json", params.load(), ["bot", "pcb"])
     assert costs["bot"].numbers == 1280
     assert costs["pcb"].numbers == 6 * 128
     assert all(cost.train > 0 and cost.test > 0 for cost in costs.values())
@@ -66,7 +68,7 @@ def test_as_many_clusters_as_the_label_has(speed, here, monkeypatch):
     monkeypatch.setitem(speed["main"].__globals__, "labels", lambda *_: defaultdict(float))
     monkeypatch.setattr(sys, "argv", ["speed.py", "--models", "fsam", "--batch", "8", "--rounds", "1"])
     speed["main"]()
-    costs, _ = compare.recorded(here / "results/compare/synthetic/speed.json", params.load(), ["fsam"])
+    costs, _ = leaderboard.recorded(here / "results/compare/synthetic/speed.json", params.load(), ["fsam"])
     assert costs["fsam"].numbers > 0
 
 

@@ -5,7 +5,6 @@ import pytest
 import trees_clothes_video_cuhk as clothes
 import trees_holistic as holistic
 from dataset_trees import image
-from partreid import records
 from partreid.datasets import (
     celeb_reid,
     cuhk01,
@@ -23,6 +22,7 @@ from partreid.datasets import (
     vc_clothes,
 )
 from partreid.errors import UserError
+from partreid.storage import image_table
 
 # reader, generator of the tree, a folder that must be there ("" = no other tells the set), a file that is no image of
 # the set ("" = its lists name the images; for odd lines see test_msmt17.py)
@@ -86,10 +86,10 @@ def remove(folder):
 def test_rows_are_in_order_and_the_name_is_kept(benchmark, tmp_path):
     name, read, make, _ = benchmark
     table = read(make(tmp_path))
-    keys = [(records.SPLITS.index(row["split"]), row["path"].encode()) for row in table.to_pylist()]
+    keys = [(image_table.SPLITS.index(row["split"]), row["path"].encode()) for row in table.to_pylist()]
     assert keys == sorted(keys)
-    records.check(table, name)
-    about = records.about(table)
+    image_table.check(table, name)
+    about = image_table.about(table)
     assert about["dataset"] == name
     assert about["skipped"] == []
     assert about["found"] == summary.found(table)
@@ -98,14 +98,14 @@ def test_rows_are_in_order_and_the_name_is_kept(benchmark, tmp_path):
 def test_the_same_images_give_the_same_bytes(benchmark, tmp_path):
     _, read, make, _ = benchmark
     root = make(tmp_path / "set")
-    records.write(read(root), tmp_path / "1")
-    records.write(read(root), tmp_path / "2")
+    image_table.write(read(root), tmp_path / "1")
+    image_table.write(read(root), tmp_path / "2")
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 
 
 def test_a_small_copy_is_called_incomplete(benchmark, tmp_path):
     _, read, make, _ = benchmark
-    about = records.about(read(make(tmp_path)))
+    about = image_table.about(read(make(tmp_path)))
     published, found = about["published"], about["found"]
     lines = [line for line in about["warnings"] if line.startswith("this copy is incomplete or altered: ")]
     assert len(lines) == sum(found.get(name, 0) != number for name, number in published.items())
@@ -157,7 +157,7 @@ def test_misnamed_images_are_named_and_left_out(name, tmp_path):
     before = len(read(root))
     image(root / misnamed)
     table = read(root)
-    ((path, reason),) = records.about(table)["skipped"]
+    ((path, reason),) = image_table.about(table)["skipped"]
     assert path == misnamed
     assert reason.startswith("the name is not like ")
     assert len(table) == before
@@ -170,7 +170,7 @@ def test_unreadable_images_are_named_and_left_out(benchmark, tmp_path):
     (root / paths[0]).write_bytes(b"")
     (root / paths[-1]).write_bytes(b"not a picture")
     table = read(root)
-    skipped = records.about(table)["skipped"]
+    skipped = image_table.about(table)["skipped"]
     assert skipped[0] == [paths[0], "the file is empty"]
     assert skipped[-1] == [paths[-1], "not an image, or damaged"]
     assert table["path"].to_pylist() == [path for path in paths if path not in (paths[0], paths[-1])]
@@ -187,7 +187,7 @@ def test_a_set_without_a_readable_image_is_an_error(benchmark, tmp_path):
 
 def test_published_cameras_add_up_to_the_images(benchmark, tmp_path):
     _, read, make, _ = benchmark
-    published = records.about(read(make(tmp_path)))["published"]
+    published = image_table.about(read(make(tmp_path)))["published"]
     for name, numbers in published.items():
         if name.endswith("per camera"):
             assert sum(numbers) == published[name.removesuffix(" per camera")]

@@ -1,7 +1,7 @@
 import trees_clothes_video_cuhk as trees
-from partreid import records
 from partreid.datasets import celeb_reid as reader
 from partreid.evaluation.rules import ids, market_rule
+from partreid.storage import image_table
 
 
 def test_only_persons_are_known(tmp_path):
@@ -21,7 +21,7 @@ def test_only_persons_are_known(tmp_path):
 
 def test_the_market_rule_removes_nothing(tmp_path):
     table = reader.read(trees.celeb_reid(tmp_path))
-    query, gallery = ids(records.select(table, "query")), ids(records.select(table, "gallery"))
+    query, gallery = ids(image_table.select(table, "query")), ids(image_table.select(table, "gallery"))
     match, ignored = market_rule(query.at((slice(None), None)), gallery.at((None, slice(None))))
     assert match.tolist() == [[False, True, True]]
     assert not ignored.any()
@@ -29,7 +29,7 @@ def test_the_market_rule_removes_nothing(tmp_path):
 
 def test_light_is_compared_with_its_own_counts(tmp_path):
     table = reader.read_light(trees.celeb_reid_light(tmp_path))
-    about = records.about(table)
+    about = image_table.about(table)
     assert about["published"] == reader.PUBLISHED_LIGHT
     assert "this copy is incomplete or altered: train images: found 3, published 9021" in about["warnings"]
     assert "9,021 images" in reader.TREE.format(archive="", train=9021, query=0, gallery=0)

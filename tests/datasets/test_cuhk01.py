@@ -2,9 +2,9 @@ import pytest
 
 import trees_clothes_video_cuhk as trees
 from dataset_trees import image
-from partreid import records
 from partreid.datasets import cuhk01 as reader
 from partreid.errors import UserError
+from partreid.storage import image_table
 
 READERS = {486: reader.read_486, 100: reader.read_100}
 
@@ -12,7 +12,7 @@ READERS = {486: reader.read_486, 100: reader.read_100}
 @pytest.mark.parametrize("number", READERS)
 def test_view_a_asks_and_view_b_is_the_gallery(tmp_path, number):
     table = READERS[number](trees.cuhk01(tmp_path), split=3)
-    about = records.about(table)
+    about = image_table.about(table)
     assert about["split"] == 3
     tested = about["test_persons"]
     assert len(tested) == number
@@ -66,7 +66,7 @@ def test_persons_that_the_set_does_not_have(tmp_path):
     image(root / "campus/0000001.png")
     table = reader.read_486(root)
     reason = "CUHK01 has the persons 0001 to 0971"
-    assert records.about(table)["skipped"] == [["campus/0000001.png", reason], ["campus/0972001.png", reason]]
+    assert image_table.about(table)["skipped"] == [["campus/0000001.png", reason], ["campus/0972001.png", reason]]
 
 
 def test_the_whole_set_has_the_published_counts(tmp_path):
@@ -77,4 +77,4 @@ def test_the_whole_set_has_the_published_counts(tmp_path):
             if (person, number) != (1, 1):
                 (campus / f"{person:04d}{number:03d}.png").hardlink_to(first)
     for split, read in enumerate(READERS.values()):
-        assert records.about(read(tmp_path, split=split))["warnings"] == []
+        assert image_table.about(read(tmp_path, split=split))["warnings"] == []

@@ -4,9 +4,9 @@ import pytest
 
 import trees_clothes_video_cuhk as trees
 from dataset_trees import image
-from partreid import records
 from partreid.datasets import cuhk03 as reader
 from partreid.errors import UserError
+from partreid.storage import image_table
 
 NEW = {"detected": reader.read_detected, "labeled": reader.read_labeled}
 CLASSIC = {"detected": reader.read_classic_detected, "labeled": reader.read_classic_labeled}
@@ -56,7 +56,7 @@ def test_classic_protocol(tmp_path, kind):
     root = trees.cuhk03(tmp_path)
     for split, tested in ((0, {1, 1420}), (19, {2, 1420})):
         table = CLASSIC[kind](root, split=split)
-        about = records.about(table)
+        about = image_table.about(table)
         assert about["split"] == split
         assert about["test_persons"] == sorted(tested)
         names = trees.cuhk03_images(kind)
@@ -82,13 +82,13 @@ def test_there_is_no_other_test_set(tmp_path, split):
 def test_one_person_has_no_labeled_image_in_view_1(tmp_path, monkeypatch):
     root = trees.cuhk03(tmp_path)
     monkeypatch.setattr(reader.cuhk03_mat, "testsets", lambda _: [[(1, 1), (3, 68)], [(1, 2)]])
-    published = [records.about(CLASSIC["labeled"](root, split=split))["published"] for split in (0, 1)]
+    published = [image_table.about(CLASSIC["labeled"](root, split=split))["published"] for split in (0, 1)]
     assert [counts["query persons"] for counts in published] == [99, 100]
-    assert records.about(CLASSIC["detected"](root))["published"]["query persons"] == 100
+    assert image_table.about(CLASSIC["detected"](root))["published"]["query persons"] == 100
 
 
 def test_a_classic_copy_that_lacks_images_is_named(tmp_path):
-    warnings = records.about(reader.read_classic_detected(trees.cuhk03(tmp_path)))["warnings"]
+    warnings = image_table.about(reader.read_classic_detected(trees.cuhk03(tmp_path)))["warnings"]
     assert "this copy has 26 detected images, published 14097" in warnings
 
 
@@ -126,7 +126,7 @@ def test_images_and_split_that_do_not_match_are_named(tmp_path):
     (root / "images_detected/1_001_1_01.png").unlink()
     (root / "images_detected/2_001_2_07.png").unlink()
     image(root / "images_detected/4_050_1_01.png")
-    about = records.about(reader.read_detected(root))
+    about = image_table.about(reader.read_detected(root))
     assert about["skipped"] == [
         ["images_detected/4_050_1_01.png", "cuhk03_new_protocol_config_detected.mat does not name it"]
     ]
@@ -146,7 +146,7 @@ def test_the_new_protocol_as_folders(tmp_path, kind):
         (f"{kind}/bounding_box_test/0001_c1_2.png", "gallery", 1, 0),
         (f"{kind}/bounding_box_test/0001_c2_6.png", "gallery", 1, 1),
     ]
-    assert records.about(table)["dataset"] == f"cuhk03_{kind}"
+    assert image_table.about(table)["dataset"] == f"cuhk03_{kind}"
     outside = NEW[kind](tmp_path)
     assert outside["path"].to_pylist()[0] == f"cuhk03-np/{kind}/bounding_box_train/0003_c1_21.png"
 

@@ -6,7 +6,7 @@ import pytest
 import trees_clothes_video_cuhk as trees
 from partreid.datasets import cuhk03_mat
 from partreid.errors import UserError
-from partreid.files import alone
+from partreid.storage.files import alone
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import trees_holistic as trees
-from partreid import records
 from partreid.datasets import dukemtmc as reader
+from partreid.storage import image_table
 
 
 def test_every_name_becomes_a_row(tmp_path):
@@ -17,7 +17,7 @@ def test_every_name_becomes_a_row(tmp_path):
 
 
 def test_counts_have_neither_junk_nor_distractors(tmp_path):
-    about = records.about(reader.read(trees.dukemtmc(tmp_path)))
+    about = image_table.about(reader.read(trees.dukemtmc(tmp_path)))
     assert about["found"]["gallery persons"] == 3
     assert about["found"]["query images per camera"] == [0, 1, 0, 0, 1, 0, 0, 1]
     assert not {"gallery junk", "gallery distractors"} & set(about["found"])

@@ -1,9 +1,9 @@
 import pytest
 
 from dataset_trees import image, photos
-from partreid import records
 from partreid.datasets import folder
 from partreid.errors import UserError
+from partreid.storage import image_table
 
 FOUR = {name: {"door": 2, "hall": 2} for name in ("ann", "bob", "cid", "dot")}
 
@@ -18,7 +18,7 @@ def csv(root, text, encoding="utf-8"):
 
 def test_names_become_numbers_that_the_table_explains(tmp_path):
     table = folder.read(photos(tmp_path, FOUR))
-    about = records.about(table)
+    about = image_table.about(table)
     assert about["persons"] == ["ann", "bob", "cid", "dot"]
     assert about["cameras"] == ["door", "hall"]
     for path, row in by_path(table).items():
@@ -33,7 +33,7 @@ def test_names_become_numbers_that_the_table_explains(tmp_path):
 
 def test_rows_are_by_split_then_in_byte_order(tmp_path):
     rows = folder.read(photos(tmp_path, FOUR)).to_pylist()
-    keys = [(records.SPLITS.index(row["split"]), row["path"].encode()) for row in rows]
+    keys = [(image_table.SPLITS.index(row["split"]), row["path"].encode()) for row in rows]
     assert keys == sorted(keys)
     assert [row["image_id"] for row in rows] == list(range(16))
 
@@ -45,7 +45,7 @@ def test_any_text_is_a_name(tmp_path):
             image(tmp_path / person / camera / "bild.PNG")
     table = folder.read(tmp_path)
     assert len(table) == 16
-    assert records.about(table)["persons"] == ["#7", "José Núñez", "o'neil, jr.", "李"]
+    assert image_table.about(table)["persons"] == ["#7", "José Núñez", "o'neil, jr.", "李"]
     assert all((tmp_path / path).is_file() for path in table["path"].to_pylist())
 
 
@@ -58,7 +58,7 @@ def test_without_cameras_the_first_image_asks(tmp_path):
         "bob/0.jpg": "gallery",
     }
     assert table["camid"].null_count == 4
-    warnings = " | ".join(records.about(table)["warnings"])
+    warnings = " | ".join(image_table.about(table)["warnings"])
     assert "1 person (bob) with one image: in the gallery only" in warnings
     assert "too few" not in warnings
     assert "only 1 of 2 persons can be searched for" in warnings
@@ -86,16 +86,16 @@ def test_split_folders(tmp_path):
         "gallery/cid/b/0.jpg": ("gallery", 3, 1),
         "gallery/-1/b/0.jpg": ("gallery", -1, 1),
     }
-    assert records.about(table)["warnings"] == []
+    assert image_table.about(table)["warnings"] == []
 
 
 def test_photos_to_search_only(tmp_path):
     photos(tmp_path / "test", FOUR)
     table = folder.read(tmp_path)
-    found = records.about(table)["found"]
+    found = image_table.about(table)["found"]
     assert "train images" not in found
     assert (found["query images"], found["gallery images"]) == (8, 8)
-    assert records.about(table)["warnings"] == []
+    assert image_table.about(table)["warnings"] == []
 
 
 def test_a_person_named_like_a_split_is_not_swallowed(tmp_path):
@@ -114,7 +114,7 @@ def test_what_lies_in_the_wrong_place_is_named(tmp_path):
     image(tmp_path / "__MACOSX" / "ann" / "0.jpg")
     (tmp_path / "bob" / "door" / "0.jpg").write_bytes(b"\xff\xd8broken")
     table = folder.read(tmp_path)
-    about = records.about(table)
+    about = image_table.about(table)
     assert about["skipped"] == [
         ["stray.jpg", "lies in no person's folder"],
         ["ann/door/monday/", "folders inside a camera's are not read"],
@@ -137,7 +137,7 @@ def test_wrong_roots(tmp_path):
 def test_the_same_photos_give_the_same_bytes(tmp_path):
     for name in ("1", "2"):
         table = folder.read(photos(tmp_path / "x", FOUR) if name == "1" else tmp_path / "x")
-        records.write(table, tmp_path / name)
+        image_table.write(table, tmp_path / name)
     assert (tmp_path / "1").read_bytes() == (tmp_path / "2").read_bytes()
 
 
@@ -159,7 +159,7 @@ def test_csv_with_everything(tmp_path):
         "pics/3.jpg": ("gallery", 2, 1),
         "pics/4.jpg": ("gallery", -1, 1),
     }
-    assert records.about(table)["persons"] == ["ann", "bob, jr."]
+    assert image_table.about(table)["persons"] == ["ann", "bob, jr."]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -175,8 +175,8 @@ def test_csv_as_spreadsheets_write_it(tmp_path, delimiter):
     csv(tmp_path, "\ufeff" + "".join(delimiter.join(line) + "\r\n" for line in lines))
     table = folder.read(tmp_path)
     assert sorted(table["path"].to_pylist()) == ["é/0.jpg", "é/1.jpg", "é/2.jpg"]
-    assert records.about(table)["persons"] == ["Zoë"]
-    assert records.about(table)["skipped"] == []
+    assert image_table.about(table)["persons"] == ["Zoë"]
+    assert image_table.about(table)["skipped"] == []
 
 
 def test_csv_lines_that_lose_nothing_are_skipped_and_named(tmp_path):
@@ -185,7 +185,7 @@ def test_csv_lines_that_lose_nothing_are_skipped_and_named(tmp_path):
     csv(tmp_path, "path,pid\np/0.jpg,a\np/1.jpg,a\np/0.jpg,a\np/gone.jpg,a\np/2.jpg,a\np/1.jpg,\n")
     table = folder.read(tmp_path)
     assert len(table) == 2
-    assert records.about(table)["skipped"] == [
+    assert image_table.about(table)["skipped"] == [
         ["p/0.jpg", "images.csv line 4: listed twice"],
         ["p/gone.jpg", "images.csv line 5: no such file"],
         ["p/1.jpg", "images.csv line 7: no pid"],
@@ -232,7 +232,7 @@ def test_doubtful_splits_are_warned_of(tmp_path):
     (tmp_path / "gallery" / "bob" / "a").mkdir(parents=True)
     copied = (tmp_path / "query" / "bob" / "a" / "0.jpg").read_bytes()
     (tmp_path / "gallery" / "bob" / "a" / "0.jpg").write_bytes(copied)
-    assert records.about(folder.read(tmp_path))["warnings"] == [
+    assert image_table.about(folder.read(tmp_path))["warnings"] == [
         "1 of 2 queries have no gallery image of the same person by another camera",
         "1 person (ann) both in training and in the test: results will look too good",
         "1 images are byte-for-byte copies of others; a copy is found all too easily",
@@ -241,6 +241,6 @@ def test_doubtful_splits_are_warned_of(tmp_path):
 
 def test_training_photos_alone(tmp_path):
     photos(tmp_path / "train", FOUR)
-    assert records.about(folder.read(tmp_path))["warnings"] == [
+    assert image_table.about(folder.read(tmp_path))["warnings"] == [
         "no queries: this set can be trained on, but not evaluated"
     ]

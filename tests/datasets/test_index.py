@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from dataset_trees import market1501, photos
-from partreid import records
+from partreid.storage import image_table
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def test_a_partial_market_is_written_with_warnings(index, tmp_path):
     assert lines[4].split() == ["skipped", "0"]
     assert "warning: this copy is incomplete or altered: query images: found 3, published 3368" in lines
     assert "no images: 3 .db" in lines
-    table = records.read(tmp_path / "data" / "index" / "market1501.parquet")
+    table = image_table.read(tmp_path / "data" / "index" / "market1501.parquet")
     assert len(table) == 13
 
     checked = index("--check", "market1501")

@@ -1,9 +1,9 @@
 import pytest
 
 import trees_clothes_video_cuhk as trees
-from partreid import records
 from partreid.datasets import ltcc as reader
 from partreid.errors import UserError
+from partreid.storage import image_table
 
 
 def test_rows(tmp_path):
@@ -24,11 +24,11 @@ def test_rows(tmp_path):
 
 
 def test_person_0_of_train_is_a_person(tmp_path):
-    assert records.about(reader.read(trees.ltcc(tmp_path)))["found"]["train persons"] == 2
+    assert image_table.about(reader.read(trees.ltcc(tmp_path)))["found"]["train persons"] == 2
 
 
 def test_the_lists_are_kept(tmp_path):
-    about = records.about(reader.read(trees.ltcc(tmp_path)))
+    about = image_table.about(reader.read(trees.ltcc(tmp_path)))
     assert about["cloth_change"] == {"train": [0], "test": [94]}
     assert about["cloth_unchange"] == {"train": [62], "test": [144]}
 
@@ -36,7 +36,7 @@ def test_the_lists_are_kept(tmp_path):
 def test_windows_line_ends_and_a_byte_order_mark_do_no_harm(tmp_path):
     root = trees.ltcc(tmp_path)
     (root / "info/cloth-change_id_test.txt").write_bytes(b"\xef\xbb\xbf94\r\n144\r\n\r\n")
-    assert records.about(reader.read(root))["cloth_change"]["test"] == [94, 144]
+    assert image_table.about(reader.read(root))["cloth_change"]["test"] == [94, 144]
 
 
 def test_a_missing_list_is_named(tmp_path):

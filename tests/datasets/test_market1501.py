@@ -3,10 +3,10 @@ import hashlib
 import pytest
 
 from dataset_trees import MARKET, image, market1501
-from partreid import records
 from partreid.datasets import market1501 as reader
 from partreid.datasets import summary
 from partreid.errors import UserError
+from partreid.storage import image_table
 
 
 def test_every_name_becomes_a_row_in_byte_order(tmp_path):
@@ -26,7 +26,7 @@ def test_every_name_becomes_a_row_in_byte_order(tmp_path):
 
 
 def test_counts_and_what_is_no_image(tmp_path):
-    about = records.about(reader.read(market1501(tmp_path)))
+    about = image_table.about(reader.read(market1501(tmp_path)))
     assert about["found"] == {
         "train images": 3,
         "train persons": 2,
@@ -46,7 +46,7 @@ def test_counts_and_what_is_no_image(tmp_path):
 
 def test_a_part_of_the_set_is_called_incomplete_and_read_all_the_same(tmp_path):
     table = reader.read(market1501(tmp_path))
-    warnings = records.about(table)["warnings"]
+    warnings = image_table.about(table)["warnings"]
     assert "this copy is incomplete or altered: train images: found 3, published 12936" in warnings
     assert len(warnings) == len(reader.PUBLISHED)
     text, differing = summary.comparison(table)
@@ -61,9 +61,9 @@ def test_published_counts_agree_with_one_another():
 
 def test_no_warning_when_all_counts_are_right(tmp_path, monkeypatch):
     root = market1501(tmp_path)
-    monkeypatch.setattr(reader, "PUBLISHED", records.about(reader.read(root))["found"])
+    monkeypatch.setattr(reader, "PUBLISHED", image_table.about(reader.read(root))["found"])
     table = reader.read(root)
-    assert records.about(table)["warnings"] == []
+    assert image_table.about(table)["warnings"] == []
     assert summary.comparison(table)[1] == 0
 
 
@@ -119,7 +119,7 @@ def test_misnamed_images_are_named_and_left_out(tmp_path, name):
     root = market1501(tmp_path)
     image(root / "query" / name)
     table = reader.read(root)
-    assert records.about(table)["skipped"] == [[f"query/{name}", "the name is not like 0002_c1s1_000451_03.jpg"]]
+    assert image_table.about(table)["skipped"] == [[f"query/{name}", "the name is not like 0002_c1s1_000451_03.jpg"]]
     assert len(table) == 13
 
 
@@ -132,7 +132,7 @@ def test_unreadable_images_are_named_and_left_out(tmp_path):
     cut.write_bytes(cut.read_bytes()[:300])
     (train / "._0002_c1s1_000451_03.jpg").write_bytes(b"Mac OS X")  # macOS leaves these on foreign disks
     table = reader.read(root)
-    about = records.about(table)
+    about = image_table.about(table)
     assert about["skipped"] == [
         [f"bounding_box_train/{MARKET['bounding_box_train'][0]}", "the file is empty"],
         [f"bounding_box_train/{MARKET['bounding_box_train'][1]}", "not an image, or damaged"],
@@ -146,7 +146,7 @@ def test_unreadable_images_are_named_and_left_out(tmp_path):
 
 def test_the_same_images_give_the_same_bytes(tmp_path):
     first, second = tmp_path / "1.parquet", tmp_path / "2.parquet"
-    records.write(reader.read(market1501(tmp_path / "a")), first)
+    image_table.write(reader.read(market1501(tmp_path / "a")), first)
     root = tmp_path / "b" / "Market-1501-v15.09.15"
     for folder, names in MARKET.items():  # written in another order, at another place and time
         for name in reversed(names):
@@ -154,6 +154,6 @@ def test_the_same_images_give_the_same_bytes(tmp_path):
             source = tmp_path / "a" / "Market-1501-v15.09.15" / folder / name
             (root / folder / name).write_bytes(source.read_bytes())
         (root / folder / "Thumbs.db").write_bytes(b"other")
-    records.write(reader.read(root), second)
+    image_table.write(reader.read(root), second)
     assert first.read_bytes() == second.read_bytes()
-    assert records.read(first).num_rows == 13
+    assert image_table.read(first).num_rows == 13

@@ -1,11 +1,11 @@
 import trees_holistic as trees
-from partreid import records
 from partreid.datasets import market1501
 from partreid.datasets import market1501_extra as reader
+from partreid.storage import image_table
 
 
 def rows(table, split):
-    return records.select(table, split).to_pylist()
+    return image_table.select(table, split).to_pylist()
 
 
 def test_boxes_are_a_split_of_their_own_after_an_unchanged_market(tmp_path):
@@ -33,7 +33,7 @@ def test_distractors_follow_the_gallery_and_only_they_lack_a_frame(tmp_path):
     assert [row["pid"] for row in added] == [-1, 0, 0, 0]
     assert [row["camid"] for row in added] == [5, 0, 2, 2]
     assert all(row["frame"] is None for row in added)
-    found = records.about(table)["found"]
+    found = image_table.about(table)["found"]
     assert found["gallery images"] == 11
     assert found["gallery distractors"] == 4
     assert found["gallery junk"] == 3

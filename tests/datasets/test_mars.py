@@ -4,9 +4,9 @@ from scipy.io import loadmat, savemat
 
 import trees_clothes_video_cuhk as trees
 from dataset_trees import image
-from partreid import records
 from partreid.datasets import mars as reader
 from partreid.errors import UserError
+from partreid.storage import image_table
 
 
 def rewrite(file, change):
@@ -43,7 +43,7 @@ def test_rows_are_frames_with_the_tracklets_of_info(tmp_path):
 
 
 def test_counts(tmp_path):
-    about = records.about(reader.read(trees.mars(tmp_path)))
+    about = image_table.about(reader.read(trees.mars(tmp_path)))
     assert about["found"]["gallery distractors"] == 2
     assert about["found"]["gallery junk"] == 2
     assert about["found"]["gallery persons"] == 1
@@ -53,10 +53,10 @@ def test_counts(tmp_path):
 
 def test_no_warning_when_all_counts_are_right(tmp_path, monkeypatch):
     root = trees.mars(tmp_path)
-    about = records.about(reader.read(root))
+    about = image_table.about(reader.read(root))
     monkeypatch.setattr(reader, "PUBLISHED", about["found"])
     monkeypatch.setattr(reader, "TRACKLETS", about["tracklets"])
-    assert records.about(reader.read(root))["warnings"] == []
+    assert image_table.about(reader.read(root))["warnings"] == []
 
 
 def test_published_counts_agree_with_the_whole_set():
@@ -101,7 +101,7 @@ def test_frames_that_are_not_there_are_counted_and_the_first_is_named(tmp_path):
     for name in ("0002/0002C1T0002F002.jpg", "0000/0000C1T0002F001.jpg", "0000/0000C1T0002F002.jpg"):
         (root / "bbox_test" / name).unlink()
     table = reader.read(root)
-    about = records.about(table)
+    about = image_table.about(table)
     assert about["warnings"][0] == "bbox_test lacks 3 of 12 frames; the first: bbox_test/0000/0000C1T0002F001.jpg"
     assert about["skipped"] == []
     assert len(table) == 17
@@ -122,7 +122,7 @@ def test_frames_that_info_does_not_name_are_left_out(tmp_path):
     for path in ("bbox_test/0002/0002C1T0009F001.jpg", "bbox_test/0003/0002C1T0001F001.jpg"):  # new; in a wrong folder
         image(root / path)
     table = reader.read(root)
-    assert records.about(table)["skipped"] == [
+    assert image_table.about(table)["skipped"] == [
         ["bbox_test/0002/0002C1T0009F001.jpg", "info/test_name.txt does not name it"],
         ["bbox_test/0003/0002C1T0001F001.jpg", "info/test_name.txt does not name it"],
     ]

@@ -1,9 +1,9 @@
 import pytest
 
 import trees_holistic as trees
-from partreid import records
 from partreid.datasets import msmt17 as reader
 from partreid.errors import UserError
+from partreid.storage import image_table
 
 VERSIONS = {"msmt17_v1": reader.read_v1, "msmt17_v2": reader.read_v2}
 
@@ -27,7 +27,7 @@ def test_the_lists_are_read_and_persons_of_train_and_test_differ(tmp_path, versi
 
 
 def test_pid_0_is_a_person(tmp_path):
-    found = records.about(reader.read_v1(trees.msmt17_v1(tmp_path)))["found"]
+    found = image_table.about(reader.read_v1(trees.msmt17_v1(tmp_path)))["found"]
     assert found["train persons"] == 2
     assert found["val persons"] == 1
     assert found["gallery persons"] == 3
@@ -66,7 +66,7 @@ def test_odd_lines_are_named_and_left_out(tmp_path, line):
     file.write_text(f"{line}\n\n" + file.read_text())
     table = reader.read_v1(root)
     assert len(table) == 9
-    ((where, reason),) = records.about(table)["skipped"]
+    ((where, reason),) = image_table.about(table)["skipped"]
     assert where == "list_train.txt line 1"
     assert reason == f"not like {reader.EXAMPLE}: {line}"
 
@@ -84,7 +84,7 @@ def test_listed_images_that_are_not_there_are_named(tmp_path):
     root = trees.msmt17_v1(tmp_path)
     lost = "test/0000/0000_001_02_0303morning_0015_0.jpg"
     (root / lost).unlink()
-    about = records.about(reader.read_v1(root))
+    about = image_table.about(reader.read_v1(root))
     assert about["skipped"] == [[lost, "cannot be read: No such file or directory"]]
     assert about["found"]["gallery images"] == 2
 

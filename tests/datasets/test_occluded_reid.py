@@ -1,7 +1,7 @@
 import trees_holistic as trees
-from partreid import records
 from partreid.datasets import occluded_reid as reader
 from partreid.evaluation.rules import ids, market_rule
+from partreid.storage import image_table
 
 
 def test_occluded_images_ask_and_whole_ones_are_the_gallery(tmp_path):
@@ -18,7 +18,7 @@ def test_occluded_images_ask_and_whole_ones_are_the_gallery(tmp_path):
 
 def test_the_market_rule_removes_nothing(tmp_path):
     table = reader.read(trees.occluded_reid(tmp_path))
-    query, gallery = ids(records.select(table, "query")), ids(records.select(table, "gallery"))
+    query, gallery = ids(image_table.select(table, "query")), ids(image_table.select(table, "gallery"))
     match, ignored = market_rule(query.at((slice(None), None)), gallery.at((None, slice(None))))
     assert not ignored.any()
     assert match.sum(1).tolist() == [5] * 10

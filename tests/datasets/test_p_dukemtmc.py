@@ -1,8 +1,8 @@
 import trees_holistic as trees
 from dataset_trees import image
-from partreid import records
 from partreid.datasets import p_dukemtmc as reader
 from partreid.evaluation.rules import ids, market_rule
+from partreid.storage import image_table
 
 
 def test_camera_is_the_kind_of_image_and_not_the_camera_of_the_name(tmp_path):
@@ -26,7 +26,7 @@ def test_camera_is_the_kind_of_image_and_not_the_camera_of_the_name(tmp_path):
 
 def test_the_market_rule_removes_nothing(tmp_path):
     table = reader.read(trees.p_dukemtmc(tmp_path))
-    query, gallery = ids(records.select(table, "query")), ids(records.select(table, "gallery"))
+    query, gallery = ids(image_table.select(table, "query")), ids(image_table.select(table, "gallery"))
     match, ignored = market_rule(query.at((slice(None), None)), gallery.at((None, slice(None))))
     assert not ignored.any()
     assert match.tolist() == [[True, True, False], [False, False, True]]
@@ -34,10 +34,10 @@ def test_the_market_rule_removes_nothing(tmp_path):
 
 def test_split_sizes_from_memory_are_owned_up_to_where_they_differ(tmp_path, monkeypatch):
     root = trees.p_dukemtmc(tmp_path)
-    about = records.about(reader.read(root))
+    about = image_table.about(reader.read(root))
     assert about["warnings"][-1] == reader.UNSURE
     monkeypatch.setattr(reader, "PUBLISHED", about["found"])
-    assert records.about(reader.read(root))["warnings"] == []
+    assert image_table.about(reader.read(root))["warnings"] == []
 
 
 def test_published_counts_add_up_to_the_whole_set():
@@ -53,7 +53,7 @@ def test_images_outside_a_person_s_folder_and_hidden_ones_are_left_out(tmp_path)
     table = reader.read(root)
     assert len(table) == 10
     stray = "train/whole_body_images/0001_c2_f0046302.jpg"
-    assert records.about(table)["skipped"] == [[stray, "lies in no person's folder"]]
+    assert image_table.about(table)["skipped"] == [[stray, "lies in no person's folder"]]
 
 
 def test_the_file_says_that_the_set_was_withdrawn():

@@ -1,8 +1,8 @@
 import trees_clothes_video_cuhk as trees
 from dataset_trees import image
-from partreid import records
 from partreid.datasets import prcc as reader
 from partreid.evaluation.rules import ids, market_rule
+from partreid.storage import image_table
 
 
 def test_rows(tmp_path):
@@ -39,13 +39,13 @@ def test_b_and_a_share_clothes_and_c_does_not(tmp_path):
 
 def test_the_market_rule_removes_nothing(tmp_path):
     table = reader.read(trees.prcc(tmp_path))
-    query, gallery = ids(records.select(table, "query")), ids(records.select(table, "gallery"))
+    query, gallery = ids(image_table.select(table, "query")), ids(image_table.select(table, "gallery"))
     _, ignored = market_rule(query.at((slice(None), None)), gallery.at((None, slice(None))))
     assert not ignored.any()
 
 
 def test_counts(tmp_path):
-    about = records.about(reader.read(trees.prcc(tmp_path)))
+    about = image_table.about(reader.read(trees.prcc(tmp_path)))
     assert about["found"]["query images per camera"] == [0, 2, 3]
     assert about["found"]["gallery images per camera"] == [3]
     assert about["found"]["val persons"] == 1
@@ -62,7 +62,7 @@ def test_a_folder_that_is_no_person(tmp_path):
     image(root / "rgb/val/new folder/A_cropped_rgb001.jpg")
     image(root / "rgb/val/A_cropped_rgb001.jpg")
     table = reader.read(root)
-    assert records.about(table)["skipped"] == [
+    assert image_table.about(table)["skipped"] == [
         ["rgb/val/A_cropped_rgb001.jpg", "lies in no person's folder"],
         ["rgb/val/new folder/A_cropped_rgb001.jpg", "the person's folder is not named by a number"],
     ]

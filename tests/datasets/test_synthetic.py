@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from partreid import chunks, records
 from partreid.datasets import synthetic
 from partreid.errors import UserError
+from partreid.storage import chunks, image_table
 
 VISIBLE = {
     "gallery/0003_c1s2_000004_00.jpg": 0.9,
@@ -44,9 +44,9 @@ def test_rows(root: Path) -> None:
     assert table["frame"].to_pylist() == [1, 2, 1, 4, 2]
     assert table["occluded"].to_pylist() == [False, False, True, False, True]
     assert table["misaligned"].to_pylist() == [False, True, False, False, True]
-    assert records.about(table)["parameters"] == {"seed": 5, "height": 32}
-    assert records.about(table)["misaligned"] == {"train": 0.5, "query": 0.0, "gallery": 0.5}
-    assert records.about(table)["counts"]["train images"] == 2
+    assert image_table.about(table)["parameters"] == {"seed": 5, "height": 32}
+    assert image_table.about(table)["misaligned"] == {"train": 0.5, "query": 0.0, "gallery": 0.5}
+    assert image_table.about(table)["counts"]["train images"] == 2
 
 
 def test_an_unfinished_set_is_refused(root: Path) -> None:

@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 import coloured_persons
-from partreid import embeddings, records
-from partreid.embeddings import Embeddings
-from partreid.files import sha256
+from partreid.storage import embeddings, image_table
+from partreid.storage.embeddings import Embeddings
+from partreid.storage.files import sha256
 
 PROJECT = Path(__file__).parents[2]
 FILES = ("metrics.json", "cmc.csv", "record.json", "ranks.parquet")
@@ -32,11 +32,11 @@ def project(tmp_path):
 
 def _embed(project, noise=0.0, **header):
     index = project / "data/index/folder.parquet"
-    table = records.read(index)
-    features = np.eye(6, dtype=np.float32)[records.integers(table, "pid")][:, None]
+    table = image_table.read(index)
+    features = np.eye(6, dtype=np.float32)[image_table.integers(table, "pid")][:, None]
     features += noise * np.random.default_rng(0).random(features.shape, np.float32)
     header = {"distance": "cosine", "table": sha256(index), "weights": "w", "labels": {}, "seed": 1} | header
-    every = Embeddings(records.integers(table, "image_id"), features, np.ones((12, 1), np.float32), header)
+    every = Embeddings(image_table.integers(table, "image_id"), features, np.ones((12, 1), np.float32), header)
     embeddings.write(project / "runs/bot-folder/embeddings.npz", header, [every])
 
 
@@ -106,9 +106,9 @@ def test_embeddings_of_another_index_are_refused(project):
 
 def test_a_set_without_any_match_says_so(project):
     index = project / "data/index/folder.parquet"
-    table = records.read(index)
+    table = image_table.read(index)
     cameras = table.schema.get_field_index("camid")
-    records.write(table.set_column(cameras, table.schema.field(cameras), pa.array([0] * 12, pa.int32())), index)
+    image_table.write(table.set_column(cameras, table.schema.field(cameras), pa.array([0] * 12, pa.int32())), index)
     _embed(project)
     done = _program(project, PROJECT / "stages/evaluate.py")
     assert done.returncode == 1

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from partreid import records
-from partreid.embeddings import Embeddings, Stored, write
 from partreid.evaluation import pooling
 from partreid.evaluation.pooling import groups, pool
+from partreid.storage import image_table
+from partreid.storage.embeddings import Embeddings, Stored, write
 
 
 def _world(n=300, persons=7):
@@ -19,7 +19,7 @@ def _world(n=300, persons=7):
 def test_groups_are_numbered_in_order_of_appearance():
     row = {"split": "query", "width": 1, "height": 1, "sha1": ""}
     pairs = [(3, 1), (3, 0), (1, 1), (3, 1), (1, None)]
-    table = records.build([{**row, "path": "", "pid": pid, "camid": camid} for pid, camid in pairs], {})
+    table = image_table.build([{**row, "path": "", "pid": pid, "camid": camid} for pid, camid in pairs], {})
     group, first = groups(table, ("pid", "camid"))
     assert group.tolist() == [0, 1, 2, 0, 3]
     assert first.tolist() == [0, 1, 2, 4]

@@ -2,25 +2,18 @@ import numpy as np
 import pytest
 import torch
 
-from partreid import records
 from partreid.errors import UserError
 from partreid.evaluation.picks import first_of_gallery, misaligned_queries, several_per_query
 from partreid.evaluation.protocols import PROTOCOLS
-from partreid.evaluation.rules import (
-    Ids,
-    cross_clothes_rule,
-    ids,
-    market_rule,
-    other_cameras_rule,
-    same_clothes_rule,
-)
+from partreid.evaluation.rules import Ids, cross_clothes_rule, ids, market_rule, other_cameras_rule, same_clothes_rule
+from partreid.storage import image_table
 
 
 def _table(rows):
     """rows: (split, pid, camid, clothes_id, occluded)."""
     names = ("split", "pid", "camid", "clothes_id", "occluded")
     filled = (dict(zip(names, row, strict=True)) for row in rows)
-    return records.build(
+    return image_table.build(
         [{"path": f"{i}.jpg", "width": 64, "height": 128, "sha1": "", **row} for i, row in enumerate(filled)], {}
     )
 
@@ -100,9 +93,9 @@ def test_who_takes_part(dataset, name, queries):
 def test_misaligned_queries_need_a_table_that_knows_them():
     rows = [{"path": f"{i}.jpg", "split": "query", "pid": 1, "width": 8, "height": 16, "sha1": ""} for i in range(3)]
     with pytest.raises(UserError, match="no column 'misaligned'"):
-        misaligned_queries(records.build(rows, {}))
+        misaligned_queries(image_table.build(rows, {}))
     known = [{**row, "misaligned": value} for row, value in zip(rows, (False, True, None), strict=True)]
-    assert misaligned_queries(records.build(known, {})).tolist() == [False, True, False]
+    assert misaligned_queries(image_table.build(known, {})).tolist() == [False, True, False]
 
 
 def test_null_is_minus_one_in_ids():

@@ -6,8 +6,6 @@ import numpy as np
 import pytest
 import torch
 
-from partreid import records
-from partreid.embeddings import Embeddings
 from partreid.errors import UserError
 from partreid.evaluation import neighbours, ranking, rerank
 from partreid.evaluation.distances import DISTANCES, vectors
@@ -15,6 +13,8 @@ from partreid.evaluation.protocols import PROTOCOLS
 from partreid.evaluation.rerank import HALVES, POWERS, described, reranked
 from partreid.evaluation.results import evaluate
 from partreid.evaluation.rules import Ids, market_rule
+from partreid.storage import image_table
+from partreid.storage.embeddings import Embeddings
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 
@@ -258,7 +258,7 @@ def test_evaluate_re_ranks_and_that_helps_where_neighbours_know_better(name):
         {**image, "split": "gallery" if i % 5 else "query", "pid": int(pid[i]), "camid": int(random.integers(0, 3))}
         for i in range(400)
     ]
-    table = records.build([{**row, "path": f"{i}.jpg"} for i, row in enumerate(rows)], {})
+    table = image_table.build([{**row, "path": f"{i}.jpg"} for i, row in enumerate(rows)], {})
     features = random.normal(size=(16, 3, 8))[pid] + 1.2 * random.normal(size=(400, 3, 8))
     visibility = np.ones((400, 3), np.float32)
     embedded = Embeddings(np.arange(400), features.astype(np.float32), visibility, {"distance": name})

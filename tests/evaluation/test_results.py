@@ -6,13 +6,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from partreid import records
-from partreid.embeddings import Embeddings, Stored, write
 from partreid.errors import UserError
 from partreid.evaluation import results
 from partreid.evaluation.protocols import PROTOCOLS
 from partreid.evaluation.record import record
 from partreid.evaluation.results import Result, cmc_csv, evaluate, ranks_table, summary, text
+from partreid.storage import image_table
+from partreid.storage.embeddings import Embeddings, Stored, write
 
 
 def _table(cameras=True, n=400):
@@ -34,19 +34,19 @@ def _table(cameras=True, n=400):
     ]
     for row in rows:  # a person's images by one camera in one split are one tracklet
         row["tracklet_id"] = 100 * row["pid"] + 10 * (row["camid"] or 0) + ord(row["split"][0]) % 10
-    return records.build(rows, {"cloth_change": {"test": [1, 2, 3, 4, 5, 6]}})
+    return image_table.build(rows, {"cloth_change": {"test": [1, 2, 3, 4, 5, 6]}})
 
 
 def _embeddings(table, informative=True, distance="cosine"):
     """Parts that point roughly where the person's do."""
     random = np.random.default_rng(1)
-    pid = records.integers(table, "pid")
+    pid = image_table.integers(table, "pid")
     persons = random.normal(size=(13, 3, 8))
     features = random.normal(size=(len(table), 3, 8)) + (persons[pid + 1] if informative else 0)
     visibility = (random.random((len(table), 3)) < 0.8).astype(np.float32)
     header = {"distance": distance, "seed": 3, "table": "abc"}
     shuffled = random.permutation(len(table))  # the file need not be in table order
-    every = Embeddings(records.integers(table, "image_id"), features.astype(np.float32), visibility, header)
+    every = Embeddings(image_table.integers(table, "image_id"), features.astype(np.float32), visibility, header)
     return every.take(shuffled)
 
 
@@ -70,7 +70,7 @@ def test_every_protocol_runs_and_information_helps(dataset, name, distance):
 def test_shapes_of_what_is_written():
     table = _table()
     results = {name: evaluate(_embeddings(table), table, p, top=7) for name, p in PROTOCOLS["synthetic"].items()}
-    pid = records.integers(table, "pid")
+    pid = image_table.integers(table, "pid")
     for name, result in results.items():
         values = summary(result)
         assert list(values) == ["mAP", "mINP", "rank1", "rank5", "rank10", "rank20", "queries", "skipped", "gallery"]
@@ -96,7 +96,7 @@ def test_shapes_of_what_is_written():
 
 def test_short_rankings_give_short_lists():
     rows = [("query", 1, 0), ("gallery", 1, 0), ("gallery", 1, 1)]
-    table = records.build(
+    table = image_table.build(
         [
             {"path": str(i), "split": s, "pid": p, "camid": c, "width": 1, "height": 1, "sha1": ""}
             for i, (s, p, c) in enumerate(rows)
@@ -119,7 +119,7 @@ def test_no_cameras_no_junk():
 
 def test_queries_without_a_match_are_skipped_and_counted():
     rows = [("query", 1, 0), ("query", 2, 0), ("gallery", 1, 0), ("gallery", 2, 1), ("gallery", 3, 1)]
-    table = records.build(
+    table = image_table.build(
         [
             {"path": str(i), "split": s, "pid": p, "camid": c, "width": 1, "height": 1, "sha1": ""}
             for i, (s, p, c) in enumerate(rows)

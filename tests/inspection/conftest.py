@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from partreid import records
-from partreid.files import sha256
-from partreid.labels import cache, pieces
+from partreid.storage import cache, image_table, pieces
+from partreid.storage.files import sha256
 
 ROOT = Path(__file__).resolve().parents[2]
 PARAMS = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -58,8 +57,8 @@ def labelled(tmp_path, monkeypatch):
     index = tmp_path / "data/index/synthetic.parquet"
     row = {"pid": 1, "width": 64, "height": 128, "sha1": "0"}
     splits = ["train", "query", "gallery", "train", "train", "gallery"]
-    records.write(
-        records.build([{**row, "path": f"{n}.png", "split": split} for n, split in enumerate(splits)], {}), index
+    image_table.write(
+        image_table.build([{**row, "path": f"{n}.png", "split": split} for n, split in enumerate(splits)], {}), index
     )
     (tmp_path / "data/synthetic").mkdir()
     for number in (0, 1, 3, 4, 5):

@@ -18,10 +18,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from partreid import chunks, records, weights
 from partreid.errors import UserError
 from partreid.inspection import program
-from partreid.labels import LABELS, cache, pieces
+from partreid.labels import LABELS
+from partreid.storage import cache, chunks, image_table, pieces, published_weights
 from partreid.tools import TOOLS, blazepose, openpose, schp
 from partreid.tools.reading import read_original
 from upright import blob, people
@@ -43,7 +43,7 @@ def index(paths: list[str], sizes: Mapping[str, tuple[int, int]] | None = None) 
     row = {"pid": 1, "sha1": "0", "split": "train"}
     both = {path: (sizes or {}).get(path, (256, 128)) for path in paths}
     rows = [{**row, "path": path, "height": height, "width": width} for path, (height, width) in both.items()]
-    records.write(records.build(rows, {}), INDEX)
+    image_table.write(image_table.build(rows, {}), INDEX)
 
 
 def workplace(folder: Path, project: Path, images: int) -> None:
@@ -215,7 +215,7 @@ def test_bad_images_stop_nothing_and_are_in_the_report(here, project, monkeypatc
         )
 
     monkeypatch.setattr(blazepose, "_run", network)
-    monkeypatch.setattr(weights, "path", lambda _name: Path("params.yaml"))
+    monkeypatch.setattr(published_weights, "path", lambda _name: Path("params.yaml"))
     cv2.imwrite("data/synthetic/nobody.png", np.full((40, 20, 3), 255, np.uint8))
     index([*kinds, "nobody.png"], {name: image.shape[:2] for name, image in images.items() if image is not None})
     assert stage(monkeypatch, "tool", "blazepose", "synthetic", "--processes", "1") == 0
@@ -332,7 +332,7 @@ def test_damaged_caches_are_refused_by_name_in_every_reader():
 def test_a_damaged_image_table_is_refused_by_name():
     for how, damaged in damages(INDEX.read_bytes()):
         INDEX.write_bytes(damaged)
-        said = refusal(partial(records.read, INDEX))
+        said = refusal(partial(image_table.read, INDEX))
         assert said is None or (str(INDEX) in said and "\n" not in said), how
 
 

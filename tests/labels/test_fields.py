@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from partreid.body.skeleton import FIELD_MIRROR, KEYPOINTS, LINKS
 from partreid.labels import fields, geometry
-from partreid.skeleton import FIELD_MIRROR, KEYPOINTS, LINKS
 from upright import FRONT, SIZE, flipped, person
 
 GRID = {"height": 33, "width": 17, "thickness": 1.0, "min_score": 0.3}

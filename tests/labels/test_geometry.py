@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from partreid.body.skeleton import KEYPOINTS
 from partreid.labels import geometry
-from partreid.skeleton import KEYPOINTS
 from upright import FRONT, SIZE, blob, flipped, people, person
 
 

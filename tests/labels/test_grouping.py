@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from partreid.body.skeleton import FIELD_MIRROR, FIELDS, mirror
 from partreid.errors import UserError
 from partreid.labels import grouping
-from partreid.skeleton import FIELD_MIRROR, FIELDS, mirror
 
 HEAD = "nose left_eye right_eye left_ear right_ear 29 30 31 32 33 34 35"
 # the groups in the words of the published grouping: joints by name (plural = both sides), links by number

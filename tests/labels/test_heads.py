@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from partreid.labels import cache, geometry, heads
+from partreid.labels import geometry, heads
+from partreid.storage import cache
 from upright import FRONT, SIZE, blob, flipped, native, people, person, written
 
 OPTIONS = {"margin": 0.0, "min_score": 0.3}

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from partreid import params
-from partreid.labels import LABELS, cache
+from partreid.labels import LABELS
+from partreid.storage import cache
 from upright import blob, native, people
 
 STATUS = np.array([cache.OK, cache.OK, cache.MISSING, cache.FAILED, cache.OK, cache.OK], np.uint8)

@@ -3,11 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partreid import records
-from partreid.chunks import CHUNK
 from partreid.labels import made
-from partreid.labels.cache import MISSING, OK, Cache
 from partreid.methods import METHODS
+from partreid.storage import image_table
+from partreid.storage.cache import MISSING, OK, Cache
+from partreid.storage.chunks import CHUNK
 
 
 @pytest.fixture
@@ -16,7 +16,9 @@ def table(tmp_path):
     row = {"pid": 1, "width": 64, "height": 128, "sha1": "0"}
     splits = ["train" if n % 2 else "gallery" for n in range(CHUNK + 10)]
     path = tmp_path / "table.parquet"
-    records.write(records.build([{**row, "path": f"{n}.png", "split": s} for n, s in enumerate(splits)], {}), path)
+    image_table.write(
+        image_table.build([{**row, "path": f"{n}.png", "split": s} for n, s in enumerate(splits)], {}), path
+    )
     return path
 
 

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
-from partreid.labels import cache, partmaps
-from partreid.openpose_layout import CHANNEL_MIRROR, CHANNEL_SIGN, JOINTS, LIMBS
-from partreid.skeleton import KEYPOINTS
+from partreid.body.openpose_layout import CHANNEL_MIRROR, CHANNEL_SIGN, JOINTS, LIMBS
+from partreid.body.skeleton import KEYPOINTS
+from partreid.labels import partmaps
+from partreid.storage import cache
 from upright import FRONT, SIZE, flipped, native, people, person, written
 
 OPTIONS = {"sigma": 0.875, "limb_width": 1.0, "min_score": 0.3}

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
-from partreid import records
-from partreid.files import sha256
-from partreid.labels import LABELS, cache, fields, geometry, pieces, pifpaf
-from partreid.labels.cache import Cache
+from partreid.labels import LABELS, fields, geometry, pifpaf
+from partreid.storage import cache, image_table, pieces
+from partreid.storage.cache import Cache
+from partreid.storage.files import sha256
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = {"height": 33, "width": 17, "thickness": 1.0, "min_score": 0.1, "mask": True}
@@ -36,9 +36,9 @@ def project(tmp_path, monkeypatch):
     monkeypatch.delenv("DVC_ROOT", raising=False)
     (tmp_path / "params.yaml").write_text(PARAMS)
     row = {"split": "train", "pid": 1, "width": 64, "height": 128, "sha1": "0"}
-    table = records.build([{**row, "path": f"{number}.jpg"} for number in range(3)], {})
+    table = image_table.build([{**row, "path": f"{number}.jpg"} for number in range(3)], {})
     index = tmp_path / "data/index/synthetic.parquet"
-    records.write(table, index)
+    image_table.write(table, index)
     (tmp_path / "data/synthetic").mkdir()
     for number in range(2):
         cv2.imwrite(str(tmp_path / f"data/synthetic/{number}.jpg"), np.full((128, 64, 3), 99, np.uint8))
@@ -63,7 +63,7 @@ def stage(name: str, *arguments: str) -> subprocess.CompletedProcess:
 def test_fields_of_ok_rows_are_the_geometry_and_others_are_zero(project):
     index = project / "data/index/synthetic.parquet"
     native = Cache(project / "data/tools/blazepose/synthetic.npz", "tool/blazepose", index)
-    header, work = LABELS["pifpaf"].build(native, records.read(index), **OPTIONS)
+    header, work = LABELS["pifpaf"].build(native, image_table.read(index), **OPTIONS)
     assert (header["kind"], header["tool"], header["weights"]) == ("label/pifpaf", "blazepose", "w")
     assert header["parameters"] == OPTIONS
     found = work(0, 3)

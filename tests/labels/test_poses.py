@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from partreid.body.skeleton import KEYPOINTS
 from partreid.errors import UserError
-from partreid.labels import cache, kmeans, poses
-from partreid.skeleton import KEYPOINTS
+from partreid.labels import kmeans, poses
+from partreid.storage import cache
 from upright import SIZE, flipped, native, people, person, written
 
 OPTIONS = {"clusters": 3, "min_score": 0.3}

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
-from partreid.labels import cache, geometry, schp
+from partreid.body.parsing import PARSING
+from partreid.body.skeleton import KEYPOINTS
+from partreid.labels import geometry, schp
 from partreid.labels.heads import face
-from partreid.parsing import PARSING
-from partreid.skeleton import KEYPOINTS
+from partreid.storage import cache
 from upright import SIZE, blob, flipped, native, people, person, written
 
 DRAW = {"thickness": 1.0, "min_score": 0.3}

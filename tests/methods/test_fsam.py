@@ -12,9 +12,9 @@ from partreid import methods, params
 from partreid.backbones.parser import PARSERS
 from partreid.backbones.schp import SCHP
 from partreid.errors import UserError
+from partreid.inputs.batch import Inputs
+from partreid.inputs.kinds import KINDS, no_change
 from partreid.losses.mutual import dense_similarity, symmetric_divergence
-from partreid.methods.base import Inputs
-from partreid.training.kinds import KINDS, no_change
 
 TERMS = {
     "identity_shape", "triplet_shape", "preservation", "identity_appearance", "triplet_appearance", "similarity",

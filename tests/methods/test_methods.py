@@ -7,8 +7,8 @@ import torch
 
 from partreid import methods, params
 from partreid.errors import UserError
+from partreid.inputs.batch import Batch, Inputs
 from partreid.methods import METHODS
-from partreid.methods.base import Batch, Inputs
 
 
 def build(name, project, identities=6, **changes):

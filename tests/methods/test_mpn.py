@@ -7,11 +7,11 @@ import torch
 from methods.test_methods import batch_for, build
 from partreid import methods, params
 from partreid.errors import UserError
+from partreid.inputs.batch import Inputs
+from partreid.layers.strips import Classifiers, PartConv, convolve
 from partreid.losses.identity import summed_cross_entropy
-from partreid.methods.base import Inputs
 from partreid.methods.mpn import ChannelAttention, positions
 from partreid.methods.mpn_prior import whole
-from partreid.strips import Classifiers, PartConv, convolve
 
 NAIVE = {"conv1": "apart", "conv2": "apart", "alignment": "none", "channel_attention": False}
 

@@ -4,16 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from partreid.methods.mpn_prior import (
-    PRIORS,
-    Prior,
-    body,
-    dilate,
-    part_maps,
-    whole,
-)
-from partreid.parsing import PARSING
-from partreid.strips import resize_rows, strip_rows, uniform_strips
+from partreid.body.parsing import PARSING
+from partreid.layers.strips import resize_rows, strip_rows, uniform_strips
+from partreid.methods.mpn_prior import PRIORS, Prior, body, dilate, part_maps, whole
 
 HEAD, TORSO, UPPER_LEGS, LOWER_LEGS = (PARSING.index(n) for n in ("head", "torso", "upper_legs", "lower_legs"))
 SHARES = 0.002, 0.004

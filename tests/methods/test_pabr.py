@@ -7,14 +7,15 @@ import pytest
 import torch
 
 from methods.test_methods import batch_for, build
-from partreid import methods, params, torchfile
-from partreid.embeddings import Embeddings
+from partreid import methods, params
 from partreid.errors import UserError
 from partreid.evaluation.distances import DISTANCES, vectors
 from partreid.evaluation.pooling import pool
+from partreid.inputs.batch import Inputs
 from partreid.losses.all_triplets import all_triplets
-from partreid.methods.base import Inputs
 from partreid.methods.pabr import MAPS, PABR
+from partreid.storage import torchfile
+from partreid.storage.embeddings import Embeddings
 
 SMALL = {"appearance": 12, "part": 6, "embedding": 16}
 

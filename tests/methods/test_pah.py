@@ -10,11 +10,11 @@ import torch.nn.functional as F
 from losses.test_multi_similarity import slow
 from methods.test_methods import batch_for, build, persons
 from partreid import backbones, methods, params
-from partreid.crops import crop
 from partreid.errors import UserError
+from partreid.inputs.batch import Inputs
 from partreid.labels.pseudo_parts import part_maps
+from partreid.layers.crops import crop
 from partreid.methods import pah
-from partreid.methods.base import Inputs
 
 GLOBAL = ["global GMP", "global AE", "global GAP"]
 HEAD = ["head GMP", "head AE", "head GAP"]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from partreid.files import alone
+from partreid.storage.files import alone
 from pipeline.test_pipeline import TINY, Project
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from partreid import embeddings
+from partreid.storage import embeddings
 from pipeline.test_pipeline import TINY, Project
 
 

@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
+from partreid.body.parsing import PARSING
 from partreid.errors import UserError
-from partreid.methods.base import Batch
-from partreid.parsing import PARSING
+from partreid.inputs.batch import Batch
 from partreid.pretraining.parsing import Parsing
 
 

@@ -2,12 +2,13 @@ import pytest
 import torch
 
 from backbones.test_openpose import checkpoint
-from partreid import backbones, weights
+from partreid import backbones
 from partreid.backbones import openpose
 from partreid.errors import UserError
-from partreid.methods.base import Batch
+from partreid.inputs.batch import Batch
+from partreid.inputs.images import normalise
 from partreid.pretraining.partmaps import PartMaps
-from partreid.training.images import normalise
+from partreid.storage import published_weights
 
 
 def batch_of(maps, known, height=32, width=16):
@@ -64,7 +65,7 @@ def test_it_learns_maps(backbone):
 def test_published_weights_are_openposes(tmp_path, monkeypatch):
     state = checkpoint(6)
     monkeypatch.setenv("PARTREID_CACHE", str(tmp_path))
-    torch.save(state, tmp_path / weights.WEIGHTS["openpose_coco"].file)
+    torch.save(state, tmp_path / published_weights.WEIGHTS["openpose_coco"].file)
     learner = PartMaps(backbone="openpose", identities=2, published=True)
     learner.load_initial("openpose")
     for name, value in learner.part_network.network.state_dict().items():
@@ -81,7 +82,7 @@ def test_without_the_published_weights_the_error_says_both_ways_on(tmp_path, mon
 def test_a_small_network_starts_from_mobilenet(tmp_path, monkeypatch):
     source = backbones.build("mobilenet_v2")
     torch.save(source.state_dict(), tmp_path / "m.pth")
-    monkeypatch.setattr(weights, "path", lambda _: tmp_path / "m.pth")
+    monkeypatch.setattr(published_weights, "path", lambda _: tmp_path / "m.pth")
     learner = PartMaps(backbone="small_cpm", identities=2, published=False)
     learner.load_initial("small_cpm")
     for name, value in learner.part_network.front.state_dict().items():

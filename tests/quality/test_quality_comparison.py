@@ -5,13 +5,13 @@ import json
 import numpy as np
 import pytest
 
-from partreid.chunks import CHUNK
+from partreid.body.skeleton import KEYPOINTS
 from partreid.quality import comparison, keypoints, table
 from partreid.quality.base import Measure
 from partreid.quality.groups import GROUPS, groups
 from partreid.quality.pictures import choose
 from partreid.quality.plots import joints
-from partreid.skeleton import KEYPOINTS
+from partreid.storage.chunks import CHUNK
 
 
 def test_views_are_front_side_and_back():

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
+from partreid.body.parsing import PARSING
+from partreid.body.skeleton import KEYPOINT_MIRROR, KEYPOINTS
 from partreid.labels import grouping
-from partreid.labels.cache import FAILED, MISSING, OK
-from partreid.parsing import PARSING
 from partreid.quality import MEASURES, heads, keypoints, partmaps, pifpaf, poses, schp
-from partreid.skeleton import KEYPOINT_MIRROR, KEYPOINTS
+from partreid.storage.cache import FAILED, MISSING, OK
 
 
 def person(n: int = 1, seed: int | None = None) -> np.ndarray:

@@ -10,11 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from partreid import params, records
-from partreid.files import sha256
-from partreid.labels import LABELS, cache, pieces
+from partreid import params
+from partreid.labels import LABELS
 from partreid.quality import MEASURES
 from partreid.quality.groups import GROUPS
+from partreid.storage import cache, image_table, pieces
+from partreid.storage.files import sha256
 from partreid.tools import TOOLS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -72,7 +73,7 @@ def project(tmp_path, monkeypatch):
     row = {"split": "train", "pid": 1, "width": 64, "height": 128, "sha1": "0"}
     rows = [{**row, "path": f"{number}.jpg", "occluded": bool(OCCLUDED[number])} for number in range(N)]
     index = tmp_path / "data/index/synthetic.parquet"
-    records.write(records.build(rows, {}), index)
+    image_table.write(image_table.build(rows, {}), index)
     (tmp_path / "data/synthetic").mkdir()
     for number in range(N):
         cv2.imwrite(f"data/synthetic/{number}.jpg", np.full((128, 64, 3), 99, np.uint8))

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from partreid import records
 from partreid.report import gather
+from partreid.storage import image_table
 
 PERSONS, EACH = 6, 6  # image 6 p + i is image i of person p; i = 0 is the query
 
@@ -33,7 +33,7 @@ def table(tmp_path):
                 "sha1": "0" * 40,
             }
         )
-    return records.build(rows, {})
+    return image_table.build(rows, {})
 
 
 @pytest.fixture

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from methods.test_methods import build
-from partreid import embeddings, records
 from partreid.errors import UserError
 from partreid.methods import Trained
 from partreid.report import bpbreid, gather
 from partreid.report.attention import Looks
 from partreid.report.context import Context
+from partreid.storage import embeddings, image_table
 
 EACH = 6  # images of a person
 
@@ -21,7 +21,7 @@ def context(project, table, album, tmp_path, monkeypatch):
     """A function that makes the context of an untrained method with embeddings of the given values (36, P) on disk."""
     monkeypatch.chdir(tmp_path)
     index = tmp_path / "data/index/folder.parquet"
-    records.write(table, index)
+    image_table.write(table, index)
 
     def make(values=None, visibility=None, **changes):
         method = build("bpbreid", project, embedding=16, **changes).eval()

@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from methods.test_methods import build
-from partreid import files, records
-from partreid.labels import LABELS, cache, pieces
-from partreid.labels.pictures.colours import PART_COLOURS
+from partreid.body.parsing import PARSING
+from partreid.drawing.colours import PART_COLOURS
+from partreid.labels import LABELS
 from partreid.methods import Trained
-from partreid.parsing import PARSING
 from partreid.report import fsam
 from partreid.report.context import Context
+from partreid.storage import cache, files, image_table, pieces
 
 PROJECT_SIZE = (64, 32)
 
@@ -47,7 +47,7 @@ def context(project, table, album, tmp_path, monkeypatch):
     """A function that makes the context of an untrained method; labels are written on the way."""
     monkeypatch.chdir(tmp_path)
     index = tmp_path / "data/index/folder.parquet"
-    records.write(table, index)
+    image_table.write(table, index)
 
     def make(**changes):
         method = build("fsam", project, **changes).eval()

@@ -5,9 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from partreid.compare import Board, Cost, Entry
+from partreid.drawing import plots
+from partreid.experiments.leaderboard import Board, Cost, Entry
 from partreid.methods import METHODS
-from partreid.report import comparison, leaderboard, plots
+from partreid.report import comparison, leaderboard_page
 
 
 def run(*shares):
@@ -54,24 +55,24 @@ def test_points_are_at_the_speed_relative_to_the_baseline(board):
 
 
 def test_pictures_are_wide_enough_for_a_readme(board):
-    for figure in leaderboard.pictures(board).values():
+    for figure in leaderboard_page.pictures(board).values():
         data = plots.png(figure)
         assert int.from_bytes(data[16:20], "big") in range(1150, 1250)  # width in the PNG's header
 
 
 def test_only_what_there_are_numbers_for_is_drawn(board):
-    assert list(leaderboard.pictures(board)) == ["accuracy", "cost"]
+    assert list(leaderboard_page.pictures(board)) == ["accuracy", "cost"]
     uncosted = replace(board, entries=[replace(entry, cost=None) for entry in board.entries])
-    assert list(leaderboard.pictures(uncosted)) == ["accuracy"]
-    assert leaderboard.pictures(replace(board, entries=[Entry("bot", [], None)])) == {}
+    assert list(leaderboard_page.pictures(uncosted)) == ["accuracy"]
+    assert leaderboard_page.pictures(replace(board, entries=[Entry("bot", [], None)])) == {}
 
 
 def test_the_page_holds_tables_and_pictures_and_nothing_from_elsewhere(board):
-    html = leaderboard.render(board, ["make compare"])
+    html = leaderboard_page.render(board, ["make compare"])
     assert html.count("<svg") == 2
     assert html.count("<table") == 4
     assert '<td class="best">50.0</td>' in html
     assert "All methods on &lt;d&gt;" in html
     assert "make compare" in html
     assert not re.search(r"""(src|href)=["']https?:""", html)
-    assert leaderboard.render(board, ["make compare"]) == html
+    assert leaderboard_page.render(board, ["make compare"]) == html

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from partreid.openpose_layout import JOINTS
+from partreid.body.openpose_layout import JOINTS
 from partreid.report import pabr
 from partreid.report.sheets import CELL_W, GAP
 

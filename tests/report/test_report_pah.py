@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from methods.test_methods import batch_for, build
-from partreid import records
+from partreid.inputs.images import normalise
 from partreid.labels import made
 from partreid.methods import Trained
 from partreid.report import pah
 from partreid.report.context import Context
 from partreid.report.figures import FIGURES
-from partreid.training.images import normalise
+from partreid.storage import image_table
 
 
 def test_photo_is_the_inverse_of_normalise():
@@ -42,7 +42,7 @@ def context(table, album, tmp_path, monkeypatch, project):
         splits = ["train" if n % 2 else split for n, split in enumerate(table["split"].to_pylist())]
         trained_on = table.set_column(table.column_names.index("split"), "split", [splits])
         index = tmp_path / "table.parquet"
-        records.write(trained_on, index)
+        image_table.write(trained_on, index)
         file = made.file("pseudo_parts", "synthetic")
         maps = np.tile(np.arange(6, dtype=np.uint8)[:, None], (18, 1, 4))
         paths = [path for path, split in zip(table["path"].to_pylist(), splits, strict=True) if split == "train"]

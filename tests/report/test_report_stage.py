@@ -10,10 +10,10 @@ import pytest
 import torch
 import yaml
 
-from partreid import chunks, files, methods, params, records
+from partreid import methods, params
 from partreid.errors import UserError
-from partreid.labels import cache
 from partreid.report import pipeline
+from partreid.storage import cache, chunks, files, image_table
 
 ROOT = Path(__file__).parents[2]
 OUTS = ("ranking.png", "attention.png", "curves.png", "cmc.png")
@@ -32,7 +32,7 @@ def project(tmp_path, monkeypatch, table, write_results):
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr("sys.argv", ["report.py"])
-        records.write(table, Path("data/index/folder.parquet"))
+        image_table.write(table, Path("data/index/folder.parquet"))
         run = Path(f"runs/{model}-folder")
         write_results(Path(f"results/folder/{model}"), run / "curves")
         recipe, options = params.load().recipe_of(model)

@@ -4,8 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from partreid import embeddings, records
-from partreid.embeddings import Embeddings, Stored
 from partreid.evaluation.distances import DISTANCES, vectors
 from partreid.evaluation.protocols import PROTOCOLS
 from partreid.evaluation.results import Streamed, evaluate
@@ -13,6 +11,8 @@ from partreid.search import shortlist
 from partreid.search.nearest import nearest, rescored
 from partreid.search.tensors import tensors
 from partreid.search.unpacked import Unpacked, folder, unpacked
+from partreid.storage import embeddings, image_table
+from partreid.storage.embeddings import Embeddings, Stored
 
 
 def _people(n, seed, persons=40, parts=4, width=16, visible=0.7, noise=0.35):
@@ -44,7 +44,7 @@ def test_the_order_is_the_evaluators(name, tmp_path):
     ]
     header = {"distance": name}
     embeddings.write(tmp_path / "e.npz", header, [embedded])
-    result = evaluate(Stored(tmp_path / "e.npz"), records.build(rows, {}), PROTOCOLS["folder"]["photos"], top=15)
+    result = evaluate(Stored(tmp_path / "e.npz"), image_table.build(rows, {}), PROTOCOLS["folder"]["photos"], top=15)
     found = nearest(
         tensors(embedded.take(result.query)),
         Streamed(Stored(tmp_path / "e.npz"), np.arange(20, 300)),

@@ -11,10 +11,11 @@ import torch
 import yaml
 
 import coloured_persons
-from partreid import embeddings, methods, params, records
+from partreid import methods, params
 from partreid.errors import UserError
-from partreid.files import sha256
 from partreid.inference import embed
+from partreid.storage import embeddings, image_table
+from partreid.storage.files import sha256
 
 PROJECT = Path(__file__).parents[2]
 
@@ -30,7 +31,7 @@ def project(tmp_path_factory):
     method = methods.build("bot", backbone="mobilenet_v2", identities=3, **options)
     about = {"model": "bot", "backbone": "mobilenet_v2", "identities": 3, "options": options, "dataset": "folder"}
     methods.save(run / "weights.pt", method, {**about, "height": 64, "width": 32})
-    trained, table = methods.load(run / "weights.pt"), records.read(index)
+    trained, table = methods.load(run / "weights.pt"), image_table.read(index)
     header = {"model": "bot", "dataset": "folder", "target": "folder", "distance": "cosine"}
     header |= {"table": sha256(index), "weights": sha256(run / "weights.pt")}
     batches = embed(trained, table, root / "photos", {}, torch.device("cpu"))

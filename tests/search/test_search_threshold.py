@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from partreid import records
-from partreid.embeddings import Embeddings
 from partreid.errors import UserError
 from partreid.evaluation.distances import DISTANCES
 from partreid.search import threshold
 from partreid.search.threshold import at_rate, calibrate, pairs, validation
+from partreid.storage import image_table
+from partreid.storage.embeddings import Embeddings
 
 
 def _table(n=240, persons=24, split="query", seed=0):
@@ -25,12 +25,12 @@ def _table(n=240, persons=24, split="query", seed=0):
         }
         for i in range(n)
     ]
-    return records.build(rows, {})
+    return image_table.build(rows, {})
 
 
 def _embedded(table, distance="euclidean", noise=0.8):
     random = np.random.default_rng(1)
-    pid = records.integers(table, "pid")
+    pid = image_table.integers(table, "pid")
     features = np.random.default_rng(2).normal(size=(100, 3, 4))[pid] + noise * random.normal(size=(len(pid), 3, 4))
     visibility = (random.random((len(pid), 3)) < 0.6).astype(np.float32)
     return Embeddings(np.arange(len(pid)), features.astype(np.float32), visibility, {"distance": distance})
@@ -40,7 +40,7 @@ def _slow(embedded, table, distance):
     """All pairs, one by one."""
     same, different = [], []
     rows = table.to_pylist()
-    every = threshold.tensors(embedded.of(records.integers(table, "image_id")))
+    every = threshold.tensors(embedded.of(image_table.integers(table, "image_id")))
     for i in range(len(rows)):
         for j in range(i):
             value = float(DISTANCES[distance](every.rows(i, 1), every.rows(j, 1)))
@@ -108,7 +108,7 @@ def test_validation_takes_val_else_persons_of_the_test_and_never_the_photos_aske
     for number, row in enumerate(rows):
         row["split"] = ("query", "gallery", "train")[number % 3]
         row["pid"] = (1, 2, 3, 0, -1)[number % 5] if row["split"] == "gallery" else 1 + number % 3
-    table, split = validation(records.build(rows, {}), {rows[0]["sha1"]})
+    table, split = validation(image_table.build(rows, {}), {rows[0]["sha1"]})
     asking = {row["pid"] for row in rows[1:] if row["split"] == "query"}
     expected = [r["path"] for r in rows[1:] if r["split"] != "train" and r["pid"] in asking]
     assert (split, table["path"].to_pylist()) == ("test", expected)

@@ -7,11 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from partreid import chunks, records
+from partreid.body.skeleton import KEYPOINTS
 from partreid.datasets import synthetic
+from partreid.drawing import contact
 from partreid.errors import UserError
-from partreid.skeleton import KEYPOINTS
-from partreid.synthetic import contact, plan
+from partreid.storage import chunks, image_table
+from partreid.synthetic import plan
 from partreid.synthetic import render as module
 
 SIZE = {"seed": 2, "train_identities": 2, "test_identities": 2, "images": 6, "height": 128, "width": 64}
@@ -36,11 +37,11 @@ def test_the_reader_finds_what_was_planned(rendered: Path) -> None:
     table = synthetic.read(rendered)
     assert len(table) == 24
     assert set(table["split"].to_pylist()) == {"train", "query", "gallery"}
-    pids = {split: set(records.select(table, split)["pid"].to_pylist()) for split in ("train", "query", "gallery")}
+    pids = {split: set(image_table.select(table, split)["pid"].to_pylist()) for split in ("train", "query", "gallery")}
     assert pids["train"] == {1, 2}
     assert pids["query"] == pids["gallery"] == {3, 4}
     assert set(zip(table["height"].to_pylist(), table["width"].to_pylist(), strict=True)) == {(128, 64)}
-    assert records.about(table)["dataset"] == "synthetic"
+    assert image_table.about(table)["dataset"] == "synthetic"
 
 
 def test_truth_agrees_with_itself(rendered: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from partreid.errors import UserError
-from partreid.files import sha256
+from partreid.storage.files import sha256
 from partreid.tools import alphapose, alphapose_run
 from tools.importing import made
 

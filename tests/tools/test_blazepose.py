@@ -4,12 +4,11 @@ import cv2
 import numpy as np
 import pytest
 
-from partreid import records, weights
+from partreid.body.skeleton import KEYPOINT_MIRROR, KEYPOINTS
 from partreid.errors import UserError
-from partreid.files import sha256
-from partreid.labels import pieces
-from partreid.labels.cache import Cache
-from partreid.skeleton import KEYPOINT_MIRROR, KEYPOINTS
+from partreid.storage import image_table, pieces, published_weights
+from partreid.storage.cache import Cache
+from partreid.storage.files import sha256
 from partreid.tools import TOOLS, blazepose
 from partreid.tools.base import Images
 from partreid.tools.reading import read_original
@@ -150,18 +149,18 @@ def test_grey_sixteen_bit_and_transparent_images_are_read_as_rgb(image, tmp_path
 
 @pytest.mark.network
 def test_the_network_runs_on_any_image_and_one_image_costs_one_row(tmp_path, monkeypatch):
-    weights.path("blazepose_full")
+    published_weights.path("blazepose_full")
     monkeypatch.chdir(tmp_path)
     for number in range(3):
         cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((50, 30, 3), 20 * number, np.uint8))
     row = {"split": "train", "pid": 1, "width": 30, "height": 50, "sha1": "0"}
-    table = records.build([{**row, "path": f"{number}.png"} for number in range(3)], {})
-    records.write(table, tmp_path / "t.parquet")
+    table = image_table.build([{**row, "path": f"{number}.png"} for number in range(3)], {})
+    image_table.write(table, tmp_path / "t.parquet")
     file = tmp_path / "t.parquet"
     header, work = TOOLS["blazepose"].build(Images("some", table, sha256(file), tmp_path, file), looks=3)
     pieces.write(tmp_path / "out.npz", header, work, 3, processes=1)
     opened = Cache(tmp_path / "out.npz", "tool/blazepose", tmp_path / "t.parquet")
-    assert opened.header["weights"] == weights.WEIGHTS["blazepose_full"].sha256
+    assert opened.header["weights"] == published_weights.WEIGHTS["blazepose_full"].sha256
     assert opened.header["failed"] == 0
     assert opened.rows("score", np.arange(3)).max() < 0.5  # nobody in plain grey
     assert opened.rows("landmarks", np.arange(3)).shape == (3, 33, 5)

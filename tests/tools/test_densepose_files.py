@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
+from partreid.body.parsing import PARSING
 from partreid.errors import UserError
-from partreid.parsing import PARSING
 from partreid.tools import densepose_files
 from partreid.tools.densepose_files import read
 from tools.importing import made

@@ -6,9 +6,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from partreid import weights
 from partreid.errors import UserError
-from partreid.files import sha256
+from partreid.storage import published_weights
+from partreid.storage.files import sha256
 from partreid.tools import densepose, isolated, openpifpaf
 from partreid.tools.base import Images
 
@@ -102,8 +102,8 @@ def test_without_uv_the_error_says_how_to_get_it(images, monkeypatch, tmp_path):
         isolated.program(openpifpaf.SCRIPT, images, {})
 
 
-def entry(name: str, url: str) -> weights.Weights:
-    return weights.Weights(name, weights.Url(url), "", 1, "none")
+def entry(name: str, url: str) -> published_weights.Weights:
+    return published_weights.Weights(name, published_weights.Url(url), "", 1, "none")
 
 
 def test_missing_weights_are_named_before_anything_is_installed(uv, images, tmp_path, monkeypatch):
@@ -114,7 +114,7 @@ def test_missing_weights_are_named_before_anything_is_installed(uv, images, tmp_
         (openpifpaf, "shufflenetv2k16", {}),
         (densepose, "R_50_FPN_s1x", {"min_score": 0.5}),
     ):
-        monkeypatch.setitem(weights.WEIGHTS, tool.PUBLISHED[name], entry("file.pkl", absent))
+        monkeypatch.setitem(published_weights.WEIGHTS, tool.PUBLISHED[name], entry("file.pkl", absent))
         with pytest.raises(UserError, match=r"By hand.*absent.*put it at .*file\.pkl"):
             tool.build(images, checkpoint=name, batch=1, device="cpu", **own)
     assert not (tmp_path / "calls.txt").exists()
@@ -124,7 +124,7 @@ def test_headers_name_weights_and_packages(uv, images, tmp_path, monkeypatch):
     uv("exit 0")
     monkeypatch.setenv("PARTREID_CACHE", str(tmp_path))
     (tmp_path / "file.pkl").write_bytes(b"weights")
-    monkeypatch.setitem(weights.WEIGHTS, openpifpaf.PUBLISHED["shufflenetv2k16"], entry("file.pkl", "x"))
+    monkeypatch.setitem(published_weights.WEIGHTS, openpifpaf.PUBLISHED["shufflenetv2k16"], entry("file.pkl", "x"))
     made, work = openpifpaf.build(images, checkpoint="shufflenetv2k16", batch=4, device="auto")
     assert made["weights"] == sha256(tmp_path / "file.pkl")
     assert made["kind"] == "tool/openpifpaf"

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from partreid.body.skeleton import FIELDS
 from partreid.errors import UserError
-from partreid.skeleton import FIELDS
 from partreid.tools import openpifpaf_files
 from partreid.tools.openpifpaf_files import on_grid, read
 from tools.importing import made

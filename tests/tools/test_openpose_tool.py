@@ -5,11 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from partreid import records, weights
 from partreid.backbones import openpose as networks
 from partreid.errors import UserError
-from partreid.files import sha256
-from partreid.labels import cache
+from partreid.storage import cache, image_table, published_weights
+from partreid.storage.files import sha256
 from partreid.tools import openpose
 from partreid.tools.base import Images
 
@@ -17,7 +16,7 @@ from partreid.tools.base import Images
 def images(root, paths) -> Images:
     row = {"split": "train", "pid": 1, "width": 20, "height": 40, "sha1": "0"}
     return Images(
-        "tiny", records.build([{**row, "path": path} for path in paths], {}), "hash", root, root / "t.parquet"
+        "tiny", image_table.build([{**row, "path": path} for path in paths], {}), "hash", root, root / "t.parquet"
     )
 
 
@@ -29,7 +28,7 @@ def file(tmp_path, monkeypatch):
     state = networks.OpenPose(2).state_dict()
     state["Mconv7_stage2_L2.weight"].zero_()
     state["Mconv7_stage2_L2.bias"].fill_(0.6)
-    file = tmp_path / "cache" / weights.WEIGHTS["openpose_coco"].file
+    file = tmp_path / "cache" / published_weights.WEIGHTS["openpose_coco"].file
     file.parent.mkdir()
     torch.save(state, file)
     return file

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from partreid.parsing import PARSING
+from partreid.body.parsing import PARSING
 from partreid.tools.programs import charts
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from partreid.skeleton import FIELDS, KEYPOINTS, LINKS
+from partreid.body.skeleton import FIELDS, KEYPOINTS, LINKS
 from partreid.tools.programs import confidences
 
 WHOLE = (1.0, 1.0)

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from partreid.files import sha256
-from partreid.labels import pieces
-from partreid.labels.cache import Cache
+from partreid.storage import pieces
+from partreid.storage.cache import Cache
+from partreid.storage.files import sha256
 from partreid.tools import openpifpaf
 from partreid.tools.base import Images
 

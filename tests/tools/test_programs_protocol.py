@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from partreid.labels import cache, pieces
+from partreid.storage import cache, pieces
 from partreid.tools.programs import protocol
 from partreid.tools.reading import read_original
 

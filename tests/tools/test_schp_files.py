@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from partreid.body.parsing import PARSING
 from partreid.errors import UserError
-from partreid.parsing import PARSING
 from partreid.tools import schp_files
 from partreid.tools.schp_files import indices, palette, read
 from tools.importing import made

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from partreid import records, weights
 from partreid.backbones import schp as networks
+from partreid.body.parsing import PARSING
 from partreid.errors import UserError
-from partreid.files import sha256
-from partreid.labels import cache
-from partreid.parsing import PARSING
+from partreid.storage import cache, image_table, published_weights
+from partreid.storage.files import sha256
 from partreid.tools import schp
 from partreid.tools.base import Images
 
@@ -21,7 +20,7 @@ SIZES = {"a.png": (40, 20), "b.png": (1, 1), "c.png": (30, 60)}  # height, width
 def images(root, paths) -> Images:
     row = {"split": "train", "pid": 1, "width": 20, "height": 40, "sha1": "0"}
     return Images(
-        "tiny", records.build([{**row, "path": path} for path in paths], {}), "hash", root, root / "t.parquet"
+        "tiny", image_table.build([{**row, "path": path} for path in paths], {}), "hash", root, root / "t.parquet"
     )
 
 
@@ -44,7 +43,7 @@ def small(tmp_path, monkeypatch):
     state = networks.SCHP(20).state_dict()
     state["fushion.3.weight"] *= 1000  # else random weights see the same everywhere
     state["fushion.3.bias"][0] = 4  # some background
-    file = tmp_path / "cache" / weights.WEIGHTS["schp_lip"].file
+    file = tmp_path / "cache" / published_weights.WEIGHTS["schp_lip"].file
     file.parent.mkdir()
     torch.save({"state_dict": {f"module.{name}": value for name, value in state.items()}}, file)
     return file
@@ -121,7 +120,7 @@ def test_letterbox_fills_the_longer_side_and_keeps_the_aspect(size):
 def test_every_class_has_a_part():
     assert [len(network.classes) for network in schp.NETWORKS.values()] == [7, 20, 18]
     for name, network in schp.NETWORKS.items():
-        assert name in weights.WEIGHTS
+        assert name in published_weights.WEIGHTS
         table = schp.matrix(network.classes)
         assert (table.sum(1) == 1).all()  # each class is counted once
         assert table[0].argmax() == 0  # background is background

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from partreid import chunks, records
 from partreid.errors import UserError
+from partreid.storage import chunks, image_table
 from partreid.tools import truth
 from partreid.tools.base import Images
 
@@ -11,7 +11,7 @@ PATHS = np.array(["a.jpg", "b.jpg", "c.jpg"])
 
 def images(paths, root):
     row = {"split": "train", "pid": 1, "width": 8, "height": 16, "sha1": "0"}
-    table = records.build([{**row, "path": path} for path in paths], {})
+    table = image_table.build([{**row, "path": path} for path in paths], {})
     return Images("synthetic", table, "hash", root, root / "index.parquet")
 
 

@@ -7,10 +7,10 @@ import torch
 
 from partreid import methods, params
 from partreid.errors import UserError
+from partreid.inputs.images import load_images
+from partreid.inputs.kinds import Label
 from partreid.params import Recipe
 from partreid.training.data import TrainingSet, persons
-from partreid.training.images import load_images
-from partreid.training.kinds import Label
 from partreid.training.loop import device_of, train
 
 RECIPE = Recipe(

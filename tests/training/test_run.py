@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from partreid import methods, params, records
+from partreid import methods, params
 from partreid.labels import made
-from partreid.labels.cache import MISSING, OK, Cache
 from partreid.params import Recipe, Train
+from partreid.storage import image_table
+from partreid.storage.cache import MISSING, OK, Cache
 from partreid.training import run as training
 from partreid.training.inputs import training_set
 
@@ -36,7 +37,7 @@ def start(tmp_path, monkeypatch, project):
             {"path": f"{number}.png", "split": split, "pid": number // 5, "width": 20, "height": 40, "sha1": ""}
         )
     table = tmp_path / "table.parquet"
-    records.write(records.build(rows, {}), table)
+    image_table.write(image_table.build(rows, {}), table)
     _, own = params.load(project / "params.yaml").recipe_of("pah")
 
     def run(folder, **changes):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from partreid import torchfile, weights
 from partreid.backbones import caffe
 from partreid.backbones.base import Backbone
 from partreid.backbones.googlenet import GoogLeNet
@@ -22,6 +21,7 @@ from partreid.backbones.resnet import ResNet50
 from partreid.backbones.resnet_ibn import ResNet50IBN
 from partreid.backbones.small_cpm import SmallCPM
 from partreid.errors import UserError, choose
+from partreid.storage import published_weights, torchfile
 
 BACKBONES: dict[str, Callable[[], Backbone]] = {
     "googlenet": GoogLeNet,
@@ -53,10 +53,10 @@ def build(name: str, dilated: bool = False) -> Backbone:
 
 
 def load_imagenet(backbone: Backbone, name: str) -> None:
-    """Load the ImageNet weights of backbone `name` (fetched on first use, see partreid.weights)."""
+    """Load the ImageNet weights of backbone `name` (fetched on first use, see partreid.storage.published_weights)."""
     if isinstance(backbone, RelationAwareResNet50):  # its attention starts from scratch
         backbone, name = backbone.trunk, "resnet50"
-    path = weights.path(backbone.weights or name)
+    path = published_weights.path(backbone.weights or name)
     read = caffe.load if path.suffix == ".caffemodel" else torchfile.load
     content = read(path, "delete it to fetch it again")
     state = {key.removeprefix("module."): value for key, value in content.items()}  # some were saved data-parallel

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partreid import torchfile, weights
 from partreid.backbones import load_named
 from partreid.backbones.mobilenet import MobileNetV2, convolution
+from partreid.storage import published_weights, torchfile
 
 DEPTH = 14  # layers of MobileNetV2 that are kept: to stride 16, 96 channels
 SKIPS = {1: 16, 3: 24, 6: 32}  # the last layers at strides 2, 4 and 8, and their channels
@@ -45,7 +45,7 @@ class MiniParser(nn.Module):
 
     def load_imagenet(self) -> None:
         """MobileNetV2's ImageNet weights into the encoder; the decoder stays as it is."""
-        file = weights.path("mobilenet_v2")
+        file = published_weights.path("mobilenet_v2")
         state = torchfile.load(file, "delete it to fetch it again")
         dropped = tuple(f"features.{number}." for number in range(DEPTH, 19))
         own = {name: value for name, value in self.state_dict().items() if not name.startswith("features.")}

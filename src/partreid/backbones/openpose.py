@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partreid import backbones, torchfile
+from partreid import backbones
 from partreid.backbones.base import Backbone
-from partreid.training.images import MEAN, STD
+from partreid.inputs.images import MEAN, STD
+from partreid.storage import torchfile
 
 LIMBS, JOINTS, FEATURES = 38, 19, 128  # x and y of 19 limb vectors; 18 joints and background; VGG features
 CHANNELS = LIMBS + JOINTS + FEATURES  # 185
@@ -117,7 +118,7 @@ class PartOpenPose(Backbone):
 
 
 def from_normalised(images: Tensor) -> Tensor:
-    """Normalised RGB (B, 3, H, W) (partreid.training.images) -> the same as `prepare` makes of the pixels."""
+    """Normalised RGB (B, 3, H, W) (partreid.inputs.images) -> the same as `prepare` makes of the pixels."""
     scale, mean = (torch.tensor(values, device=images.device)[:, None, None] for values in (STD, MEAN))
     return (255 / 256 * (images * scale + mean) - 0.5).flip(1)
 

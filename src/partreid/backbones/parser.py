@@ -1,15 +1,15 @@
-"""The parsing networks that FSAM trains further: scores of the seven classes of partreid.parsing for every pixel."""
+"""The parsing networks that FSAM trains further: scores of the seven classes of body.parsing for every pixel."""
 
 from collections.abc import Callable
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from partreid import weights
 from partreid.backbones import schp
 from partreid.backbones.miniparser import MiniParser
+from partreid.body.parsing import PARSING
 from partreid.errors import UserError, choose
-from partreid.parsing import PARSING
+from partreid.storage import published_weights
 
 PARSERS: dict[str, Callable[[], nn.Module]] = {
     "schp": lambda: schp.SCHP(len(PARSING)),  # the paper's
@@ -34,7 +34,7 @@ class Parser(nn.Module):
         """SCHP's weights for Pascal-Person-Part, a file that a person has to download."""
         if not isinstance(self.network, schp.SCHP):
             raise UserError("there are no published weights of this parser; set published to false, or parser to schp")
-        schp.load(self.network, weights.path("schp_pascal"))
+        schp.load(self.network, published_weights.path("schp_pascal"))
 
     def load_imagenet(self) -> None:
         """ImageNet weights into the part of the network that has some: MobileNetV2 in "mini". SCHP stays random."""

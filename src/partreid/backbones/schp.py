@@ -14,7 +14,7 @@ plain batch norms. In-place batch norm has to be invertible, and the implementat
 checkpoints: where every γ is positive it changes nothing that could be seen; for a network that somebody trained with
 plain batch norms and that has negative γ it would be wrong.
 
-Images are RGB with ImageNet mean and deviation (partreid.training.images.normalise), as for every backbone here. The
+Images are RGB with ImageNet mean and deviation (partreid.inputs.images.normalise), as for every backbone here. The
 published network takes the channels as BGR with the same numbers (mean 0.406, 0.456, 0.485 in that order), so
 `forward` turns them around. The checkpoints were trained on squares: 473 pixels for LIP, 512 for ATR and Pascal.
 """
@@ -26,9 +26,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from partreid import torchfile
 from partreid.backbones import load_named
 from partreid.backbones.resnet import stage
+from partreid.storage import torchfile
 
 POOLED = (1, 2, 3, 6)  # sides of the grids that the context is pooled to
 

@@ -1,4 +1,4 @@
-"""Readers: one per benchmark, a function root folder -> image table (partreid.records)."""
+"""Readers: one per benchmark, a function root folder -> image table (partreid.storage.image_table)."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from partreid.records import DISTRACTOR, JUNK, SPLITS
+from partreid.storage.image_table import DISTRACTOR, JUNK, SPLITS
 
 Counts = dict[str, int | list[int]]
 

@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from partreid.errors import UserError
-from partreid.files import alone, whole
+from partreid.storage.files import alone, whole
 
 
 def extract(mat: Path, kind: str, folder: Path) -> None:

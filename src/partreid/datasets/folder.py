@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from partreid import records
 from partreid.datasets import counts, images, splits
 from partreid.datasets.table import CSV, listed
 from partreid.errors import UserError
+from partreid.storage import image_table
 
 GIVEN = ("train", "val", "query", "gallery", "test")  # test: query or gallery, by the rule
 TREE = """
@@ -34,7 +34,7 @@ TREE = """
 def read(root: Path) -> pa.Table:
     """Read the image table of a folder of own photos (see the module's text).
 
-    Rows: by split in the order of records.SPLITS, each in byte order of the paths. Unreadable and missing images are
+    Rows: by split in the order of SPLITS, each in byte order of the paths. Unreadable and missing images are
     skipped and named. Raises UserError for a wrong layout, a CSV that cannot be understood, an unknown split, and when
     no image is left or nobody can be searched for.
     """
@@ -49,9 +49,9 @@ def read(root: Path) -> pa.Table:
     if not rows:
         first = f"; the first: {skipped[0][0]} ({skipped[0][1]})" if skipped else ""
         raise images.bad_layout(root, f"no readable image, {len(skipped)} skipped{first}", TREE)
-    persons = sorted({row["person"] for row in rows} - {str(records.JUNK)}, key=str.encode)
+    persons = sorted({row["person"] for row in rows} - {str(image_table.JUNK)}, key=str.encode)
     cameras = sorted({row["camera"] for row in rows if row["camera"]}, key=str.encode)
-    pids = {str(records.JUNK): records.JUNK} | {name: number for number, name in enumerate(persons, start=1)}
+    pids = {str(image_table.JUNK): image_table.JUNK} | {name: number for number, name in enumerate(persons, start=1)}
     camids = {name: number for number, name in enumerate(cameras)}
     rows = [{**row, "pid": pids[row["person"]], "camid": camids.get(row["camera"])} for row in rows]
     rows, warnings = _split(rows, given)
@@ -64,7 +64,7 @@ def read(root: Path) -> pa.Table:
         "persons": persons,  # pid 1, 2, ...
         "cameras": cameras,  # camid 0, 1, ...
     }
-    return records.build(images.in_order(rows, records.SPLITS), about)
+    return image_table.build(images.in_order(rows, image_table.SPLITS), about)
 
 
 def _walk(root: Path, ignored: Counter[str]) -> tuple[list[images.Row], images.Skipped]:
@@ -110,7 +110,7 @@ def _given(rows: Sequence[images.Row]) -> bool:
     for row in rows:
         if row["split"] and row["split"] not in GIVEN:
             raise UserError(f"{row['path']}: unknown split {row['split']!r}; known: {', '.join(GIVEN)}")
-        if row["person"] == str(records.JUNK) and row["split"] not in ("", "gallery", "test"):
+        if row["person"] == str(image_table.JUNK) and row["split"] not in ("", "gallery", "test"):
             raise UserError(f"{row['path']}: person -1 is junk, which belongs in the gallery, not in {row['split']}")
     silent = [row["path"] for row in rows if not row["split"]]
     if silent and len(silent) < len(rows):

@@ -24,11 +24,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from partreid import records
 from partreid.datasets import counts, images, matlab, notes
 from partreid.datasets.images import Row
 from partreid.datasets.survey import Survey
 from partreid.errors import UserError
+from partreid.storage import image_table
 
 ARCHIVE = "mars"
 FOLDERS = {"train": "bbox_train", "test": "bbox_test"}
@@ -182,7 +182,7 @@ def _names(info: Path, part: str, tracks: np.ndarray) -> list[str]:
     for first, last, pid, camera in tracks.tolist():
         for line in range(first, last + 1):
             match = NAME.fullmatch(names[line - 1])
-            person = match and (records.JUNK if match[1] == "00-1" else int(match[1]))
+            person = match and (image_table.JUNK if match[1] == "00-1" else int(match[1]))
             if match is None or person != pid or int(match[2]) != camera:
                 problem = f"line {line}: found {names[line - 1]!r}, expected a frame of person {pid} by camera {camera}"
                 raise UserError(f"{file} {problem}, like {EXAMPLE}; fetch info/ again")
@@ -196,7 +196,7 @@ def _measured(survey: Survey, *parts: Iterable[Row]) -> pa.Table:
     while batch := list(islice(rows, BATCH)):
         measured, unreadable = images.measure(survey.root, batch)
         survey.skipped += unreadable
-        tables.append(records.build(measured, {}))
+        tables.append(image_table.build(measured, {}))
     if not sum(map(len, tables)):
         first = f", {len(survey.skipped)} skipped; the first: {': '.join(survey.skipped[0])}" if survey.skipped else ""
         problem = f"the folders hold no frame that info/ names{first}"

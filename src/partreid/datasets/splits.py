@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from partreid.records import JUNK
+from partreid.storage.image_table import JUNK
 
 MIN_TO_SPLIT = 4  # persons who can be searched for: two to train on, two to tell apart
 NAMED = 10  # persons that a warning names

@@ -5,8 +5,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from partreid import records
 from partreid.datasets.counts import Counts, count
+from partreid.storage import image_table
 
 SHOWN = 10  # skipped files that are named
 
@@ -20,19 +20,19 @@ def splits(table: pa.Table) -> str:
     """A table with images, persons and cameras per split, and how many files were skipped."""
     counts = found(table)
     lines: list[list[Any]] = [["split", "images", "persons", "cameras", "distractors", "junk"]]
-    for split in records.SPLITS:
+    for split in image_table.SPLITS:
         if f"{split} images" in counts:
             per_camera = counts.get(f"{split} images per camera", [])
             cameras = sum(number > 0 for number in per_camera) if isinstance(per_camera, list) else 0
             rest = [counts.get(f"{split} {name}", 0) for name in ("distractors", "junk")]
             lines.append([split, counts[f"{split} images"], counts[f"{split} persons"], cameras, *rest])
-    lines.append(["skipped", len(records.about(table).get("skipped", [])), "", "", "", ""])
+    lines.append(["skipped", len(image_table.about(table).get("skipped", [])), "", "", "", ""])
     return aligned(lines)
 
 
 def comparison(table: pa.Table) -> tuple[str, int]:
     """Found counts beside published ones, and how many differ (0 for a set without published counts)."""
-    counts, published = found(table), records.about(table).get("published", {})
+    counts, published = found(table), image_table.about(table).get("published", {})
     lines: list[list[Any]] = [["", "found", "published", ""]]
     differing = 0
     for name in [*counts, *(name for name in published if name not in counts)]:
@@ -47,7 +47,7 @@ def comparison(table: pa.Table) -> tuple[str, int]:
 
 def troubles(table: pa.Table) -> str:
     """Warnings, skipped files with their reasons (the first SHOWN), and files that were no images."""
-    about = records.about(table)
+    about = image_table.about(table)
     lines = [f"warning: {warning}" for warning in about.get("warnings", [])]
     skipped = about.get("skipped", [])
     if skipped:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from partreid import records
 from partreid.datasets import counts, images
+from partreid.storage import image_table
 
 
 class Survey:
@@ -52,7 +52,7 @@ class Survey:
         unsure: a further warning where counts differ, when not all published ones can be trusted. Raises UserError
         when no image is left.
         """
-        measured, unreadable = images.measure(self.root, images.in_order(rows, records.SPLITS))
+        measured, unreadable = images.measure(self.root, images.in_order(rows, image_table.SPLITS))
         skipped = self.skipped + unreadable
         if not measured:
             first = f", {len(skipped)} skipped; the first: {': '.join(skipped[0])}" if skipped else ""
@@ -68,4 +68,4 @@ class Survey:
             "ignored": dict(sorted(self.ignored.items())),
             "warnings": warnings + [unsure] if warnings and unsure else warnings,
         }
-        return records.build(measured, about)
+        return image_table.build(measured, about)

@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from partreid import chunks, records
 from partreid.datasets import counts, images
 from partreid.errors import UserError
+from partreid.storage import chunks, image_table
 from partreid.synthetic.plan import OCCLUDED_BELOW, clothes_id
 
 FOLDERS = ("train", "query", "gallery")
@@ -87,7 +87,7 @@ def read(root: Path) -> pa.Table:
         "ignored": dict(ignored),
         "parameters": truth.header,
     }
-    return records.build(images.in_order(measured, FOLDERS), about)
+    return image_table.build(images.in_order(measured, FOLDERS), about)
 
 
 def misaligned(keypoints: np.ndarray, height: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from partreid.errors import UserError
-from partreid.records import DISTRACTOR, JUNK, about, integers
+from partreid.storage.image_table import DISTRACTOR, JUNK, about, integers
 
 Pick = Callable[[pa.Table], np.ndarray]  # image table -> bool (N,)
 

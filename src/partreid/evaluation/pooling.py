@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from partreid.embeddings import Embeddings, Stored
 from partreid.errors import choose
-from partreid.records import integers
+from partreid.storage.embeddings import Embeddings, Stored
+from partreid.storage.image_table import integers
 
 BLOCK = 4096  # images that are read at once
 

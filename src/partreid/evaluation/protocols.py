@@ -20,13 +20,7 @@ from partreid.evaluation.picks import (
     who_change_clothes,
 )
 from partreid.evaluation.pooling import Pool
-from partreid.evaluation.rules import (
-    Relation,
-    cross_clothes_rule,
-    market_rule,
-    other_cameras_rule,
-    same_clothes_rule,
-)
+from partreid.evaluation.rules import Relation, cross_clothes_rule, market_rule, other_cameras_rule, same_clothes_rule
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from partreid.evaluation.metrics import FORMULAS
 from partreid.evaluation.protocols import Protocol
-from partreid.revision import revision
+from partreid.storage.revision import revision
 
 
 def record(

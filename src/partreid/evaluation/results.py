@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from partreid.embeddings import Embeddings, Stored
 from partreid.errors import UserError, choose
 from partreid.evaluation import metrics, ranking
 from partreid.evaluation.distances import DISTANCES, Vectors, vectors
@@ -17,6 +16,7 @@ from partreid.evaluation.pooling import Pool, groups, pool
 from partreid.evaluation.protocols import Protocol
 from partreid.evaluation.rerank import reranked
 from partreid.evaluation.rules import ids
+from partreid.storage.embeddings import Embeddings, Stored
 
 RANK_MARKS = (1, 5, 10, 20)  # rank1, rank5, ... of the metrics
 CMC_LENGTH = 50

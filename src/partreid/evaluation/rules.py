@@ -13,7 +13,7 @@ import pyarrow as pa
 import torch
 from torch import Tensor
 
-from partreid.records import integers
+from partreid.storage.image_table import integers
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Collection
 import numpy as np
 
 from partreid.errors import UserError
-from partreid.labels.cache import STATUS
+from partreid.storage.cache import STATUS
 
 COUNT = 24  # images that are drawn when nobody says how many
 MOST = 1000  # images on one page: what memory and a browser bear

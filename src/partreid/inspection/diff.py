@@ -8,16 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from partreid import params
+from partreid.drawing import label_pictures, sheets
+from partreid.drawing.label_views import VIEWS, View
 from partreid.errors import UserError, choose
-from partreid.files import write_text
-from partreid.inspection import choice, draw, page, sheets, stats
-from partreid.inspection.images import Images, open_images
-from partreid.inspection.sides import Side, open_side
+from partreid.inspection import choice, page, stats
 from partreid.labels import LABELS, grouping
-from partreid.labels.cache import OK, STATUS
-from partreid.labels.pictures import VIEWS, View
 from partreid.quality import MEASURES
 from partreid.quality.base import Measure
+from partreid.quality.images import Images, open_images
+from partreid.quality.side import Side, open_side
+from partreid.storage.cache import OK, STATUS
+from partreid.storage.files import write_text
 
 BATCH = 256  # images whose labels are in memory at a time
 ONE_SIDED = 4  # at most one in so many pictures shows an image on which only one side found somebody
@@ -187,8 +188,8 @@ def _cards(
         strips, said = [], []
         for side, arrays in labels:
             values = {name: array[place] for name, array in arrays.items()}
-            drawn = draw.label(view, image, values, values["status"], header=side.header, parts=parts)
-            strips.append(page.Strip(side.name, {"image": draw.original(image), **drawn}))
+            drawn = label_pictures.label(view, image, values, values["status"], header=side.header, parts=parts)
+            strips.append(page.Strip(side.name, {"image": label_pictures.original(image), **drawn}))
             said += [f"{side.name}: {word}" for word in view.says(values)]
         found = [arrays["status"][place] == OK for _, arrays in labels]
         status = "both ok" if all(found) else f"only {(a if found[0] else b).name}"

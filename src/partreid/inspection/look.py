@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from partreid import params
+from partreid.drawing import label_pictures, sheets
+from partreid.drawing.label_views import VIEWS, View
 from partreid.errors import UserError, choose
-from partreid.files import write_text
-from partreid.inspection import choice, draw, page, sheets, stats
-from partreid.inspection.images import Images, open_images
+from partreid.inspection import choice, page, stats
 from partreid.labels import LABELS, coverage, grouping, made
-from partreid.labels.cache import STATUS, Cache
-from partreid.labels.pictures import VIEWS, View
+from partreid.quality.images import Images, open_images
+from partreid.storage.cache import STATUS, Cache
+from partreid.storage.files import write_text
 
 BATCH = 256  # images whose labels are in memory at a time
 
@@ -127,8 +128,8 @@ def _cards(
         for place, row in enumerate(batch.tolist()):
             values = {name: array[place] for name, array in arrays.items()}
             image = images.read(row)
-            drawn = draw.label(view, image, values, cache.status[row], header=cache.header, parts=parts)
-            strip = page.Strip("", {"image": draw.original(image), **drawn})
+            drawn = label_pictures.label(view, image, values, cache.status[row], header=cache.header, parts=parts)
+            strip = page.Strip("", {"image": label_pictures.original(image), **drawn})
             note = ", ".join([f"score {score[row]:.2f}", *view.says(values)])
             status = STATUS[cache.status[row]]
             yield page.Card(row, status, str(splits[row]), images.path(row), float(score[row]), note, [strip])

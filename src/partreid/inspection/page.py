@@ -9,9 +9,9 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from partreid.drawing.colours import Legend
+from partreid.drawing.pictures import jpeg
 from partreid.inspection.stats import Bars, Facts, Table
-from partreid.labels.pictures.colours import Legend
-from partreid.report.pictures import jpeg
 
 QUALITY = 90  # of the pictures' JPEG: lower, and thin coloured lines blur
 

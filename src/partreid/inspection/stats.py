@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from partreid.errors import UserError
-from partreid.files import sha256
-from partreid.inspection.images import Images
 from partreid.labels import coverage, native
-from partreid.labels.cache import FAILED, STATUS, Cache
+from partreid.quality.images import Images
+from partreid.storage.cache import FAILED, STATUS, Cache
+from partreid.storage.files import sha256
 from partreid.tools import matching
 
 Facts = list[tuple[str, str]]  # name and value

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from partreid.labels.pieces import Work
+from partreid.storage.pieces import Work
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from partreid.labels.cache import STATUS
+from partreid.storage.cache import STATUS
 
 
 def by_split(split: np.ndarray, status: np.ndarray) -> list[tuple[str, int, list[int]]]:

@@ -14,8 +14,8 @@ the padded image, half a cell off at the border; BPBreID resizes them to the ima
 
 import numpy as np
 
+from partreid.body.skeleton import KEYPOINTS, LINKS
 from partreid.labels.geometry import bare, centres, squared_distance, stature
-from partreid.skeleton import KEYPOINTS, LINKS
 
 FLOOR = 0.05
 

@@ -10,13 +10,13 @@ from whatever keypoints are seen. So a label does not depend on the image's reso
 Seen. A keypoint with a score of at least min_score is seen; others leave no trace. Keypoints outside the image count
 like any other: what they draw is cut off at the border.
 
-Left and right are the person's own (partreid.skeleton). Nothing here prefers one side: the label of the mirrored image
-is the mirrored label, with left and right exchanged.
+Left and right are the person's own (partreid.body.skeleton). Nothing here prefers one side: the label of the mirrored
+image is the mirrored label, with left and right exchanged.
 """
 
 import numpy as np
 
-from partreid.skeleton import KEYPOINTS
+from partreid.body.skeleton import KEYPOINTS
 
 TRUNK = 0.288
 """How far the hips are below the shoulders, as a share of the stature."""

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from partreid.errors import choose
 
-# numbers are partreid.skeleton.FIELDS
+# numbers are partreid.body.skeleton.FIELDS
 _HEAD = (0, 1, 2, 3, 4, 29, 30, 31, 32, 33, 34, 35)  # nose, eyes, ears, their links, and ear to shoulder
 _SHOULDERS, _ELBOWS, _WRISTS, _HIPS, _KNEES, _ANKLES = (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)
 _ARMS = (*_SHOULDERS, *_ELBOWS, *_WRISTS, 25, 26, 27, 28)

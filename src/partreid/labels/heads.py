@@ -21,10 +21,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from partreid.labels import cache
 from partreid.labels.geometry import centres, middle, stature
-from partreid.labels.pieces import Work
 from partreid.labels.reading import read
+from partreid.storage import cache
+from partreid.storage.pieces import Work
 
 CORNERS = ("x0", "y0", "x1", "y1")
 HEIGHT = 0.15  # of the stature; all others are shares of this height

@@ -8,7 +8,7 @@ the mean of the squared distances of its known points, and a centre's point is t
 
 import numpy as np
 
-from partreid.skeleton import KEYPOINT_MIRROR
+from partreid.body.skeleton import KEYPOINT_MIRROR
 
 RUNS, STEPS, SEED = 10, 100, 0
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from partreid import chunks, records
-from partreid.files import sha256
-from partreid.labels.cache import MISSING, OK, counted, header
+from partreid.storage import chunks, image_table
+from partreid.storage.cache import MISSING, OK, counted, header
+from partreid.storage.files import sha256
 
 MADE = {"pseudo_parts": "pah"}
 """Label -> the method that makes it."""
@@ -33,7 +33,7 @@ def write(
 
     n = 0: there are none, and every image of the table is missing.
     """
-    place = {name: image_id for image_id, name in enumerate(records.read(table)["path"].to_pylist())}
+    place = {name: image_id for image_id, name in enumerate(image_table.read(table)["path"].to_pylist())}
     row = np.full(len(place), -1)
     row[[place[name] for name in paths[: len(maps)]]] = np.arange(len(maps))
     status = np.where(row >= 0, OK, MISSING).astype(np.uint8)

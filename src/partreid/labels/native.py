@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from partreid.errors import UserError, choose
 from partreid.labels import LABELS
-from partreid.labels.cache import Cache
-from partreid.labels.pieces import Work
+from partreid.storage.cache import Cache
+from partreid.storage.pieces import Work
 
 
 def output(tool: str, dataset: str, table_file: Path) -> Cache:

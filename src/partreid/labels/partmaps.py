@@ -1,6 +1,6 @@
 """Label `partmaps`: OpenPose's maps of limbs and joints at 20 x 10, for Part-Aligned Bilinear.
 
-Members: `maps` float16 (n, C, 20, 10), channels as in partreid.openpose_layout; `status` uint8 (n,) and `score`
+Members: `maps` float16 (n, C, 20, 10), channels as in partreid.body.openpose_layout; `status` uint8 (n,) and `score`
 float32 (n,) as the tool gave them. Maps of rows that are not ok are all zeros.
 
 From a tool that gives `maps`, those as they are: C = 185 with the inner maps, or 57. From keypoints, C = 57, what
@@ -22,12 +22,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from partreid.labels import cache
+from partreid.body.openpose_layout import BACKGROUND, CHANNELS, JOINTS, LIMBS
+from partreid.body.skeleton import KEYPOINTS
 from partreid.labels.geometry import squared_distance
-from partreid.labels.pieces import Work
 from partreid.labels.reading import read
-from partreid.openpose_layout import BACKGROUND, CHANNELS, JOINTS, LIMBS
-from partreid.skeleton import KEYPOINTS
+from partreid.storage import cache
+from partreid.storage.pieces import Work
 
 CELLS = (20, 10)  # rows, columns
 

@@ -1,6 +1,6 @@
 """Label `pifpaf`: 36 confidence fields per image, for BPBreID.
 
-Members: `fields` uint8 (n, 36, height, width), 255 times the confidence, in the order of partreid.skeleton.FIELDS;
+Members: `fields` uint8 (n, 36, height, width), 255 times the confidence, in the order of partreid.body.skeleton.FIELDS;
 `status` uint8 (n,) and `score` float32 (n,) as the tool gave them. Fields of rows that are not ok are all zeros.
 From a tool that gives `fields` they are resized to the asked height and width; from keypoints and a person mask they
 are drawn by the geometry of partreid.labels.fields, to which `thickness`, `min_score` and `mask` belong.
@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from partreid.labels import cache, fields, geometry
-from partreid.labels.pieces import Work
+from partreid.labels import fields, geometry
 from partreid.labels.reading import read
+from partreid.storage import cache
+from partreid.storage.pieces import Work
 
 
 def build(

@@ -31,12 +31,13 @@ import numpy as np
 import pyarrow as pa
 
 from partreid.errors import UserError
-from partreid.labels import cache, kmeans
+from partreid.labels import kmeans
 from partreid.labels.geometry import TRUNK, middle, stature
-from partreid.labels.pieces import Work
 from partreid.labels.reading import read
+from partreid.storage import cache
+from partreid.storage.pieces import Work
 
-LEFT, RIGHT = slice(1, None, 2), slice(2, None, 2)  # of partreid.skeleton.KEYPOINTS, after the nose
+LEFT, RIGHT = slice(1, None, 2), slice(2, None, 2)  # of partreid.body.skeleton.KEYPOINTS, after the nose
 DIGITS = 6  # of the centres in the header
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from partreid import chunks
+from partreid.storage import chunks
 
 
 def read(native: Path, names: Sequence[str], start: int, stop: int) -> list[np.ndarray]:
@@ -15,7 +15,7 @@ def read(native: Path, names: Sequence[str], start: int, stop: int) -> list[np.n
 
 
 def rows(file: Path, names: Sequence[str], wanted: np.ndarray) -> list[np.ndarray]:
-    """The named members' rows `wanted`, int (n,), each (n, ...), of a file of partreid.chunks."""
+    """The named members' rows `wanted`, int (n,), each (n, ...), of a file of partreid.storage.chunks."""
     reader = _reader(file.absolute(), file.stat().st_mtime_ns if file.exists() else 0)
     return [reader.rows(name, wanted) for name in names]
 

@@ -1,6 +1,7 @@
 """Label `schp`: which body part every cell shows, and how probably it shows the person; for MPN and FSAM.
 
-Members: `parsing` uint8 (n, height, width), the seven classes of partreid.parsing; `person` uint8 (n, height, width),
+Members: `parsing` uint8 (n, height, width), the seven classes of partreid.body.parsing; `person` uint8 (n, height,
+width),
 255 times the probability; `status` uint8 (n,) and `score` float32 (n,) as the tool gave them, except that `status` is
 the worse of two where `person` comes from a second tool. Rows that are not ok are all zeros.
 
@@ -27,13 +28,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from partreid.labels import cache
+from partreid.body.parsing import PARSING
+from partreid.body.skeleton import KEYPOINTS
 from partreid.labels.geometry import centres, majority, middle, resample, squared_distance, stature
 from partreid.labels.heads import face
-from partreid.labels.pieces import Work
 from partreid.labels.reading import read
-from partreid.parsing import PARSING
-from partreid.skeleton import KEYPOINTS
+from partreid.storage import cache
+from partreid.storage.pieces import Work
 
 RADIUS = {
     "head": 0.1, "neck": 0.03, "torso": 0.07, "upper_arms": 0.05, "lower_arms": 0.05, "upper_legs": 0.05,

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from partreid import backbones, torchfile
+from partreid import backbones
 from partreid.errors import UserError, choose
 from partreid.methods.base import Learner, Method
 from partreid.methods.bot import BagOfTricks
@@ -19,6 +19,7 @@ from partreid.methods.mpn import MPN
 from partreid.methods.pabr import PABR
 from partreid.methods.pah import PAH
 from partreid.methods.pcb import PCB
+from partreid.storage import torchfile
 
 METHODS: dict[str, type[Method]] = {
     "bot": BagOfTricks,

@@ -2,54 +2,17 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from partreid import backbones
 from partreid.backbones.base import Backbone
+from partreid.inputs.batch import Batch, Inputs
 
 Persons = Iterable[tuple[Tensor, Tensor]]
 """Identity by identity: its training rows, int64 (n,), and their images as they are, float32 (n, 3, H, W)."""
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What an embedding is made from. images: float32 (B, 3, H, W), normalised.
-
-    labels: per label kind a tensor (B, ...), see partreid.training.kinds. labelled: per label kind bool (B,); False
-    where the tool found nobody, so that the label says nothing.
-    """
-
-    images: Tensor
-    labels: Mapping[str, Tensor] = field(default_factory=dict)
-    labelled: Mapping[str, Tensor] = field(default_factory=dict)
-
-    def to(self, device: torch.device) -> Self:
-        """The same on a device; images in the channels-last layout, on which convolutions run faster."""
-
-        def moved(value: Tensor | Mapping[str, Tensor]) -> Any:
-            if isinstance(value, Mapping):
-                return {name: moved(tensor) for name, tensor in value.items()}
-            return value.to(device, memory_format=torch.channels_last) if value.dim() == 4 else value.to(device)
-
-        return type(self)(**{member.name: moved(getattr(self, member.name)) for member in fields(self)})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Batch(Inputs):
-    """A training batch: images and labels that have gone through the same flip, shift and random erasing.
-
-    pid: int64 (B,), 0..identities-1. clean: the images before the erasing. rows: int64 (B,), which training row each
-    is. changes: float32 (B, 7), what each went through, as augmentation.Change.numbers.
-    """
-
-    pid: Tensor
-    clean: Tensor
-    rows: Tensor
-    changes: Tensor
 
 
 class Learner(nn.Module, ABC):

@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from partreid import backbones
+from partreid.inputs.batch import Batch, Inputs
 from partreid.losses.identity import BNNeck, smoothed_cross_entropy
 from partreid.losses.triplet import batch_hard, euclidean
-from partreid.methods.base import Batch, Inputs, Method
+from partreid.methods.base import Method
 
 
 class BagOfTricks(Method):

@@ -50,10 +50,11 @@ from torch import Tensor, nn
 
 from partreid import backbones
 from partreid.errors import UserError, choose
+from partreid.inputs.batch import Batch, Inputs
 from partreid.labels import grouping
 from partreid.losses import gilt
 from partreid.losses.identity import BNNeck, smoothed_cross_entropy, summed_cross_entropy
-from partreid.methods.base import Batch, Inputs, Method
+from partreid.methods.base import Method
 
 HOLISTIC = ("global", "foreground", "background", "concatenated")
 ATTENTIONS = dict.fromkeys(("learned", "fixed", "sharp"))

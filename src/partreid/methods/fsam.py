@@ -48,12 +48,13 @@ from partreid import backbones
 from partreid.backbones.base import Blocks
 from partreid.backbones.branched import Branched
 from partreid.backbones.parser import Parser, coarse
+from partreid.body.parsing import PARSING
 from partreid.errors import UserError, choose
+from partreid.inputs.batch import Batch, Inputs
 from partreid.losses.identity import BNNeck
 from partreid.losses.mutual import REDUCTIONS, dense_similarity, symmetric_divergence
 from partreid.losses.triplet import batch_hard, euclidean
-from partreid.methods.base import Batch, Inputs, Method
-from partreid.parsing import PARSING
+from partreid.methods.base import Method
 
 # channels of M, and channels of F_s's input
 MASKS = {"parts": (len(PARSING), len(PARSING)), "foreground": (1, 3)}

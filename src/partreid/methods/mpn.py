@@ -37,12 +37,13 @@ from torch import Tensor, nn
 
 from partreid import backbones
 from partreid.errors import choose
+from partreid.inputs.batch import Batch, Inputs
+from partreid.layers.strips import Classifiers, PartConv, strip_rows, uniform_strips
 from partreid.losses.alignment import ALIGNMENTS
 from partreid.losses.identity import summed_cross_entropy
 from partreid.losses.triplet import batch_hard_violating, cosine
-from partreid.methods.base import Batch, Inputs, Method
+from partreid.methods.base import Method
 from partreid.methods.mpn_prior import PRIORS, Prior, part_maps
-from partreid.strips import Classifiers, PartConv, strip_rows, uniform_strips
 
 TASKS = ("both", "main", "auxiliary")  # main: MT Only. auxiliary: the Baseline of section 5.2.1, on uniform strips
 SHARING = ("shared", "apart", "soft")

@@ -25,8 +25,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from partreid.parsing import PARSING
-from partreid.strips import divided
+from partreid.body.parsing import PARSING
+from partreid.layers.strips import divided
 
 BACKGROUND, HEAD = PARSING.index("background"), PARSING.index("head")
 LEGS = [PARSING.index("upper_legs"), PARSING.index("lower_legs")]

@@ -2,8 +2,8 @@
 
 Suh, Wang, Tang, Mei, Lee: "Part-Aligned Bilinear Representations for Person Re-identification", ECCV 2018. In the
 paper's order: the appearance map A and the part map P (section 3.1, Eq. 1-2), bilinear pooling (3.2, Eq. 3-5, in
-partreid.bilinear), the triplet loss (3.3, Eq. 6-7, in partreid.losses.all_triplets). Section 4's part-aware similarity
-(Eq. 8-9) follows from Eq. 3 and is a test of ours.
+partreid.layers.bilinear), the triplet loss (3.3, Eq. 6-7, in partreid.losses.all_triplets). Section 4's part-aware
+similarity (Eq. 8-9) follows from Eq. 3 and is a test of ours.
 
 P comes from the part of OpenPose up to its second stage, 185 maps: 38 of limbs, 19 of joints, 128 inner ones (the
 paper's "internal"). Trained, it is a network that starts from the pre-training `partmaps`: the published weights, as in
@@ -38,10 +38,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from partreid import backbones
-from partreid.bilinear import POOLINGS, Concatenated, Pooling, glorot
 from partreid.errors import UserError, choose
+from partreid.inputs.batch import Batch, Inputs
+from partreid.layers.bilinear import POOLINGS, Concatenated, Pooling, glorot
 from partreid.losses.all_triplets import MEANS, all_triplets
-from partreid.methods.base import Batch, Inputs, Method
+from partreid.methods.base import Method
 
 MAPS = {"limb": range(38), "joint": range(38, 57), "inner": range(57, 185)}  # where each kind stands in the 185
 PART_STREAMS = ("trained", "fixed", "none")
@@ -56,7 +57,8 @@ class PABR(Method):
 
     part_stream: "trained", "fixed" (from cached part maps) or "none", the baseline without parts. part_network: the
     backbone that gives the 185 maps; of "trained" only. part_maps: which of them are used (Table 1). non_negative: a
-    ReLU after the part map (Table 7). pooling: a key of partreid.bilinear.POOLINGS (Fig. 6c). dilated: an appearance
+    ReLU after the part map (Table 7). pooling: a key of partreid.layers.bilinear.POOLINGS (Fig. 6c). dilated: an
+    appearance
     map of twice the resolution. appearance, part: cA and cP. embedding: length of the vector ("exact" has its own).
     margin: m. similarity, average: see above. Without a part stream nothing of the parts, nor `pooling`, plays a role.
     """

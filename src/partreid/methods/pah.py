@@ -51,15 +51,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from partreid import backbones, crops
+from partreid import backbones
 from partreid.backbones.base import Backbone
 from partreid.backbones.fork import Fork
 from partreid.errors import UserError, choose
+from partreid.inputs.augmentation import change_fields, erase_fields
+from partreid.inputs.batch import Batch, Inputs
 from partreid.labels.pseudo_parts import part_maps
+from partreid.layers import crops
 from partreid.losses.identity import BNNeck, smoothed_cross_entropy
 from partreid.losses.multi_similarity import multi_similarity
-from partreid.methods.base import Batch, Inputs, Method, Persons
-from partreid.training.augmentation import change_fields, erase_fields
+from partreid.methods.base import Method, Persons
 
 STREAMS = ("global", "parts", "head")
 POOLED = ("GMP", "AE", "GAP")  # of the global and the head stream, in the order of Eq. 16

@@ -20,10 +20,11 @@ import torch
 from torch import Tensor, nn
 
 from partreid import backbones
+from partreid.inputs.batch import Batch, Inputs
+from partreid.layers.strips import Classifiers, PartConv, strip_rows, uniform_strips
 from partreid.losses import gilt
 from partreid.losses.identity import BNNeck, smoothed_cross_entropy, summed_cross_entropy
-from partreid.methods.base import Batch, Inputs, Method
-from partreid.strips import Classifiers, PartConv, strip_rows, uniform_strips
+from partreid.methods.base import Method
 
 HOLISTIC = ("global", "concatenated")
 

@@ -13,8 +13,9 @@ Market-1501, with the laptop recipe, six at a time left the loss at chance, 6.6,
 from torch import Tensor, nn
 
 from partreid import backbones
+from partreid.inputs.batch import Batch
 from partreid.losses.identity import smoothed_cross_entropy
-from partreid.methods.base import Batch, Learner
+from partreid.methods.base import Learner
 
 
 class IDE(Learner):

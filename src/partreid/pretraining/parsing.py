@@ -14,7 +14,8 @@ from torch import Tensor
 
 from partreid.backbones.parser import Parser, coarse
 from partreid.errors import UserError
-from partreid.methods.base import Batch, Learner
+from partreid.inputs.batch import Batch
+from partreid.methods.base import Learner
 
 
 class Parsing(Learner):

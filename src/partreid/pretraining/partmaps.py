@@ -13,13 +13,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from partreid import backbones, weights
+from partreid import backbones
 from partreid.backbones import openpose
 from partreid.backbones.openpose import LIMBS, PartOpenPose
 from partreid.backbones.small_cpm import SmallCPM
+from partreid.body.openpose_layout import CHANNELS
 from partreid.errors import UserError
-from partreid.methods.base import Batch, Learner
-from partreid.openpose_layout import CHANNELS
+from partreid.inputs.batch import Batch
+from partreid.methods.base import Learner
+from partreid.storage import published_weights
 
 PART_NETWORKS = (PartOpenPose, SmallCPM)
 
@@ -44,7 +46,7 @@ class PartMaps(Learner):
             self.part_network.load_front()
         elif self.published:
             try:
-                file = weights.path("openpose_coco")
+                file = published_weights.path("openpose_coco")
             except UserError as error:
                 without = "pretraining.partmaps.published: false and pretraining.partmaps.epochs: 60"
                 raise UserError(f"{error}. Or learn the cached part maps instead: {without}") from error

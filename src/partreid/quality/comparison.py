@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from partreid.chunks import CHUNK
 from partreid.quality.base import Arrays, Measure
+from partreid.storage.chunks import CHUNK
 
 DIGITS = 4  # of a written value
 

@@ -12,9 +12,9 @@ image on which the tool found nobody are wrong.
 
 import numpy as np
 
-from partreid.labels.cache import OK
+from partreid.body.skeleton import KEYPOINTS
 from partreid.quality.base import Arrays, mean, ratio
-from partreid.skeleton import KEYPOINTS
+from partreid.storage.cache import OK
 
 WITHIN = {"pck10": 0.1, "pck20": 0.2}  # metric -> alpha
 TITLES = {"pck10": "PCK@0.1", "pck20": "PCK@0.2"}

@@ -11,7 +11,7 @@ truth has.
 
 import numpy as np
 
-from partreid.openpose_layout import BACKGROUND, LIMBS
+from partreid.body.openpose_layout import BACKGROUND, LIMBS
 from partreid.quality.base import Arrays, mean, ratio
 
 JOINTS = 2 * len(LIMBS)  # the first channel of joints; before it each limb's x and y, in turn

@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from partreid.inspection import draw, sheets
-from partreid.inspection.images import Images
-from partreid.inspection.sides import Side
-from partreid.labels.cache import OK
-from partreid.labels.pictures import VIEWS
+from partreid.drawing import label_pictures, sheets
+from partreid.drawing.label_views import VIEWS
 from partreid.quality.base import Measure
+from partreid.quality.images import Images
+from partreid.quality.side import Side
+from partreid.storage.cache import OK
 
 PARTS = 8  # the grouping that pifpaf's fields are coloured by
 
@@ -45,10 +45,10 @@ def sheet(
     tiles = []
     for name, row in choose(score, (tool.status == OK) & (truth.status == OK)):
         image, ids = images.read(row), np.array([row])
-        panels = {"image": draw.original(image)}
+        panels = {"image": label_pictures.original(image)}
         for side in (tool, truth):
             values = {member: array[0] for member, array in side.arrays(ids).items()}
-            drawn = draw.label(view, image, values, int(values["status"]), header=side.header, parts=PARTS)
+            drawn = label_pictures.label(view, image, values, int(values["status"]), header=side.header, parts=PARTS)
             panels[", ".join([side.name, *view.says(values)])] = drawn.get(view.main, next(iter(drawn.values())))
         within = [group for group, mask in groups.items() if mask[row] and group != "all"]
         tiles.append(sheets.tile(", ".join([f"{name} {score[row]:.2f}", *within, f"image {row}"]), panels))

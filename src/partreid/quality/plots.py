@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from partreid.drawing.plots import COLOURS, STYLE
 from partreid.quality.keypoints import TITLES, WITHIN
-from partreid.report.plots import COLOURS, STYLE
 
 
 def joints(details: Mapping[str, Mapping[str, Mapping[str, float]]], title: str) -> Figure:

@@ -6,7 +6,7 @@ benchmarks of human parsing. The person is where its probability is 0.5 and more
 
 import numpy as np
 
-from partreid.parsing import PARSING
+from partreid.body.parsing import PARSING
 from partreid.quality.base import Arrays, mean, ratio
 
 TITLES = {

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from partreid.inspection.images import Images
-from partreid.inspection.sides import Side, open_side
+from partreid.drawing.label_views import VIEWS
 from partreid.labels import LABELS, native
-from partreid.labels.cache import Cache
-from partreid.labels.pictures import VIEWS
 from partreid.params import Label
 from partreid.quality import MEASURES
+from partreid.quality.images import Images
+from partreid.quality.side import Side, open_side
+from partreid.storage.cache import Cache
 
 TRUTH = "truth"
 

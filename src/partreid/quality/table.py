@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from partreid.labels.cache import STATUS
 from partreid.quality import MEASURES
 from partreid.quality.groups import GROUPS
+from partreid.storage.cache import STATUS
 
 
 def markdown(values: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:

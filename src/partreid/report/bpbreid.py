@@ -9,18 +9,18 @@ from pathlib import Path
 
 import numpy as np
 
-from partreid.embeddings import Embeddings, Stored
+from partreid.drawing.label_marks import heat
 from partreid.evaluation.protocols import PROTOCOLS
 from partreid.evaluation.results import Result, evaluate
+from partreid.inputs import kinds
 from partreid.labels import LABELS
-from partreid.labels.pictures.drawing import heat
-from partreid.places import Run
 from partreid.report import attention, gather
 from partreid.report.attention import Looks
 from partreid.report.context import Context, Figure
 from partreid.report.ranking import SHOWN, Hit
 from partreid.report.sheets import Cell, Row, Thumb, sheet
-from partreid.training import kinds
+from partreid.storage.embeddings import Embeddings, Stored
+from partreid.storage.places import Run
 
 QUERIES = 2
 ALL = "all together"

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from partreid.compare import BASELINE, Board, Cost, Entry, values
-from partreid.report.plots import COLOURS, INK, STYLE
+from partreid.drawing.plots import COLOURS, INK, STYLE
+from partreid.experiments.leaderboard import BASELINE, Board, Cost, Entry, values
 
 # the baselines in grey, every paper in a colour of its own, whichever of them are shown
 LOOKS: Mapping[str, tuple[str, str]] = {

@@ -6,17 +6,17 @@ import numpy as np
 import torch
 
 from partreid.backbones.parser import coarse
+from partreid.body.parsing import PARSING
+from partreid.drawing.colours import PART_COLOURS
+from partreid.drawing.label_panels import centre
 from partreid.inference import load_inputs
+from partreid.inputs import kinds
 from partreid.labels import LABELS
-from partreid.labels.cache import Cache
-from partreid.labels.pictures.colours import PART_COLOURS
-from partreid.labels.pictures.panels import centre
 from partreid.methods.fsam import FSAM
-from partreid.parsing import PARSING
-from partreid.records import integers, select
 from partreid.report.context import Context, Figure
 from partreid.report.sheets import Cell, Row, sheet
-from partreid.training import kinds
+from partreid.storage.cache import Cache
+from partreid.storage.image_table import integers, select
 
 PAINTS = np.array([(0, 0, 0), *(PART_COLOURS[name] for name in PARSING[1:])], np.float32)
 LOST, GAINED = np.array((86, 180, 233), np.float32), np.array((230, 159, 0), np.float32)

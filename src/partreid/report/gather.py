@@ -7,16 +7,16 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from partreid import records
+from partreid.drawing.label_views import VIEWS
+from partreid.drawing.pictures import fit
 from partreid.errors import UserError, choose
 from partreid.inference import load_inputs
-from partreid.labels.cache import OK, Cache
-from partreid.labels.pictures import VIEWS
+from partreid.inputs.kinds import Label
 from partreid.methods import Trained
 from partreid.report.attention import Looks
-from partreid.report.pictures import fit
+from partreid.storage import image_table
+from partreid.storage.cache import OK, Cache
 from partreid.tools.reading import read_original
-from partreid.training.kinds import Label
 
 
 class Album:
@@ -28,7 +28,7 @@ class Album:
     def __init__(self, table: pa.Table, root: Path, height: int = 160, width: int = 80):
         self.root, self.height, self.width = root, height, width
         self.paths: list[str] = table["path"].to_pylist()
-        self._pids, self._cameras = records.integers(table, "pid"), records.integers(table, "camid")
+        self._pids, self._cameras = image_table.integers(table, "pid"), image_table.integers(table, "camid")
         self._thumbs: dict[int, np.ndarray] = {}
 
     def image(self, image_id: int) -> np.ndarray:

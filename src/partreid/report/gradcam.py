@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from partreid.labels.pictures.drawing import heat
+from partreid.drawing.label_marks import heat
+from partreid.inputs.images import load_images
 from partreid.methods.mpn import MPN
 from partreid.methods.pcb import PCB
 from partreid.report.context import Context, Figure
 from partreid.report.sheets import Cell, Row, sheet
-from partreid.training.images import load_images
 
 
 def maps(features: Tensor, part_logits: Callable[[Tensor], Tensor], part_rows: Tensor) -> Tensor:

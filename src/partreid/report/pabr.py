@@ -17,16 +17,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Drawing
 from sklearn.manifold import TSNE
 
+from partreid.body.openpose_layout import JOINTS
+from partreid.drawing.colours import PART_COLOURS
+from partreid.drawing.plots import STYLE
 from partreid.inference import BATCH, load_inputs
+from partreid.inputs import kinds
 from partreid.labels import LABELS
-from partreid.labels.pictures.colours import PART_COLOURS
 from partreid.methods.pabr import PABR
-from partreid.openpose_layout import JOINTS
-from partreid.records import integers
 from partreid.report.context import Context, Figure
-from partreid.report.plots import STYLE
 from partreid.report.sheets import HEIGHT, WIDTH, Cell, Row, sheet
-from partreid.training import kinds
+from partreid.storage.image_table import integers
 
 IMAGES = 256  # test images whose descriptors are looked at
 POINTS, FEWEST = 1500, 100  # descriptors in the map; with fewer there is none

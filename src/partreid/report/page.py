@@ -10,9 +10,9 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from partreid.labels.pictures.colours import PART_COLOURS
-from partreid.labels.pictures.drawing import heat
-from partreid.report import pictures, plots
+from partreid.drawing import pictures, plots
+from partreid.drawing.colours import PART_COLOURS
+from partreid.drawing.label_marks import heat
 from partreid.report.attention import Looks
 from partreid.report.context import Figure
 from partreid.report.inputs import Curve, Results

@@ -7,20 +7,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from partreid import records
 from partreid.backbones.fork import Fork
+from partreid.drawing.colours import PART_COLOURS
+from partreid.drawing.label_marks import box, heat, numbered, panel
 from partreid.inference import load_inputs
+from partreid.inputs import kinds
+from partreid.inputs.batch import Inputs
+from partreid.inputs.images import MEAN, STD
 from partreid.labels import LABELS, made
-from partreid.labels.cache import OK, Cache
-from partreid.labels.pictures.colours import PART_COLOURS
-from partreid.labels.pictures.drawing import box, heat, numbered, panel
-from partreid.methods.base import Inputs
 from partreid.methods.pah import PAH
 from partreid.report import sheets
 from partreid.report.context import Context, Figure
 from partreid.report.sheets import Cell, Row
-from partreid.training import kinds
-from partreid.training.images import MEAN, STD
+from partreid.storage import image_table
+from partreid.storage.cache import OK, Cache
 
 LABELLED = 12  # training images whose pseudo-labels are shown
 A_ROW = 6  # of them beside each other
@@ -113,7 +113,7 @@ def own_parts(method: PAH, inputs: Inputs, images: list[np.ndarray]) -> Figure:
 def pseudo_labels(context: Context, cache: Cache) -> Figure:
     """Training images with the pseudo-labels of the last epoch."""
     ids = np.flatnonzero(cache.status == OK)
-    pids = records.integers(context.table, "pid")[ids]
+    pids = image_table.integers(context.table, "pid")[ids]
     random = np.random.default_rng(context.seed)
     persons = random.permutation(np.unique(pids))[: LABELLED // 2]
     chosen = np.concatenate([random.permutation(ids[pids == pid])[:2] for pid in persons])

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from partreid.labels.pictures.drawing import heat
+from partreid.drawing.label_marks import heat
+from partreid.drawing.pictures import BACKDROP, GREEN, GREY, INK, PAPER, RED, SOFT, fit, frame, text, text_width
 from partreid.report.attention import Looks
-from partreid.report.pictures import BACKDROP, GREEN, GREY, INK, PAPER, RED, SOFT, fit, frame, text, text_width
 from partreid.report.ranking import Ranking
 
 Thumb = Callable[[int], np.ndarray]  # image_id -> RGB uint8 (H, W, 3)

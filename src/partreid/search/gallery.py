@@ -9,14 +9,14 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from partreid import embeddings, files, records
 from partreid.datasets.images import ENDINGS, measure
-from partreid.embeddings import Embeddings, Stored
 from partreid.errors import UserError
 from partreid.inference import embed
 from partreid.methods import Trained
 from partreid.params import Params
-from partreid.places import Run
+from partreid.storage import embeddings, files, image_table
+from partreid.storage.embeddings import Embeddings, Stored
+from partreid.storage.places import Run
 
 Photos = dict[str, str]  # path -> hex SHA-1 of the file
 
@@ -82,12 +82,12 @@ def from_file(file: Path, weights: str, p: Params | None) -> Gallery:
         raise UserError(f"{file} does not say which images it holds; make it again")
     dataset = stored.header.get("target", stored.header["dataset"])
     index = Run(stored.header["model"], stored.header["dataset"], dataset).index
-    table = records.read(index)
+    table = image_table.read(index)
     if stored.header.get("table") != files.sha256(index):
         raise UserError(f"{file} was made from another image table than {index}; run `dvc repro`")
-    table = records.select(table, "gallery")
-    table = table.filter(pa.array(records.integers(table, "pid") > records.JUNK))
+    table = image_table.select(table, "gallery")
+    table = table.filter(pa.array(image_table.integers(table, "pid") > image_table.JUNK))
     root = p.root(dataset)
     return Gallery(
-        file, stored, records.integers(table, "image_id"), [root / path for path in table["path"].to_pylist()]
+        file, stored, image_table.integers(table, "image_id"), [root / path for path in table["path"].to_pylist()]
     )

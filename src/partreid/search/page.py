@@ -10,7 +10,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from partreid.report.pictures import fit, jpeg
+from partreid.drawing.pictures import fit, jpeg
 from partreid.search.nearest import Hits
 from partreid.tools.reading import read_original
 

@@ -19,8 +19,8 @@ import faiss
 import numpy as np
 
 from partreid.errors import choose
-from partreid.files import whole
 from partreid.search.unpacked import Unpacked
+from partreid.storage.files import whole
 
 BLOCK = 16_384  # images that are made flat at a time
 PER_LIST = 64  # images of an inverted list, about; faiss wants at least 39 per list to learn them

@@ -2,8 +2,8 @@
 
 import torch
 
-from partreid.embeddings import Embeddings
 from partreid.evaluation.distances import Vectors, vectors
+from partreid.storage.embeddings import Embeddings
 
 
 def tensors(embeddings: Embeddings) -> Vectors:

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from partreid import records
-from partreid.embeddings import Embeddings, Stored
 from partreid.errors import UserError, choose
 from partreid.evaluation.distances import DISTANCES, Distance, Vectors
 from partreid.evaluation.rules import Ids, ids, market_rule
 from partreid.search.tensors import tensors
+from partreid.storage import image_table
+from partreid.storage.embeddings import Embeddings, Stored
 
 IMAGES = 2048  # per half: about two million pairs
 LEAST = 4  # images of a person, where it has them
@@ -51,13 +51,13 @@ def validation(table: pa.Table, without_sha1: set[str]) -> tuple[pa.Table, str]:
 
     Of the test only persons who ask: the rest of a gallery may be distractors.
     """
-    table = table.filter(pa.array(records.integers(table, "pid") > records.JUNK))
+    table = table.filter(pa.array(image_table.integers(table, "pid") > image_table.JUNK))
     table = table.filter(pa.array([digest not in without_sha1 for digest in table["sha1"].to_pylist()], pa.bool_()))
-    chosen = records.select(table, "val")
+    chosen = image_table.select(table, "val")
     if len(set(chosen["pid"].to_pylist())) >= 4:
         return chosen, "val"
-    asking = set(records.select(table, "query")["pid"].to_pylist())
-    chosen = records.select(table, "query", "gallery")
+    asking = set(image_table.select(table, "query")["pid"].to_pylist())
+    chosen = image_table.select(table, "query", "gallery")
     return chosen.filter(pa.array([pid in asking for pid in chosen["pid"].to_pylist()], pa.bool_())), "test"
 
 
@@ -100,7 +100,7 @@ def at_rate(different: np.ndarray, wanted: float) -> float:
 def pairs(stored: Embeddings | Stored, table: pa.Table, distance: Distance) -> tuple[np.ndarray, np.ndarray]:
     """Distances of all pairs of images of the same and of different persons, float32 (s,) and (d,), each pair once."""
     who = ids(table)
-    every = tensors(stored.of(records.integers(table, "image_id")))
+    every = tensors(stored.of(image_table.integers(table, "image_id")))
     same, different = [np.empty(0, np.float32)], [np.empty(0, np.float32)]
     for top in range(0, len(table), BLOCK):
         for left in range(top, len(table), BLOCK):
@@ -124,7 +124,7 @@ def _halves(table: pa.Table, seed: int) -> list[pa.Table]:
     """Images of a random half of the persons, and of the others; at most IMAGES each, of as many persons as can be."""
     random = np.random.default_rng(seed)
     table = table.take(random.permutation(len(table)))
-    _, person = np.unique(records.integers(table, "pid"), return_inverse=True)
+    _, person = np.unique(image_table.integers(table, "pid"), return_inverse=True)
     persons = person.max(initial=-1) + 1
     place = random.permutation(persons)[person]  # (N,): whose image, persons being in random order
     order = np.argsort(place, kind="stable")

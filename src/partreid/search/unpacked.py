@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from partreid.embeddings import Stored
 from partreid.evaluation.distances import Vectors, vectors
-from partreid.files import fingerprint, scratch_root, whole
+from partreid.storage.embeddings import Stored
+from partreid.storage.files import fingerprint, scratch_root, whole
 
 BLOCK = 1024  # images at a time: a chunk of the file
 

@@ -17,9 +17,9 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
-from partreid import chunks
 from partreid.errors import UserError
-from partreid.files import fingerprint, scratch_root, whole
+from partreid.storage import chunks
+from partreid.storage.files import fingerprint, scratch_root, whole
 from partreid.synthetic import people, plan
 from partreid.synthetic.truth import FIELDS
 

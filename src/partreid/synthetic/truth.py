@@ -1,7 +1,7 @@
 """What the renderer knows about a picture, and the file it is kept in.
 
-`truth.npz` is a chunked npz (partreid.chunks): a header with the parameters, then per chunk of 1,024 images in sorted
-order of their paths: path (n,) str and the fields of Truth, each with a first axis n.
+`truth.npz` is a chunked npz (partreid.storage.chunks): a header with the parameters, then per chunk of 1,024 images in
+sorted order of their paths: path (n,) str and the fields of Truth, each with a first axis n.
 """
 
 from dataclasses import dataclass, fields

@@ -6,12 +6,12 @@ Output members; those after `score` as far as the tool gives them:
 
     status     uint8 (n,)             0 ok, 1 missing (nobody found), 2 failed (image or imported file unreadable)
     score      float32 (n,)           probability that a person is there
-    keypoints  float32 (n, 17, 3)     COCO-17 (partreid.skeleton): x, y in pixels of the original image, score 0..1
+    keypoints  float32 (n, 17, 3)     COCO-17 (partreid.body.skeleton): x, y in pixels of the original image, score 0..1
     person     uint8 (n, 128, 64)     255 times the person's probability, over the whole image
-    parsing    uint8 (n, 128, 64)     classes of Pascal-Person-Part (partreid.parsing), over the whole image
+    parsing    uint8 (n, 128, 64)     classes of Pascal-Person-Part (body.parsing), over the whole image
     head       float32 (n, 4)         head box x0, y0, x1, y1 in pixels of the original image; NaN when no head is seen
-    fields     uint8 (n, 36, 33, 17)  255 times PifPaf's confidences (partreid.skeleton.FIELDS), over the whole image
-    maps       float16 (n, C, 20, 10) OpenPose's limb, joint and, with C = 185, inner maps, over the whole image
+    fields     uint8 (n, 36, 33, 17)  255 times PifPaf's confidences (partreid.body.skeleton.FIELDS), over the whole
+    image maps       float16 (n, C, 20, 10) OpenPose's limb, joint and, with C = 185, inner maps, over the whole image
 
 and whatever else the tool knows. Coordinates: x right, y down, origin at the top-left corner of the top-left pixel.
 Rows that are not ok are all zeros, except `score`.

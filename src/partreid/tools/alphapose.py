@@ -28,9 +28,9 @@ from typing import Any
 import numpy as np
 
 from partreid.errors import UserError
-from partreid.files import sha256
-from partreid.labels import cache
-from partreid.labels.pieces import Work
+from partreid.storage import cache
+from partreid.storage.files import sha256
+from partreid.storage.pieces import Work
 from partreid.tools import alphapose_run
 from partreid.tools.base import Images
 from partreid.tools.imported import entry

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from partreid.errors import UserError
-from partreid.files import alone, fingerprint, scratch_root, sha256, write_json
+from partreid.storage.files import alone, fingerprint, scratch_root, sha256, write_json
 from partreid.tools.base import Images
 from partreid.tools.reading import read_original
 

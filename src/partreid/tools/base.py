@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from partreid.labels.pieces import Program, Work
+from partreid.storage.pieces import Program, Work
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Images:
     """A data set as a tool sees it."""
 
     dataset: str  # its name in params.yaml
-    table: pa.Table  # partreid.records
+    table: pa.Table  # partreid.storage.image_table
     sha256: str  # of the table's file
     root: Path  # the folder that the table's paths are relative to
     file: Path  # the table's file

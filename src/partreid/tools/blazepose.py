@@ -24,11 +24,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from partreid import weights
 from partreid.errors import UserError
-from partreid.files import sha256
-from partreid.labels import cache
-from partreid.labels.pieces import Work
+from partreid.storage import cache, published_weights
+from partreid.storage.files import sha256
+from partreid.storage.pieces import Work
 from partreid.tools.base import Images
 from partreid.tools.reading import read_original
 
@@ -63,7 +62,7 @@ def build(images: Images, *, looks: int) -> tuple[dict[str, Any], Work]:
     """See partreid.tools. looks: 1 or 3 per image."""
     if looks not in (1, 3):
         raise UserError(f"tools.blazepose.looks is {looks}, expected 1 or 3")
-    model = weights.path("blazepose_full")
+    model = published_weights.path("blazepose_full")
     parameters = {"looks": looks}
     head = cache.header("tool/blazepose", "blazepose", VERSION, sha256(model), parameters, images.sha256)
     return head, partial(look, images.paths(), images.root, model, looks)

@@ -9,16 +9,16 @@ Which of several people is the image's person, what its head is, and how charts 
 
 from typing import Any
 
-from partreid.files import sha256
-from partreid.labels import cache
-from partreid.labels.pieces import Program
+from partreid.storage import cache
+from partreid.storage.files import sha256
+from partreid.storage.pieces import Program
 from partreid.tools.base import Images
 from partreid.tools.isolated import FOLDER, checkpoint_file, program, requirements
 
 VERSION = "1"  # raise when the output changes
 SCRIPT = "run_densepose.py"
 GIVES = ("head", "person", "parsing")
-PUBLISHED = {"R_50_FPN_s1x": "densepose_R_50_FPN_s1x"}  # names in partreid.weights
+PUBLISHED = {"R_50_FPN_s1x": "densepose_R_50_FPN_s1x"}  # names in partreid.storage.published_weights
 
 
 def build(

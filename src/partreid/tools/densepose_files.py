@@ -21,8 +21,8 @@ from typing import Any
 import cv2
 import numpy as np
 
-from partreid.labels import cache
-from partreid.labels.pieces import Work
+from partreid.storage import cache
+from partreid.storage.pieces import Work
 from partreid.tools import imported
 from partreid.tools.base import Images
 from partreid.tools.programs import charts

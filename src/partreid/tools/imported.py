@@ -16,11 +16,10 @@ from typing import Any
 import cv2
 import numpy as np
 
-from partreid import chunks
 from partreid.errors import UserError
-from partreid.files import fingerprint
-from partreid.labels import cache
-from partreid.labels.pieces import Work
+from partreid.storage import cache, chunks
+from partreid.storage.files import fingerprint
+from partreid.storage.pieces import Work
 from partreid.tools.base import Images
 from partreid.tools.matching import EXAMPLES, match, text, without
 

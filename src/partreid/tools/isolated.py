@@ -8,9 +8,9 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from partreid import weights
 from partreid.errors import UserError
-from partreid.labels.pieces import Program
+from partreid.storage import published_weights
+from partreid.storage.pieces import Program
 from partreid.tools.base import Images
 
 FOLDER = Path(__file__).parent / "programs"
@@ -34,9 +34,9 @@ def program(script: str, images: Images, options: Mapping[str, object]) -> Progr
 
 
 def checkpoint_file(checkpoint: str, published: Mapping[str, str]) -> Path:
-    """The file of a checkpoint: a key of `published`, whose values are names in partreid.weights, or a path."""
+    """The file of a checkpoint: a key of `published`, whose values are published weights, or a path."""
     if checkpoint in published:
-        return weights.path(published[checkpoint]).resolve()
+        return published_weights.path(published[checkpoint]).resolve()
     if not Path(checkpoint).is_file():
         raise UserError(f"checkpoint: no file {checkpoint}; known names: {', '.join(sorted(published))}")
     return Path(checkpoint).resolve()

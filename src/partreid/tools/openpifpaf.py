@@ -10,16 +10,18 @@ Which of several people is the image's person, and how the fields of the others 
 
 from typing import Any
 
-from partreid.files import sha256
-from partreid.labels import cache
-from partreid.labels.pieces import Program
+from partreid.storage import cache
+from partreid.storage.files import sha256
+from partreid.storage.pieces import Program
 from partreid.tools.base import Images
 from partreid.tools.isolated import FOLDER, checkpoint_file, program, requirements
 
 VERSION = "1"  # raise when the output changes
 SCRIPT = "run_openpifpaf.py"
 GIVES = ("fields", "keypoints")
-PUBLISHED = {name: f"openpifpaf_{name}" for name in ("shufflenetv2k16", "shufflenetv2k30")}  # names in partreid.weights
+PUBLISHED = {
+    name: f"openpifpaf_{name}" for name in ("shufflenetv2k16", "shufflenetv2k30")
+}  # names in partreid.storage.published_weights
 
 
 def build(images: Images, *, checkpoint: str, batch: int, device: str) -> tuple[dict[str, Any], Program]:

@@ -1,8 +1,8 @@
 """Confidence fields that OpenPifPaf gave elsewhere, one .npy file per image, as BPBreID's scripts write them.
 
 File names (methods of BPBreID's repository): `x.jpg.confidence_fields.npy`, `x.jpg.npy`, `x.npy`. Each holds float
-(36, h, w): the confidences of the 17 keypoints and the 19 links in the order of partreid.skeleton.FIELDS, 0..1. Files
-that were multiplied with a person mask are read like the others; other persons' fields are not removed here.
+(36, h, w): the confidences of the 17 keypoints and the 19 links in the order of partreid.body.skeleton.FIELDS, 0..1.
+Files that were multiplied with a person mask are read like the others; other persons' fields are not removed here.
 
 Geometry. OpenPifPaf pads an image of H x W pixels to the next sides of 16 n + 1 and gives a cell at every 8th pixel,
 from the first on, so h = 2 ceil((H - 1) / 16) + 1. Where h and w are just these numbers, the cells are taken to lie
@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from partreid.labels import cache
-from partreid.labels.pieces import Work
-from partreid.skeleton import FIELDS, KEYPOINTS
+from partreid.body.skeleton import FIELDS, KEYPOINTS
+from partreid.storage import cache
+from partreid.storage.pieces import Work
 from partreid.tools import imported
 from partreid.tools.base import Images
 from partreid.tools.programs import confidences

@@ -4,7 +4,7 @@ Suh et al., "Part-Aligned Bilinear Representations for Person Re-identification"
 second stage, on images of 160 x 80. `maps`, float16: 38 limb, 19 joint and 128 inner channels, over the image's extent.
 No keypoints: the maps' grid is too coarse for them, and the second of six stages is still unsure.
 
-The weights have to be downloaded by hand (partreid.weights); their licence allows no commercial use.
+The weights have to be downloaded by hand (partreid.storage.published_weights); their licence allows no commercial use.
 
 A joint is seen when its map somewhere exceeds MIN_PEAK. As in OpenPose's own assembling, somebody with fewer than
 MIN_JOINTS joints is nobody: `missing`. `score` is the mean of the highest values of the maps of the joints that are
@@ -20,11 +20,10 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from partreid import weights
 from partreid.errors import UserError
-from partreid.files import sha256
-from partreid.labels import cache
-from partreid.labels.pieces import Work
+from partreid.storage import cache, published_weights
+from partreid.storage.files import sha256
+from partreid.storage.pieces import Work
 from partreid.tools.base import Images
 from partreid.tools.networks import batches, ready
 from partreid.tools.reading import read_original
@@ -46,7 +45,7 @@ def build(images: Images, *, batch: int) -> tuple[dict[str, Any], Work]:
     """See partreid.tools. batch: images at a time; not in the header, because it changes nothing beyond rounding."""
     if batch < 1:
         raise UserError(f"tools.openpose.batch is {batch}, expected at least 1")
-    file = weights.path("openpose_coco")
+    file = published_weights.path("openpose_coco")
     parameters = {"input": INPUT, "stages": STAGES, "min_peak": MIN_PEAK, "min_joints": MIN_JOINTS}
     head = cache.header("tool/openpose", "openpose", VERSION, sha256(file), parameters, images.sha256)
     return head, partial(look, images.paths(), images.root, file, batch)

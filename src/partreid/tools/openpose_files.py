@@ -26,8 +26,9 @@ from typing import Any
 import numpy as np
 
 from partreid.errors import UserError, choose
-from partreid.labels import cache, geometry
-from partreid.labels.pieces import Work
+from partreid.labels import geometry
+from partreid.storage import cache
+from partreid.storage.pieces import Work
 from partreid.tools import imported
 from partreid.tools.base import Images
 from partreid.tools.openpose import MIN_JOINTS, MIN_PEAK, judge

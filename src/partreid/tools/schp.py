@@ -4,7 +4,8 @@ Each image is set, as large as fits, into the middle of a black square, as in th
 probabilities, not its labels, are put together to the classes of Pascal-Person-Part and resampled to 128 x 64 over the
 image's extent; then the most probable class wins. `person` is 1 - the background's probability.
 
-The weights have to be downloaded by hand (partreid.weights): `schp_pascal` knows just these classes. `schp_lip` and
+The weights have to be downloaded by hand (partreid.storage.published_weights): `schp_pascal` knows just these classes.
+`schp_lip` and
 `schp_atr` know clothes, and the tables below show what they cannot tell: an upper from a lower arm and, in trousers, an
 upper from a lower leg. From them class 3 (upper arms) never comes, and a leg in trousers is an upper leg to the shoe.
 
@@ -22,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from partreid import weights as published
+from partreid.body.parsing import PARSING
 from partreid.errors import UserError, choose
-from partreid.files import sha256
-from partreid.labels import cache
-from partreid.labels.pieces import Work
-from partreid.parsing import PARSING
+from partreid.storage import cache
+from partreid.storage import published_weights as published
+from partreid.storage.files import sha256
+from partreid.storage.pieces import Work
 from partreid.tools.base import Images
 from partreid.tools.networks import batches, ready
 from partreid.tools.reading import read_original
@@ -164,7 +165,7 @@ def parse(network: SCHP, name: str, squares: np.ndarray, boxes: list[Box]) -> tu
     """
     import torch  # here: see partreid.tools.networks
 
-    from partreid.training.images import normalise
+    from partreid.inputs.images import normalise
 
     device = next(network.parameters()).device
     with torch.inference_mode():

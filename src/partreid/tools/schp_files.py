@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 from PIL import Image  # OpenCV turns indexed PNGs into colours
 
+from partreid.body.parsing import PARSING
 from partreid.errors import choose
-from partreid.labels import cache, geometry
-from partreid.labels.pieces import Work
-from partreid.parsing import PARSING
+from partreid.labels import geometry
+from partreid.storage import cache
+from partreid.storage.pieces import Work
 from partreid.tools import imported
 from partreid.tools.base import Images
 from partreid.tools.schp import ATR, LIP, MIN_SHARE, PASCAL, SIZE, judge, matrix

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from partreid import chunks
 from partreid.errors import UserError
-from partreid.labels import cache
-from partreid.labels.pieces import Work
 from partreid.labels.reading import rows as read_rows
+from partreid.storage import cache, chunks
+from partreid.storage.pieces import Work
 from partreid.tools.base import Images
 
 VERSION = "2"

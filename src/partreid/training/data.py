@@ -15,11 +15,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from partreid.errors import UserError
-from partreid.methods.base import Batch
-from partreid.training.augmentation import draw, erase_images, move_image
-from partreid.training.heads import box, moved_head, place
-from partreid.training.images import load_images, normalise, read_image, resized
-from partreid.training.kinds import HEADS, Label, tensors
+from partreid.inputs.augmentation import draw, erase_images, move_image
+from partreid.inputs.batch import Batch
+from partreid.inputs.heads import box, moved_head, place
+from partreid.inputs.images import load_images, normalise, read_image, resized
+from partreid.inputs.kinds import HEADS, Label, tensors
 from partreid.training.sampler import batches
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
-from partreid import records
 from partreid.errors import UserError
-from partreid.training import kinds
+from partreid.inputs import kinds
+from partreid.storage import image_table
 from partreid.training.data import TrainingSet
 
 
@@ -16,9 +16,9 @@ def training_set(table_path: Path, root: Path, label_paths: Mapping[str, Path]) 
 
     pids are numbered 0..identities-1 in ascending order. Junk does not train.
     """
-    table = records.select(records.read(table_path), "train")
-    pid = records.integers(table, "pid")
-    keep = pid != records.JUNK
+    table = image_table.select(image_table.read(table_path), "train")
+    pid = image_table.integers(table, "pid")
+    keep = pid != image_table.JUNK
     table, pid = table.filter(keep), pid[keep]
     identities, relabelled = np.unique(pid, return_inverse=True)
     if len(identities) < 2:
@@ -26,6 +26,6 @@ def training_set(table_path: Path, root: Path, label_paths: Mapping[str, Path]) 
             f"{table_path} has {len(identities)} persons in its training split, training needs two or more; "
             "see data/README.md for how a data set is split"
         )
-    image_ids = records.integers(table, "image_id")
+    image_ids = image_table.integers(table, "image_id")
     labels = {kind: kinds.read(kind, path, table_path, image_ids) for kind, path in label_paths.items()}
     return TrainingSet(root, table["path"].to_pylist(), relabelled.astype(np.int64), labels)

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from partreid import torchfile
 from partreid.errors import UserError, choose
 from partreid.methods.base import Learner
 from partreid.params import Recipe
+from partreid.storage import torchfile
 from partreid.training import schedule
 from partreid.training.data import Augmentation, TrainingSet, epoch_batches, persons
 

@@ -8,17 +8,13 @@ from typing import Any
 
 from dvclive import Live
 
-from partreid import files, methods, params
+from partreid import methods, params
 from partreid.labels import made
 from partreid.methods.base import Learner
-from partreid.revision import revision
+from partreid.storage import files, source
+from partreid.storage.revision import revision
 from partreid.training.data import TrainingSet
 from partreid.training.loop import device_of, mixed, train
-
-CODE = (
-    "methods", "pretraining", "losses", "backbones", "bilinear.py", "crops.py", "training", "labels/grouping.py",
-    "labels/pseudo_parts.py",
-)  # fmt: skip
 
 
 def run(
@@ -43,7 +39,11 @@ def run(
         "precision": "bfloat16" if mixed(settings.precision, device) else "float32",
         "device": device.type,
     }
-    scratch = files.scratch_root() / "training" / files.fingerprint(header, files.code(*CODE))
+    scratch = (
+        files.scratch_root()
+        / "training"
+        / files.fingerprint(header, source.code(type(learner).__module__, "partreid.training.loop"))
+    )
     print(f"{header['model']} on {header['dataset']}: {len(data.paths)} images, {recipe.epochs} epochs on {device}")
 
     def keep(epoch: int) -> None:

@@ -1,0 +1,1 @@
+"""Layers that belong to a paper rather than to a backbone; nothing here knows a file or a label."""

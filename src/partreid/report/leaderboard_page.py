@@ -1,0 +1,43 @@
+"""The leaderboard's HTML page: one file, pictures inlined, no script, nothing loaded from elsewhere."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from partreid.drawing import plots
+from partreid.experiments.leaderboard import Board, tables
+from partreid.report import comparison
+
+CAPTIONS = {
+    "accuracy": "Mean over seeds; the lines reach one standard deviation to either side.",
+    "cost": "The further right, the faster; the higher, the more accurate.",
+}
+
+
+def pictures(board: Board) -> dict[str, Figure]:
+    """The keys of CAPTIONS -> the pictures that there are numbers for."""
+    found = {}
+    if any(entry.runs for entry in board.entries):
+        found["accuracy"] = comparison.by_protocol(board)
+    if any(entry.runs and entry.cost for entry in board.entries):
+        found["cost"] = comparison.against_cost(board)
+    return found
+
+
+def render(board: Board, commands: Sequence[str]) -> str:
+    """The page. commands: shell lines that make it again."""
+    here = Path(__file__).parent
+    environment = Environment(
+        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("leaderboard.html").render(
+        title=f"All methods on {board.dataset}",
+        subtitle=f"{board.subtitle}; per cent, mean ± standard deviation over seeds",
+        style=Markup((here / "report.css").read_text(encoding="utf-8")),
+        pictures=[(CAPTIONS[key], Markup(plots.svg(figure, key))) for key, figure in pictures(board).items()],
+        tables=tables(board),
+        commands=commands,
+    )

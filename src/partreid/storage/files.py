@@ -1,0 +1,89 @@
+"""Files that appear whole or not at all, and their hashes."""
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from partreid.errors import UserError
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; rename it to `path` when the block ends well, else remove it.
+
+    An OSError that names no file, such as that of a full disk, is raised again with the name of `path`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sweep(path: Path) -> None:
+    """Remove the temporary files that killed processes left when they were writing `path` (see `whole`)."""
+    for left in path.parent.glob(f".{path.name}.*.part"):
+        try:
+            os.kill(int(left.name.split(".")[-2]), 0)  # does nothing to a process that is there
+        except ProcessLookupError:
+            left.unlink(missing_ok=True)
+        except PermissionError:
+            continue  # somebody else's, at work
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text, whole or not at all."""
+    with whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write indented JSON with a final newline, whole or not at all."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def sha256(path: Path) -> str:
+    """Hex SHA-256 of a file's bytes, read in blocks of 1 MiB."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fingerprint(*parts: Any) -> str:
+    """16 hex digits that change when any JSON-able part changes; names the scratch folder of resumable work."""
+    text = json.dumps(parts, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Make and lock a folder of unfinished work; the system frees it when the process ends, however it ends.
+
+    UserError when another process is at work in it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise UserError(f"another run is at work in {folder}; wait for it to end") from error
+        yield
+
+
+def scratch_root() -> Path:
+    """Where unfinished work waits to be resumed: `tmp/` of the project.
+
+    DVC runs queued experiments in a temporary copy of the project and names the real one in DVC_ROOT;
+    using it lets a killed experiment resume too.
+    """
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve() / "tmp"

@@ -1,0 +1,199 @@
+"""Long work on images in small pieces that survive a kill: what is finished is never done again.
+
+Each piece is a small npz in `tmp/pieces/<fingerprint>/` that appears whole or not at all. When all are there they are
+streamed into the final file and the folder is removed. The final bytes depend only on the content, so a run that was
+killed and resumed gives the same file as an undisturbed one. The fingerprint covers the header (tool, version, weights,
+parameters, image table), so pieces of other settings are never mixed in.
+"""
+
+import multiprocessing
+import os
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from partreid.errors import UserError
+from partreid.storage import chunks, columns
+from partreid.storage.cache import counted
+from partreid.storage.files import alone, fingerprint, scratch_root, sweep, whole
+
+PIECE = 64  # images per piece; divides chunks.CHUNK
+LINES = 15  # of what a program said last, shown when it fails
+
+Work = Callable[[int, int], Mapping[str, np.ndarray]]
+"""(start, stop) -> arrays (stop - start, ...) of those images, with a `status` uint8 (n,) among them. Must pickle."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """Work that an isolated program does: it is started with `--pieces FOLDER --size PIECE` after its command.
+
+    It makes every piece that the folder lacks, named like those made here, and exits with 0 when all are there.
+    """
+
+    command: tuple[str, ...]
+
+
+def write(
+    path: Path,
+    header: Mapping[str, Any],
+    work: Work | Program,
+    images: int,
+    processes: int | None = None,
+    title: str = "",
+) -> dict[str, Any]:
+    """Do the work on `images` images in `processes` processes (default: all cores) and write `path`.
+
+    The file is chunked npz (partreid.storage.chunks) or, where its name ends in .parquet, Parquet
+    (partreid.storage.columns).
+
+    Returns the header with its counts of ok, missing and failed. Memory holds one chunk, whatever the number of images.
+    Raises UserError when another run is making the same file or a process was killed (for example for lack of memory).
+    """
+    if not images:
+        raise UserError(f"nothing to do for {path}: the image table has no rows")
+    folder = scratch_root() / "pieces" / fingerprint(dict(header), images, PIECE)
+    with alone(folder):
+        sweep(path)
+        with tqdm(total=images, desc=title, unit="image") as bar:
+            if isinstance(work, Program):
+                _start_program(work, folder, images, bar)
+            else:
+                _do(folder, work, images, processes or os.cpu_count() or 1, bar)
+        finished = counted(header, np.concatenate([_read(piece)["status"] for piece in _paths(folder, images)]))
+        kind = columns if path.suffix == ".parquet" else chunks
+        kind.write(path, finished, _joined(folder, images))
+        shutil.rmtree(folder)
+    return finished
+
+
+def _paths(folder: Path, images: int) -> list[Path]:
+    return [folder / f"{start:09d}.npz" for start in range(0, images, PIECE)]
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in sorted(file.files)}
+    except chunks.DAMAGE as error:
+        raise UserError(f"{path} is damaged ({error}); delete it and run the same command again") from error
+
+
+def _finished(path: Path) -> bool:
+    # a kill cannot leave half a piece, but a power cut can; the zip directory is at the end, so opening tells
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return "status" in file.files
+    except chunks.DAMAGE:
+        return False
+
+
+def _joined(folder: Path, images: int) -> Iterator[dict[str, np.ndarray]]:
+    """Pieces joined to chunks."""
+    paths = _paths(folder, images)
+    step = chunks.CHUNK // PIECE
+    for first in range(0, len(paths), step):
+        pieces = [_read(path) for path in paths[first : first + step]]
+        yield {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def _open(folder: Path, images: int) -> list[tuple[Path, int, int]]:
+    """The pieces still to be made: file, first image, images."""
+    paths = enumerate(_paths(folder, images))
+    return [(path, i * PIECE, min(PIECE, images - i * PIECE)) for i, path in paths if not _finished(path)]
+
+
+def _do(folder: Path, work: Work, images: int, processes: int, bar: tqdm) -> None:
+    todo = _open(folder, images)
+    bar.update(images - sum(size for _, _, size in todo))
+    if processes == 1 or len(todo) < 2:
+        for path, start, size in todo:
+            _make(work, path, start, start + size)
+            bar.update(size)
+        return
+    # spawned, not forked: a fork would copy the locks of the parent's threads (OpenCV, progress bar)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(processes, len(todo)), context, _start, (work,)) as pool:
+        waiting = {pool.submit(_make_here, path, start, start + size): size for path, start, size in todo}
+        try:
+            for done in as_completed(waiting):
+                done.result()
+                bar.update(waiting[done])
+        except BrokenProcessPool as error:
+            raise UserError("a worker process was killed; run the same command again to go on") from error
+        finally:
+            pool.shutdown(cancel_futures=True)  # on an error, do not first do all the rest
+
+
+def _start_program(work: Program, folder: Path, images: int, bar: tqdm) -> None:
+    name = Path(work.command[0]).name
+    for path, _, _ in _open(folder, images):
+        path.unlink(missing_ok=True)  # a damaged piece: the program only asks whether the file is there
+    command = [*work.command, "--pieces", str(folder), "--size", str(PIECE)]
+    with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
+        try:
+            running = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
+        except OSError as error:
+            raise UserError(f"cannot start {name} ({error.strerror}); is it installed and on the PATH?") from error
+        try:
+            while running.poll() is None:
+                _show(folder, images, bar)
+                time.sleep(0.5)
+        finally:
+            if running.poll() is None:  # Ctrl-C, or we are asked to end: the program must not go on alone
+                running.terminate()
+                running.wait()
+        _show(folder, images, bar)
+        said.seek(0)
+        last = "\n".join(said.read().strip().splitlines()[-LINES:])
+    if running.returncode:
+        raise UserError(f"{' '.join(command)} ended with status {running.returncode}; its last words:\n{last}")
+    if missing := _open(folder, images):
+        raise UserError(f"{' '.join(command)} ended without the pieces {missing[0][0]} ...; its last words:\n{last}")
+
+
+def _show(folder: Path, images: int, bar: tqdm) -> None:
+    done = sum(path.is_file() for path in _paths(folder, images))
+    if (now := min(done * PIECE, images)) > bar.n:  # else a log would hold a line for every look
+        bar.n = now
+        bar.refresh()
+
+
+def _make(work: Work, path: Path, start: int, stop: int) -> None:
+    arrays = work(start, stop)
+    with whole(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # the stub takes any key for allow_pickle
+
+
+_work: Work  # of this worker process; sent once, not with every piece
+
+
+def _start(work: Work) -> None:
+    global _work
+    _work = work
+    threadpool_limits(1)  # NumPy's own threads, in every process as many as cores, would wait for each other
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    # a parent killed with SIGKILL cannot tell its workers, which would wait for ever
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _make_here(path: Path, start: int, stop: int) -> None:
+    _make(_work, path, start, stop)

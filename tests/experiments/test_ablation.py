@@ -1,0 +1,186 @@
+"""Ablation tables: the project's own file and the Markdown."""
+
+import json
+import runpy
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from partreid import methods, params
+from partreid.errors import UserError
+from partreid.experiments import ablation
+from partreid.experiments.ablation import Row, Table
+from partreid.experiments.overrides import changed
+
+
+@pytest.fixture
+def table():
+    rows = [
+        Row("plain", {"methods.mpn.alignment": "none"}, {"M": {"rank1": 90.0, "mAP": 80.0}}),
+        Row("better", {"methods.mpn.alignment": "class"}, {"M": {"rank1": 95.0, "mAP": 85.0}}),
+        Row("best", {"methods.mpn.alignment": "sum"}, {"M": {"rank1": 96.0, "mAP": 86.0}}),
+        Row("other", {"methods.mpn.alignment": "batch"}, {}),
+    ]
+    return Table("mpn", "1", "Title", "mpn", rows)
+
+
+def test_every_row_of_every_paper_is_a_set_of_parameters_that_the_code_has(project, values):
+    path = project / "ablations.yaml"
+    for paper, block in yaml.load(path.read_text(), params.Loader).items():
+        for name in block["tables"]:
+            table = ablation.read(path, paper, name)
+            assert table.rows
+            assert len({row.name for row in table.rows}) == len(table.rows)
+            for row in table.rows:
+                changes = ablation.experiment({**values, "recipe": "paper"}, table, row, 3)
+                content = changed(values, changes)
+                params.parse(content)
+                assert content["train"]["seed"] == 3
+                for numbers in row.paper.values():
+                    assert "rank1" in numbers
+                    assert all(0 < number <= 100 for number in numbers.values())
+
+
+def test_the_rows_of_mpns_first_table_differ(project):
+    rows = ablation.read(project / "ablations.yaml", "mpn", "1").rows
+    assert [row.name for row in rows][:3] == ["Baseline", "MT Only", "Naïve MTL"]
+    assert len({tuple(sorted(row.values.items())) for row in rows}) == len(rows) == 9
+
+
+def test_an_unknown_table_is_named(project):
+    with pytest.raises(UserError, match="unknown table of mpn '7'; known: 1, 2, 3, 4, 5, figure10"):
+        ablation.read(project / "ablations.yaml", "mpn", "7")
+
+
+def test_some_rows(table):
+    name = table.rows[-1].name
+    assert [row.name for row in table.only([name]).rows] == [name]
+    assert table.only(None).rows == table.rows
+    assert [row.name for row in table.only([name, name]).rows] == [name]
+    with pytest.raises(UserError, match="unknown row of table"):
+        table.only(["Nothing"])
+
+
+def test_an_unknown_parameter_is_named(values, table):
+    with pytest.raises(UserError, match=r"params.yaml has no methods.mpn.aligment"):
+        ablation.experiment(values, table, Row("x", {"methods.mpn.aligment": "none"}, {}), 1)
+
+
+@pytest.mark.parametrize(("path", "value"), [("methods.mpn.backbone", "resnet50"), ("methods.mpn.embedding", 512)])
+def test_a_parameter_that_the_recipe_overrides_is_named(values, table, path, value):
+    row = Row("x", {path: value}, {})
+    with pytest.raises(UserError, match=f"recipe laptop has {path.split('.')[-1]} = .* in place of {value}"):
+        ablation.experiment(values, table, row, 1)
+    assert ablation.experiment({**values, "recipe": "paper"}, table, row, 1)[path] == value
+
+
+def test_the_table(table):
+    def run(mAP, rank1):
+        return {"general": {"mAP": mAP, "rank1": rank1}}
+
+    results = {"plain": [run(0.2, 0.4), run(0.3, 0.5)], "better": [run(0.6, 0.7)], "best": [run(0.5, 0.7)], "other": []}
+    lines = ablation.markdown(table, results, 2).splitlines()
+    assert lines[0] == "|  | general | paper: M |"
+    assert lines[2] == "| plain | 25.0 ± 7.1 / 45.0 ± 7.1 | 80.0 / 90.0 |"
+    assert lines[3] == "| better (1 of 2 seeds) | 60.0 / 70.0 | 85.0 / 95.0 |"
+    assert lines[5] == "| other | - / - | - |"
+    words = ablation.inequalities(table, results)
+    assert words.startswith("2 of the paper's 3 orderings of two rows by mAP (M) hold here by mean mAP (general)")
+    assert "not: better < best." in words
+    assert ablation.inequalities(table, {}) == ""
+
+
+def test_numbers_that_a_paper_has_not_and_a_protocol_of_its_own():
+    rows = [Row("a", {}, {"P": {"rank1": 40.0, "rank5": 60.0}, "L": {"rank1": 20.0, "mAP": 10.0}}), Row("b", {}, {})]
+    rows[1] = Row("b", {}, {"P": {"rank1": 50.0, "rank5": 70.0}, "L": {"rank1": 30.0, "mAP": 20.0}})
+    table = Table("fsam", "2", "Title", "fsam", rows, "cross")
+    one = {"general": {"mAP": 0.9, "rank1": 0.9}, "cross": {"mAP": 0.1, "rank1": 0.1}}
+    two = {"general": {"mAP": 0.8, "rank1": 0.9}, "cross": {"mAP": 0.2, "rank1": 0.1}}
+    results = {"a": [one], "b": [two]}
+    assert ablation.markdown(table, results, 1).splitlines()[2].endswith("| - / 40.0 (rank-5: 60.0) | 10.0 / 20.0 |")
+    assert ablation.inequalities(table, results) == (
+        "1 of the paper's 1 orderings of two rows by mAP (L) hold here by mean mAP (cross).\n"
+    )
+
+
+def test_one_training_of_fsam_serves_three_rows_of_its_third_table(project):
+    rows = ablation.read(project / "ablations.yaml", "fsam", "3").rows
+    trainings = [{path: value for path, value in row.values.items() if "at_test" not in path} for row in rows]
+    assert trainings[0] == trainings[1] == trainings[2] != trainings[3] == trainings[4] == trainings[5]
+
+
+def test_a_table_and_a_row_may_be_of_another_model(project, values):
+    path = project / "ablations.yaml"
+    baseline, own = ablation.read(path, "bpbreid", "2").rows[:2]
+    table = ablation.read(path, "bpbreid", "4-pcb")
+    assert table.model == "pcb"
+    found = [ablation.experiment(values, table, row, 1)["model"] for row in (baseline, own, table.rows[0])]
+    assert found == ["bot", "bpbreid", "pcb"]
+    assert set(table.rows[0].values) == {f"methods.pcb.{key}" for key in ("smoothing", "identity_on", "triplet_on")}
+
+
+def test_every_row_of_bpbreids_paper_builds_and_no_two_are_alike(project, values):
+    path = project / "ablations.yaml"
+    for name, rows in (("2", 5), ("3", 11), ("4", 14), ("4-pcb", 12), ("5", 7), ("code", 9)):
+        table = ablation.read(path, "bpbreid", name)
+        contents = []
+        for row in table.rows:
+            changes = ablation.experiment({**values, "recipe": "paper"}, table, row, 1)
+            content = changed(values, changes)
+            p = params.parse(content)
+            recipe, own = p.recipe_of(p.model)
+            method = methods.outline(p.model, backbone=recipe.backbone, **own)
+            method.use(**p.at_test.get(p.model, {}))
+            contents.append(json.dumps(content, sort_keys=True))
+        assert len(set(contents)) == len(contents) == rows
+
+
+def test_the_rows_of_bpbreids_third_table_share_one_training(project):
+    rows = ablation.read(project / "ablations.yaml", "bpbreid", "3").rows
+    trainings = [{path: value for path, value in row.values.items() if "at_test" not in path} for row in rows]
+    assert all(training == {"methods.bpbreid.parts": 6} for training in trainings)
+
+
+def test_the_make_target_and_the_stage_name_each_other(project):
+    assert "stages/ablation.py" in (project / "Makefile").read_text()
+    assert Path(project / "stages/ablation.py").is_file()
+
+
+def test_a_seed_named_twice_is_run_once_on_an_image_table_made_before(project, tmp_path, monkeypatch):
+    stage = runpy.run_path(str(project / "stages/ablation.py"))
+    for name in ("params.yaml", "ablations.yaml"):
+        shutil.copy(project / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    asked = []
+
+    def complete(experiments, _, before, dry):
+        assert not dry
+        asked.extend(each.name for each in experiments)
+        before()
+        return [{"general": {"mAP": 0.2, "rank1": 0.3}}] * len(experiments)
+
+    monkeypatch.setattr(stage["experiments"], "complete", complete)
+    monkeypatch.setattr(stage["experiments"], "repro", asked.extend)
+    monkeypatch.setattr(sys, "argv", ["ablation.py", "mpn", "1", "--rows", "Baseline", "--seeds", "2", "2", "1"])
+    stage["main"]()
+    assert asked == ["mpn-1-Baseline-s2", "mpn-1-Baseline-s1", "data/dvc.yaml:index-synthetic"]
+    assert "seeds 2, 1;" in (tmp_path / "results/ablation/mpn-1-synthetic.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["-S", "methods.mpn.alignment=none"], "methods.mpn.alignment: the row .* has a value of its own"),
+        (["-S", "train.device=gpu"], "unknown device .* 'gpu'"),
+        (["-S", "train.seed=3"], "--seeds"),
+    ],
+)
+def test_what_a_table_cannot_be_run_with(project, monkeypatch, words, message):
+    stage = runpy.run_path(str(project / "stages/ablation.py"))
+    monkeypatch.chdir(project)
+    monkeypatch.setattr(sys, "argv", ["ablation.py", "mpn", "1", "--dry", *words])
+    with pytest.raises(UserError, match=message):
+        stage["main"]()

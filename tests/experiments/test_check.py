@@ -1,0 +1,153 @@
+import copy
+import dataclasses
+
+import pytest
+import yaml
+
+from partreid import params
+from partreid.errors import UserError
+from partreid.experiments import check
+from partreid.labels import LABELS
+
+
+@pytest.fixture
+def values(project):
+    return yaml.safe_load((project / "params.yaml").read_text())
+
+
+def changed(values, key, value):
+    values = copy.deepcopy(values)
+    *way, last = key.split(".")
+    place = values
+    for step in way:
+        place = place[step]
+    place[last] = value
+    return values
+
+
+def test_the_projects_own_file_is_valid(values):
+    check.names(params.parse(values))
+
+
+def test_a_label_may_take_its_keypoints_and_its_mask_from_two_tools(values):
+    values = changed(values, "labels.schp.tool", "alphapose")
+    check.names(params.parse(changed(values, "labels.schp.person", "densepose")))
+
+
+def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
+    assert not [name for name, label in LABELS.items() if label.fed_by(("person",))]
+    assert not LABELS["schp"].fed_alone_by(("person",))
+    assert not LABELS["schp"].fed_alone_by(("keypoints",))
+    assert LABELS["schp"].fed_alone_by(("keypoints", "person"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("modle", "bot", "unknown key modle"),
+        ("train.sed", 1, "unknown key train.sed"),
+        ("train.seed", "one", "train.seed must be int"),
+        ("train.seed", True, "train.seed must be int"),
+        ("dataset", "market", "unknown data set 'market'; known: "),
+        ("recipe", "large", "unknown recipe 'large'; known: laptop, paper"),
+        ("model", "bott", "unknown model 'bott'; known: bot, bpbreid, fsam"),
+        ("methods.bot.parts", 3, "unknown key methods.bot.parts"),
+        ("methods.bpbreid.decay_at", 3, "methods.bpbreid.decay_at must be list"),
+        ("recipes.laptop.hight", 3, "recipes.laptop: unknown keys ['hight']"),
+        ("labels.pifpaf.tool", "openpose9", "unknown tool (labels.pifpaf.tool) 'openpose9'"),
+        (
+            "labels.schp.tool",
+            "openpose",
+            "labels.schp.tool is openpose, which cannot feed it; these can: alphapose, blaze",
+        ),
+        ("labels.schp.person", "alphapose", "unknown tool that gives `person` (labels.schp.person) 'alphapose'"),
+        ("labels.pifpaf.sigma", 1.0, "unknown key labels.pifpaf.sigma"),
+        ("raw.markt", "/x", "unknown data set reader 'markt'"),
+        ("labels.pifpaf", None, "labels.pifpaf must be a mapping"),
+        ("recipes.laptop.bot", 5, "recipes.laptop.bot must be a mapping"),
+        ("recipes.laptop.backbone", "resnet5", "unknown backbone 'resnet5'; known: "),
+        ("methods.bpbreid.parts", 7, "unknown number of parts '7'"),
+        ("methods.bpbreid.identity_on", "global", "are lists of embeddings"),
+        ("methods.bpbreid.embedding", "wide", "methods.bpbreid cannot be built"),
+        ("methods.bot.images_per_id", 0, "images_per_id must be 1 or more"),
+        ("methods.bot.erase", 50, "erase is a probability"),
+        ("train.device", "gpu", "unknown device (train.device) 'gpu'"),
+        ("train.seed", -1, "train.seed must be 0 or more"),
+        ("evaluate.average_precision", "rect", "unknown formula"),
+        ("also_test_on", ["duke"], "unknown data set 'duke'"),
+        ("also_test_on", ["synthetic"], "which is the data set itself"),
+        ("evaluate.rerank.code", "octave", "unknown code"),
+        ("evaluate.rerank.k1", 0, "k1 and k2 are at least 1"),
+        ("methods.fsam.margin", {"prcc": 0.3}, "methods.fsam.margin lists data sets, so it needs a value for `others`"),
+        ("methods.fsam.margin", {"pcrr": 0.3, "others": 1.0}, "unknown data set (methods.fsam.margin) 'pcrr'"),
+        ("recipes.laptop.fsam", {"margin": {"pcrr": 1, "others": 1}}, "unknown data set (methods.fsam.margin) 'pcrr'"),
+        ("at_test.fsam.streams", "both", "unknown key at_test.fsam.streams"),
+        ("at_test.fsam.stream", "all", "unknown stream (at_test.fsam.stream) 'all'"),
+        ("at_test.bpbreid.embeddings", ["left_arm"], "unknown embedding (at_test.bpbreid.embeddings) 'left_arm'"),
+        ("methods.pcb.triplet_on", ["foreground"], "unknown embedding (identity_on, triplet_on) 'foreground'"),
+        ("at_test.bot", {"stream": "both"}, "unknown key at_test.bot.stream"),
+    ],
+)
+def test_a_wrong_name_or_key_is_named(values, key, value, message):
+    with pytest.raises(UserError) as error:
+        check.names(params.parse(changed(values, key, value)))
+    assert message in str(error.value)
+
+
+def test_a_small_number_as_dvc_writes_it_is_a_number(project, tmp_path):
+    text = (project / "params.yaml").read_text()
+    path = tmp_path / "params.yaml"
+    path.write_text(text.replace("weight_decay: 5.0e-4", "weight_decay: 1e-05"))
+    p = params.load(path)
+    assert p.recipe_of("bot")[0].weight_decay == 1e-5
+
+
+@pytest.mark.parametrize("content", ["", "- a\n", "a: [\n"])
+def test_a_file_that_is_no_mapping_is_a_user_error(tmp_path, content):
+    path = tmp_path / "params.yaml"
+    path.write_text(content)
+    with pytest.raises(UserError, match=r"params\.yaml"):
+        params.load(path)
+
+
+def test_a_missing_key_is_named(values):
+    del values["methods"]["bpbreid"]["margin"]
+    with pytest.raises(UserError, match=r"missing key methods\.bpbreid\.margin"):
+        check.names(params.parse(values))
+
+
+def test_a_recipe_lies_over_every_method_and_its_block_over_one(values):
+    values["recipes"]["mine"] = {"epochs": 3, "bpbreid": {"parts": 8, "epochs": 4}}
+    values["recipe"] = "mine"
+    p = params.parse(values)
+    assert p.recipe_of("bot")[0].epochs == 3
+    recipe, own = p.recipe_of("bpbreid")
+    assert (recipe.epochs, own["parts"]) == (4, 8)
+    assert recipe.learning_rate == values["methods"]["bpbreid"]["learning_rate"]
+
+
+def test_a_value_may_depend_on_the_data_set(values):
+    values = changed(values, "raw", {**values["raw"], "prcc": "/data/prcc"})
+    values["datasets"].append("prcc")
+    values["methods"]["fsam"]["similarity_weight"] = {"prcc": 5.0, "others": 2.0}
+    assert params.parse({**values, "dataset": "prcc"}).recipe_of("fsam")[1]["similarity_weight"] == 5
+    assert params.parse({**values, "dataset": "synthetic"}).recipe_of("fsam")[1]["similarity_weight"] == 2
+    values["methods"]["fsam"]["similarity_weight"] = 0.0  # as an ablation sets it
+    assert params.parse({**values, "dataset": "prcc"}).recipe_of("fsam")[1]["similarity_weight"] == 0
+
+
+def test_the_paper_recipe_adds_nothing(values):
+    values["recipe"] = "paper"
+    recipe, own = params.parse(values).recipe_of("bpbreid")
+    defaults = {
+        field.name: field.default
+        for field in dataclasses.fields(params.Recipe)
+        if field.name not in values["methods"]["bpbreid"]
+    }
+    assert {**vars(recipe), **own} == {**values["methods"]["bpbreid"], **defaults}
+
+
+def test_a_part_and_its_pre_training_are_the_same_network(values):
+    over = changed(values, "recipes.laptop.pabr.part_network", "openpose")
+    with pytest.raises(UserError, match=r"part_network of methods\.pabr starts from pretraining\.partmaps, whose"):
+        check.names(params.parse(over))

@@ -1,0 +1,129 @@
+"""What may be changed for experiments, how it is written, and that DVC reads the same."""
+
+import argparse
+
+import pytest
+import yaml
+from dvc.utils.hydra import apply_overrides
+
+from partreid import params
+from partreid.errors import UserError
+from partreid.experiments import overrides
+
+
+@pytest.fixture
+def asked(values, tmp_path, monkeypatch):
+    """What comes of a program's arguments, beside a params.yaml with the project's values."""
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    monkeypatch.chdir(tmp_path)
+    parser = argparse.ArgumentParser()
+    overrides.arguments(parser)
+    return lambda words: overrides.asked(parser.parse_args(words))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (True, "true"),
+        (0.01, "0.01"),
+        (1e-5, "1e-05"),
+        ("class", "class"),
+        ([1, 2], "[1,2]"),
+        (["a", "b c"], '["a","b c"]'),
+        ("a b", "'a b'"),
+        ("it's", r"'it\'s'"),
+        ("123", "'123'"),
+        ("true", "'true'"),
+        (None, "null"),
+        ([], "[]"),
+    ],
+)
+def test_dvc_reads_what_is_meant(tmp_path, value, text):
+    assert overrides.word("a.b", value) == f"a.b={text}"
+    file = tmp_path / "params.yaml"
+    file.write_text("a: {b: 1}\n")
+    apply_overrides(file, [overrides.word("a.b", value)])
+    assert yaml.load(file.read_text(), params.Loader) == {"a": {"b": value}}
+    assert overrides.changed({"a": {"b": 1}}, {"a.b": value}) == {"a": {"b": value}}
+
+
+def test_changes_are_written_as_for_dvc_exp_run(values):
+    words = ["recipes.laptop.decay_at=[5,7]", "recipes.laptop.learning_rate=1.0e-3", "recipe=paper"]
+    changes = overrides.written(words, values)
+    assert changes == {
+        "recipes.laptop.decay_at": [5, 7],
+        "recipes.laptop.learning_rate": 0.001,
+        "recipe": "paper",
+    }
+    result = overrides.changed(values, changes)
+    assert result["recipes"]["laptop"]["decay_at"] == [5, 7]
+    assert values["recipes"]["laptop"]["decay_at"] != [5, 7]  # a copy
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("recipe", "takes path=value, .*; found 'recipe'"),
+        ("recipes.laptop.epoch=3", r"params.yaml has no recipes\.laptop\.epoch$"),
+        ("recipe.laptop.epochs=3", r"params.yaml has no recipe\.laptop\.epochs$"),
+        ("recipe=[", "not valid YAML"),
+        ("recipes.laptop.mpn={}", "is a block; change the values in it"),
+        ("recipes.laptop.epochs={a: 1}", "a value, or a list of them"),
+        ("recipes.laptop.epochs=2024-01-01", "a value, or a list of them"),
+        ("recipes.laptop.decay_at=[[1]]", "a value, or a list of them"),
+        ("model=bot", "the experiments' own"),
+        ("train.seed=2", "--seeds"),
+        ("train.start_from=a.pt", "does not see weights/"),
+        ("dataset=market1501", "--dataset"),
+        ("synthetic.images=4", "changed in params.yaml itself"),
+        ("labels.pifpaf.tool=truth", "changed in params.yaml itself"),
+        ("split=3", "changed in params.yaml itself"),
+    ],
+)
+def test_what_cannot_be_changed_is_named(values, word, message):
+    with pytest.raises(UserError, match=message):
+        overrides.written([word], values)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected", "arguments"),
+    [
+        ([], {}, ["--dataset", "synthetic"]),
+        (["--dataset", "market1501"], {"dataset": "market1501"}, ["--dataset", "market1501"]),
+        (
+            ["-S", "evaluate.ranks=5", "-S", "recipe=paper", "-S", "recipe=laptop"],
+            {"evaluate.ranks": 5, "recipe": "laptop"},
+            ["--dataset", "synthetic", "-S", "evaluate.ranks=5", "-S", "recipe=laptop"],
+        ),
+    ],
+)
+def test_what_is_asked_for_can_be_asked_for_again(asked, values, words, expected, arguments):
+    found, changes, p = asked(words)
+    assert (found, changes) == (values, expected)
+    assert p == params.parse(overrides.changed(values, expected))
+    assert overrides.command(p, changes) == arguments
+    assert asked(arguments)[2] == p
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--dataset", "market"], "unknown data set 'market'"),
+        (["-S", "recipes.laptop.epochs=many"], "epochs must be int, found 'many'"),
+        (["-S", "methods.bot.epochs=5"], "methods.bot.epochs: recipe laptop has epochs = 24 in place of 5"),
+        (["-S", "recipe=paper", "-S", "recipes.laptop.epochs=5"], "recipes.laptop.epochs: the recipe is paper"),
+        (["-S", "pretraining.ide.epochs=5"], "pretraining.ide.epochs: recipe laptop has epochs = 8 in place of 5"),
+    ],
+)
+def test_what_would_come_of_it_is_checked(asked, words, message):
+    with pytest.raises(UserError, match=message):
+        asked(words)
+
+
+def test_the_recipe_in_words(project, monkeypatch):
+    monkeypatch.chdir(project)
+    p = params.load()
+    assert overrides.recipe(p, {"dataset": "x"}) == "laptop"
+    assert overrides.recipe(p, {"evaluate.ranks": 5, "recipes.laptop.decay_at": [5, 7]}) == (
+        "laptop with evaluate.ranks=5 recipes.laptop.decay_at=[5,7]"
+    )

@@ -1,0 +1,45 @@
+"""Which source files decide a result."""
+
+import pytest
+
+from partreid.methods import METHODS
+from partreid.storage import source
+
+
+def names(*modules: str) -> set[str]:
+    return {str(file.relative_to(source.ROOT)) for file in source.reached(*modules)}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_training_depends_on_its_own_method_alone(method):
+    found = names(METHODS[method].__module__, "partreid.training.loop")
+    assert {"training/loop.py", "training/data.py", "inputs/augmentation.py", "backbones/resnet.py"} <= found
+    others = {f"methods/{other}.py" for other in METHODS if other != method}
+    assert f"methods/{method}.py" in found
+    assert not found & others
+    assert not any(name.startswith(("storage/", "params", "errors")) for name in found)
+
+
+def test_what_is_reached_over_other_files():
+    assert {"layers/strips.py", "body/openpose_layout.py", "methods/mpn_prior.py"} <= names(
+        "partreid.methods.mpn", "partreid.training.loop"
+    )
+
+
+def test_a_package_stands_for_its_registry():
+    assert {f"methods/{method}.py" for method in METHODS} <= names("partreid.methods")
+    assert names("partreid.nothing") == names("torch") == set()
+
+
+def test_the_code_changes_with_a_file_that_is_reached(monkeypatch, tmp_path):
+    (tmp_path / "a.py").write_text("import os\nfrom partreid import b\n")
+    (tmp_path / "b.py").write_text("X = 1\n")
+    (tmp_path / "c.py").write_text("")
+    monkeypatch.setattr(source, "ROOT", tmp_path)
+    source._file.cache_clear()
+    first = source.code("partreid.a")
+    (tmp_path / "c.py").write_text("Y = 1\n")
+    assert source.code("partreid.a") == first
+    (tmp_path / "b.py").write_text("X = 2\n")
+    assert source.code("partreid.a") != first
+    source._file.cache_clear()

@@ -1,0 +1,59 @@
+"""The architecture: imports run downwards only."""
+
+import ast
+from pathlib import Path
+
+# top to bottom; a room imports from the floors below its own, never from its own or one above. CONTRIBUTING.md shows it
+FLOORS = """
+report
+experiments inspection search
+inference pretraining quality training
+drawing methods tools
+backbones datasets
+evaluation inputs labels synthetic
+losses params storage
+body errors layers
+"""
+SOURCE = Path(__file__).parents[1] / "src/partreid"
+
+
+def floor_of_rooms() -> dict[str, int]:
+    """Room -> floor, 0 at the bottom."""
+    floors = reversed(FLOORS.split("\n")[1:-1])
+    return {room: floor for floor, rooms in enumerate(floors) for room in rooms.split()}
+
+
+def arrows() -> list[tuple[str, str, str]]:
+    """Room, room it imports from, and where."""
+    found = []
+    for file in sorted(SOURCE.rglob("*.py")):
+        room = file.relative_to(SOURCE).with_suffix("").parts[0]
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom) or node.module is None:
+                continue
+            first, *rest = node.module.split(".")
+            if first == "partreid":
+                targets = rest[:1] or [name.name for name in node.names]
+                found += [(room, target, f"{file.name}:{node.lineno}") for target in targets if target != room]
+    return found
+
+
+def test_every_room_has_a_floor():
+    rooms = {path.relative_to(SOURCE).with_suffix("").parts[0] for path in SOURCE.rglob("*.py")} - {"__init__"}
+    assert rooms == set(floor_of_rooms())
+
+
+def test_imports_run_downwards():
+    floor = floor_of_rooms()
+    up = [f"{room} -> {target} ({where})" for room, target, where in arrows() if floor[target] >= floor[room]]
+    assert arrows()
+    assert not up
+
+
+def test_no_import_goes_by_another_way():
+    # `import partreid.x` and `from . import x` would pass the test above unseen
+    for file in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.ImportFrom) and node.level), file
+            if isinstance(node, ast.Import):
+                assert not any(name.name.startswith("partreid") for name in node.names), file
