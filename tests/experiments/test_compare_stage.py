@@ -41,7 +41,7 @@ def queued(stage, monkeypatch):
     def broken(*_):
         raise UserError("no costs")
 
-    monkeypatch.setattr(stage["experiments"], "complete", complete)
+    monkeypatch.setattr(stage["queue"], "complete", complete)
     monkeypatch.setitem(stage["main"].__globals__, "speeds", broken)
     return asked
 
@@ -111,7 +111,7 @@ def test_costs_are_measured_when_none_are_recorded(stage, monkeypatch):
     recorded = [None, ({}, "the CPU")]
     run = []
     monkeypatch.setattr(leaderboard, "recorded", lambda *_: recorded.pop(0))
-    monkeypatch.setattr(stage["experiments"], "repro", run.append)
+    monkeypatch.setattr(stage["queue"], "repro", run.append)
     done = type("Done", (), {"returncode": 0})
     monkeypatch.setattr(stage["subprocess"], "run", lambda command, **_: run.append(command[1:]) or done)
     p = stage["params"].load()

@@ -16,7 +16,7 @@ PROGRAM = """
 import sys, time
 from pathlib import Path
 import numpy as np
-from partreid.labels import pieces
+from partreid.storage import pieces
 
 def work(start, stop):
     time.sleep(0.05)
