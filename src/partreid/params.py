@@ -47,8 +47,9 @@ class Synthetic:
 class Recipe:
     """How a method is trained: what every method's block holds, and what an entry of `recipes` may override.
 
-    Keys that few methods use have a default here: the schedule (see training.schedule) and how often an epoch goes
-    over the training set.
+    Keys that few methods use have a default here: the schedule (training.schedule), the sampler (training.sampler), how
+    often an epoch goes over the training set, and `batches_per_epoch`, which makes an epoch that many batches however
+    large the set is (0: as many as its passes give), so that training has a length in iterations.
     """
 
     backbone: str
@@ -69,7 +70,9 @@ class Recipe:
     erase: float
     schedule: str = "steps"
     final_rate: float = 0.001
+    sampler: str = "published"
     repeats: int = 1
+    batches_per_epoch: int = 0
 
 
 @dataclass(frozen=True)

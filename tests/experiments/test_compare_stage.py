@@ -65,11 +65,11 @@ def test_without_costs_there_is_a_leaderboard_and_then_the_error(stage, here, qu
 
 
 def test_what_was_changed_for_it_stands_above_the_leaderboard(stage, here, queued, monkeypatch):
-    words = ("-S", "recipes.laptop.epochs=2", "-S", "recipes.laptop.decay_at=[1]")
+    words = ("-S", "recipes.laptop.epochs=2", "-S", "recipes.laptop.warmup_epochs=1")
     with pytest.raises(UserError, match="no costs"):
         call(stage, monkeypatch, "--models", "bot", "--seeds", "1", *words)
     folder = here / "results/compare/synthetic"
-    text = "recipe laptop with recipes.laptop.epochs=2 recipes.laptop.decay_at=[1], seeds 1,"
+    text = "recipe laptop with recipes.laptop.epochs=2 recipes.laptop.warmup_epochs=1, seeds 1,"
     assert text in (folder / "leaderboard.md").read_text()
     command = ["python", "stages/compare.py", "--models", "bot", "--seeds", "1", "--dataset", "synthetic", *words]
     assert shlex.join(command) in html.unescape((folder / "leaderboard.html").read_text())

@@ -13,6 +13,15 @@ from partreid.inputs.kinds import HEADS, KINDS, Label, no_change, partmaps, pose
 from partreid.training.data import Augmentation, TrainingSet, epoch_batches
 
 NOTHING = (0.0, 0.0, 0.0, 0.0)
+OPTIONS = {
+    "ids_per_batch": 2,
+    "images_per_id": 2,
+    "sampler": "whole",
+    "batches_per_epoch": 0,
+    "seed": 0,
+    "epoch": 0,
+    "workers": 0,
+}
 
 
 def changes(*made):
@@ -105,8 +114,7 @@ def test_heads_in_batches_and_in_tests_are_the_same_crop(tmp_path):
     label = Label(values, np.array([True, True, False, True]))
     data = TrainingSet(tmp_path, ["0.png"] * 4, np.array([0, 0, 1, 1]), {HEADS: label})
     augmentation = Augmentation(32, 16, flip=0, pad=0, erase=0)
-    options = {"ids_per_batch": 2, "images_per_id": 2, "repeats": 2, "seed": 0, "epoch": 0, "workers": 0}
-    count, batches = epoch_batches(data, augmentation, **options)
+    count, batches = epoch_batches(data, augmentation, **OPTIONS, repeats=2)
     found = list(batches)
     assert len(found) == count == 2
     wanted = load_heads(tmp_path, ["0.png"] * 4, [box, box, None, box], 32, 16)
@@ -124,8 +132,7 @@ def test_heads_in_batches_and_in_tests_are_the_same_crop(tmp_path):
 def test_the_clean_image_lacks_only_the_hole(tmp_path):
     cv2.imwrite(str(tmp_path / "0.png"), np.random.default_rng(0).integers(0, 100, (48, 24, 3), dtype=np.uint8))
     data = TrainingSet(tmp_path, ["0.png"] * 4, np.array([0, 0, 1, 1]), {})
-    options = {"ids_per_batch": 2, "images_per_id": 2, "repeats": 1, "seed": 0, "epoch": 0, "workers": 0}
-    (batch,) = epoch_batches(data, Augmentation(32, 16, flip=0.5, pad=2, erase=1), **options)[1]
+    (batch,) = epoch_batches(data, Augmentation(32, 16, flip=0.5, pad=2, erase=1), **OPTIONS, repeats=1)[1]
     y0, x0, y1, x1 = (batch.changes[:, 3:] * torch.tensor([32, 16, 32, 16])).round().int().unbind(1)
     for number in range(4):
         hole = torch.zeros(32, 16, dtype=torch.bool)

@@ -21,6 +21,7 @@ from partreid.params import Params, Recipe, Rerank
 from partreid.pretraining import PRETRAININGS
 from partreid.tools import TOOLS
 from partreid.training.loop import DEVICES, OPTIMIZERS, PRECISIONS
+from partreid.training.sampler import SAMPLERS
 from partreid.training.schedule import SCHEDULES
 
 L = TypeVar("L", bound=Learner)
@@ -59,7 +60,13 @@ def names(params: Params) -> None:
     for name in params.methods:
         for block in (params.methods[name], *(over.get(name, {}) for over in params.recipes.values())):
             by_data_set(block, f"methods.{name}")
-        method = learner(choose(METHODS, name, "model"), *params.recipe_of(name), f"methods.{name}", params.recipe)
+        recipe, own = params.recipe_of(name)
+        method = learner(choose(METHODS, name, "model"), recipe, own, f"methods.{name}", params.recipe)
+        if method.compares and recipe.images_per_id < 2:
+            raise UserError(
+                f"params.yaml: methods.{name} with recipe {params.recipe}: images_per_id is 1, but {name} compares "
+                "images of a person with each other; give it 2 or more, as 16 x 4"
+            )
         for part, by in method.starts_from.items():
             alike(getattr(method, part), getattr(choose(pretrainings, by, "pre-training"), part), part, name, by)
         options(method.use, params.at_test.get(name, {}), f"at_test.{name}")
@@ -118,10 +125,16 @@ def values(recipe: Recipe, where: str) -> None:
     choose(BACKBONES, recipe.backbone, "backbone")
     choose(OPTIMIZERS, recipe.optimizer, "optimizer")
     choose(SCHEDULES, recipe.schedule, "schedule")
+    choose(SAMPLERS, recipe.sampler, "sampler")
     counts = ("height", "width", "ids_per_batch", "images_per_id", "repeats")
     at_least(1, {f"{where}: {name}": getattr(recipe, name) for name in counts})
-    amounts = ("epochs", "pad", "weight_decay", "warmup_epochs")
+    amounts = ("epochs", "pad", "weight_decay", "warmup_epochs", "batches_per_epoch")
     at_least(0, {f"{where}: {name}": getattr(recipe, name) for name in amounts})
+    if recipe.schedule == "cosine" and recipe.decay_at:
+        raise UserError(
+            f"params.yaml: {where}: decay_at is {recipe.decay_at}, which schedule cosine has no use for; "
+            "leave it empty, or choose schedule: steps"
+        )
     for name in ("flip", "erase"):
         if not 0 <= getattr(recipe, name) <= 1:
             raise UserError(f"params.yaml: {where}: {name} is a probability, found {getattr(recipe, name)}")

@@ -58,9 +58,11 @@ class Method(Learner):
 
     distance: a name of partreid.evaluation.distances. labels_at_test: the label kinds that the embedding needs.
     starts_from: sub-module -> the pre-training (partreid.pretraining) whose sub-module of that name it starts as.
+    compares: whether its losses compare images of one person, which then must come together in a batch.
     """
 
     distance: str
+    compares: bool = True
     labels_at_test: tuple[str, ...] = ()
     starts_from: Mapping[str, str] = {}
 

@@ -125,6 +125,7 @@ class BPBreID(Method):
         self.margin = margin
         self.identity_on = tuple(identity_on)
         self.triplet_on = tuple(triplet_on)
+        self.compares = bool(triplet_on)
         self.part_triplet = choose(gilt.PART_TRIPLETS, part_triplet, "triplet (methods.bpbreid.part_triplet)")
         self.pool = choose(POOLINGS, foreground_pooling, "pooling (methods.bpbreid.foreground_pooling)")
         self.label_count = label_count

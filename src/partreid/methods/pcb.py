@@ -65,6 +65,7 @@ class PCB(Method):
         self.parts = parts
         self.backbone_rate = backbone_rate
         self.identity_on, self.triplet_on = tuple(identity_on), tuple(triplet_on)
+        self.compares = bool(triplet_on)
         self.smoothing, self.margin = smoothing, margin
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:

@@ -20,7 +20,7 @@ from partreid.inputs.batch import Batch
 from partreid.inputs.heads import box, moved_head, place
 from partreid.inputs.images import load_images, normalise, read_image, resized
 from partreid.inputs.kinds import HEADS, Label, tensors
-from partreid.training.sampler import batches
+from partreid.training.sampler import batches, epoch_order
 
 
 @dataclass(frozen=True)
@@ -97,17 +97,22 @@ def epoch_batches(
     *,
     ids_per_batch: int,
     images_per_id: int,
+    sampler: str,
     repeats: int,
+    batches_per_epoch: int,
     seed: int,
     epoch: int,
     workers: int,
 ) -> tuple[int, Iterator[Batch]]:
     """The number of batches of an epoch and the batches, images and labels changed together, on the CPU.
 
-    repeats: how often an epoch goes over the set, each time with other changes and in another order.
+    sampler: a key of training.sampler.SAMPLERS. repeats: how often an epoch goes over the set, each time with other changes and in another order.
+    batches_per_epoch: 0, or how many batches an epoch has in place of that.
     """
     rng = np.random.default_rng([seed, epoch])
-    order = [batch for _ in range(repeats) for batch in batches(data.pid, ids_per_batch, images_per_id, rng)]
+    order = epoch_order(
+        lambda: batches(data.pid, ids_per_batch, images_per_id, rng, sampler), repeats=repeats, count=batches_per_epoch
+    )
     source = _Batches(data, augmentation, order, (seed, epoch))
     loader: DataLoader[dict[str, Any] | UserError] = DataLoader(source, batch_size=None, num_workers=workers)
     return len(order), (_collate(data, item) for item in loader)

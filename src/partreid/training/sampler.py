@@ -1,34 +1,68 @@
 """Batches of P identities with K images each."""
 
+from collections.abc import Callable, Mapping
+
 import numpy as np
 
 
-def batches(pid: np.ndarray, ids_per_batch: int, images_per_id: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """One epoch: a list of int64 (P * K,) row numbers, images of an identity side by side.
+def epoch_order(one_pass: Callable[[], list[np.ndarray]], *, repeats: int, count: int) -> list[np.ndarray]:
+    """The batches of an epoch: of `repeats` passes over the set, or, where `count` is not 0, exactly that many.
+
+    one_pass: draws the batches of a pass, anew at every call. Where it has none, neither has the epoch.
+    """
+    if not count:
+        return [batch for _ in range(repeats) for batch in one_pass()]
+    order: list[np.ndarray] = []
+    while len(order) < count and (more := one_pass()):
+        order += more
+    return order[:count]
+
+
+def batches(
+    pid: np.ndarray, ids_per_batch: int, images_per_id: int, rng: np.random.Generator, sampler: str
+) -> list[np.ndarray]:
+    """One pass: a list of int64 (P * K,) row numbers, images of an identity side by side.
 
     pid: (N,) identity of every training row. Every identity's rows are shuffled and cut into groups of K; each batch
-    takes one group from each of P different identities, drawn with a probability in proportion to the groups an
-    identity has left, until fewer than P identities have any.
+    takes one group from each of P different identities, until fewer than P identities have any. sampler: a key of
+    SAMPLERS:
+    whole: a short group is filled up with the identity's own images again (all of them once more before any a third
+    time), and identities are drawn in proportion to the groups they have left, so that nearly the whole set is used;
+    published: as in the code of Bag of Tricks and torchreid, which BPBreID's is. A short group is dropped, but that of
+    an identity with fewer than K images, which is filled up by drawing; identities are drawn alike. On Market-1501 with
+    16 x 4 this makes about a sixth fewer batches.
 
-    Corner cases: an identity with fewer than K images, or whose last group is short, fills it up with its own images
-    again (all of them once more before any a third time). Groups left over when fewer than P identities remain are
-    dropped for this epoch; other epochs draw others (a set where few persons have most images uses little of them).
-    With fewer than P identities in all, every batch holds them all.
+    Groups left over when fewer than P identities remain are dropped for this pass; others draw others (a set where few
+    persons have most images uses little of them). With fewer than P identities in all, every batch holds them all.
     """
+    make_groups, in_proportion = SAMPLERS[sampler]
     identities = np.unique(pid)
     ids_per_batch = min(ids_per_batch, len(identities))
-    groups = {identity: _groups(np.flatnonzero(pid == identity), images_per_id, rng) for identity in identities}
+    groups = {identity: make_groups(np.flatnonzero(pid == identity), images_per_id, rng) for identity in identities}
     result: list[np.ndarray] = []
     while True:
         left = np.array([len(groups[identity]) for identity in identities], float)
         if np.count_nonzero(left) < ids_per_batch:
             return result
-        drawn = rng.choice(identities, ids_per_batch, replace=False, p=left / left.sum())
+        weight = left if in_proportion else np.sign(left)
+        drawn = rng.choice(identities, ids_per_batch, replace=False, p=weight / weight.sum())
         result.append(np.concatenate([groups[identity].pop() for identity in drawn]))
 
 
-def _groups(rows: np.ndarray, size: int, rng: np.random.Generator) -> list[np.ndarray]:
+def _filled(rows: np.ndarray, size: int, rng: np.random.Generator) -> list[np.ndarray]:
     order = rng.permutation(rows)
     short = -len(order) % size
     order = np.concatenate([order, np.resize(rng.permutation(rows), short)])
     return list(order.reshape(-1, size))
+
+
+def _complete(rows: np.ndarray, size: int, rng: np.random.Generator) -> list[np.ndarray]:
+    if len(rows) < size:
+        return [rng.choice(rows, size)]
+    return list(rng.permutation(rows)[: len(rows) // size * size].reshape(-1, size))
+
+
+Groups = Callable[[np.ndarray, int, np.random.Generator], list[np.ndarray]]
+
+# how an identity's rows become groups of K, and whether identities are drawn in proportion to their groups
+SAMPLERS: Mapping[str, tuple[Groups, bool]] = {"whole": (_filled, True), "published": (_complete, False)}

@@ -1,0 +1,54 @@
+"""The recipes that compare methods: alike for all, but for what is listed here."""
+
+import dataclasses
+
+import pytest
+
+from partreid import params
+from partreid.errors import UserError
+from partreid.experiments import check
+
+NEEDED = {
+    "height": {"pcb", "mpn"},  # their strips need the rows
+    "ids_per_batch": {"pcb"},  # without a triplet loss, and with a classifier for each strip
+    "images_per_id": {"pcb"},
+}
+
+
+@pytest.fixture(params=["laptop", "workstation"])
+def chosen(request, project):
+    return dataclasses.replace(params.load(project / "params.yaml"), recipe=request.param)
+
+
+def images_seen(recipe):
+    return recipe.epochs * recipe.batches_per_epoch * recipe.ids_per_batch * recipe.images_per_id
+
+
+def test_methods_differ_only_in_what_their_papers_need(chosen):
+    recipes = {method: vars(chosen.recipe_of(method)[0]) for method in chosen.methods}
+    for method, recipe in recipes.items():
+        needed = {key for key, methods in NEEDED.items() if method in methods}
+        differs = {key for key in recipe if recipe[key] != recipes["bot"][key]}
+        assert differs - {"decay"} == needed, method  # decay: of the schedule by steps, which neither has
+
+
+def test_all_methods_see_as_many_images(chosen):
+    seen = {method: images_seen(chosen.recipe_of(method)[0]) for method in chosen.methods}
+    assert len({*seen.values()}) == 1, seen
+    assert seen["bot"] > 0
+
+
+def test_every_recipe_can_be_built(project):
+    p = params.load(project / "params.yaml")
+    for recipe in p.recipes:
+        check.names(dataclasses.replace(p, recipe=recipe))
+
+
+def test_pre_trainings_of_a_taller_method_are_as_tall(chosen):
+    assert chosen.pretraining_of("ide")[0].height == chosen.recipe_of("mpn")[0].height
+
+
+def test_a_schedule_without_steps_takes_none(chosen):
+    chosen.recipes[chosen.recipe]["decay_at"] = [5]
+    with pytest.raises(UserError, match=r"decay_at is \[5\], which schedule cosine has no use for"):
+        check.names(chosen)
