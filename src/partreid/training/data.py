@@ -106,8 +106,8 @@ def epoch_batches(
 ) -> tuple[int, Iterator[Batch]]:
     """The number of batches of an epoch and the batches, images and labels changed together, on the CPU.
 
-    sampler: a key of training.sampler.SAMPLERS. repeats: how often an epoch goes over the set, each time with other changes and in another order.
-    batches_per_epoch: 0, or how many batches an epoch has in place of that.
+    sampler: a key of training.sampler.SAMPLERS. repeats: how often an epoch goes over the set, each time with other
+    changes and in another order. batches_per_epoch: 0, or how many batches an epoch has in place of that.
     """
     rng = np.random.default_rng([seed, epoch])
     order = epoch_order(
