@@ -1,7 +1,17 @@
+import dataclasses
+
 import pytest
 import torch
 
-from partreid.losses.triplet import batch_hard, batch_hard_violating, cosine, euclidean
+from partreid import params
+from partreid.losses.triplet import (
+    DISTANCES,
+    batch_hard,
+    batch_hard_violating,
+    cosine,
+    euclidean,
+    root_mean_square,
+)
 
 
 def slow_batch_hard(features, pid, margin):
@@ -39,6 +49,45 @@ def test_gradient_is_finite_for_identical_images():
     features = torch.zeros(4, 3, requires_grad=True)
     batch_hard(euclidean(features), torch.tensor([0, 0, 1, 1]), 0.3).backward()
     assert torch.isfinite(features.grad).all()
+
+
+def test_the_distance_per_channel_knows_no_width():
+    features = torch.randn(6, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    slow = [[float((a - b).square().mean().sqrt()) for b in features] for a in features]
+    assert torch.allclose(root_mean_square(features), torch.tensor(slow, dtype=torch.float64), atol=1e-6)
+    assert torch.allclose(root_mean_square(features.repeat(1, 160)), root_mean_square(features), atol=1e-6)
+
+
+def test_per_channel_the_triplets_of_a_wide_network_do_not_drown_the_identities(project):
+    """MobileNetV2's 1,280 averages: the triplet loss's gradient beside the identity loss's, by both distances."""
+    p = params.load(project / "params.yaml")
+    _, laptop = p.recipe_of("bot")
+    _, paper = dataclasses.replace(p, recipe="paper").recipe_of("bot")
+    pid = torch.arange(16) // 4
+    features = 0.5 * torch.randn(16, 1280, generator=torch.Generator().manual_seed(0))  # mean distance 25
+    pull = {}
+    for name, own in (("laptop", laptop), ("paper", paper)):
+        x = features.clone().requires_grad_()
+        batch_hard(DISTANCES[own["triplet_distance"]](x), pid, own["margin"]).backward()
+        pull[name] = float(x.grad.norm())
+    assert pull["paper"] / pull["laptop"] == pytest.approx(1280**0.5, rel=1e-3)
+
+
+@pytest.mark.parametrize("name", ["bot", "pcb", "bpbreid", "fsam"])
+def test_every_recipe_for_a_small_backbone_takes_the_distance_per_channel(project, name):
+    p = params.load(project / "params.yaml")
+    for recipe in p.recipes:
+        training, own = dataclasses.replace(p, recipe=recipe).recipe_of(name)
+        small = training.backbone.startswith("mobilenet")
+        assert own["triplet_distance"] == ("root_mean_square" if small else "euclidean"), recipe
+
+
+@pytest.mark.parametrize("pid", [[1, 2, 3, 4], [5, 5, 5, 5], [0, 0, 1, 2]])
+def test_anchors_without_a_triplet_have_a_finite_gradient(pid):
+    features = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    batch_hard(euclidean(features), torch.tensor(pid), 5.0).backward()
+    assert torch.isfinite(features.grad).all()
+    assert (features.grad.abs().sum() > 0) == (pid == [0, 0, 1, 2])
 
 
 def test_mean_over_the_violating_triplets():

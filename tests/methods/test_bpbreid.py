@@ -67,12 +67,14 @@ def test_part_labels_are_eq_10(project):
     assert (Y > 0).any()
 
 
-def test_triplet_is_eq_7_and_8(project):
-    method = build("bpbreid", project)
+@pytest.mark.parametrize(("distance", "unit"), [("euclidean", 1), ("root_mean_square", 4**0.5)])
+def test_triplet_is_eq_7_and_8(project, distance, unit):
+    method = build("bpbreid", project, triplet_distance=distance)
     parts, pid = torch.randn(6, 5, 4), torch.tensor([0, 0, 1, 1, 2, 2])
     terms = []
     for a in range(6):
-        d = [float(torch.stack([(parts[a, k] - parts[b, k]).norm() for k in range(5)]).mean()) for b in range(6)]
+        by_part = [torch.stack([(parts[a, k] - parts[b, k]).norm() for k in range(5)]) for b in range(6)]
+        d = [float(each.mean()) / unit for each in by_part]
         hardest_positive = max(d[b] for b in range(6) if pid[b] == pid[a] and b != a)
         hardest_negative = min(d[b] for b in range(6) if pid[b] != pid[a])
         terms.append(max(0.0, hardest_positive - hardest_negative + 0.3))

@@ -109,7 +109,7 @@ def test_another_number_of_pose_clusters_is_named(project):
 def test_losses_are_the_papers(project):
     # the weights are 1, so that the terms are the paper's
     weights = {"similarity_weight": 1, "divergence_weight": 1, "preservation_weight": 1}
-    method = build("fsam", project, neck="fc", **weights).train()
+    method = build("fsam", project, neck="fc", triplet_distance="euclidean", **weights).train()
     batch = batch_for(method)
     terms = {name: float(value) for name, value in method.losses(batch).items()}
     a = method.backbone.block_maps(batch.images)

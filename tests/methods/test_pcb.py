@@ -35,7 +35,8 @@ def test_it_learns_with_the_identity_loss_alone(project):
 
 def test_table_4_of_bpbreid_puts_any_loss_on_any_of_its_embeddings(project):
     identity, triplet = ["global", "concatenated"], ["concatenated", "parts"]
-    method = build("pcb", project, parts=2, embedding=8, identity_on=identity, triplet_on=triplet, smoothing=0.1)
+    losses = {"identity_on": identity, "triplet_on": triplet, "smoothing": 0.1, "triplet_distance": "euclidean"}
+    method = build("pcb", project, parts=2, embedding=8, **losses)
     batch = batch_for(method.train())
     terms = method.losses(batch)
     features = method.feature_map(batch.images)

@@ -40,7 +40,7 @@ def run(data, project, scratch, workers=0, stop_after=None, name="bpbreid"):
     logged = []
 
     def log(epoch, means):
-        logged.append((epoch, means["loss"]))
+        logged.append((epoch, means))
         if epoch == stop_after:
             raise Killed
 
@@ -55,10 +55,17 @@ def test_workers_and_interruption_change_nothing(data, project, tmp_path):
     with pytest.raises(Killed):
         run(data, project, tmp_path / "c", stop_after=1)  # dies after epoch 1's log, before its checkpoint
     resumed, again = run(data, project, tmp_path / "c")
-    assert again == logged
+    assert [(epoch, means["loss"]) for epoch, means in again] == [(epoch, means["loss"]) for epoch, means in logged]
     for name, value in whole.items():
         assert torch.equal(value, with_workers[name]), name
         assert torch.equal(value, resumed[name]), name
+
+
+def test_the_pull_of_every_term_is_told(data, project, tmp_path):
+    _, logged = run(data, project, tmp_path / "e")
+    told = [{name.removeprefix("gradient_norm_") for name in means if "gradient" in name} for _, means in logged]
+    assert told == [{"identity", "triplet", "attention"}, {"identity", "triplet", "attention"}, set()]
+    assert all(value > 0 for name, value in logged[0][1].items() if "gradient" in name)
 
 
 def test_a_damaged_checkpoint_is_named(data, project, tmp_path):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from torch import Tensor
 
 from partreid.errors import UserError, choose
-from partreid.losses.triplet import batch_hard, euclidean
+from partreid.losses.triplet import Distance, batch_hard, euclidean
 
 
 def names(identity_on: Sequence[str], triplet_on: Sequence[str], known: Sequence[str]) -> None:
@@ -38,23 +38,26 @@ def terms(
     return {kind: sum(losses[1:], losses[0]) for kind, losses in found.items() if losses}
 
 
-def part_averaged(feature: Tensor, pid: Tensor, margin: float) -> Tensor:
-    """Eq. 7-8: batch hard on the distance averaged over the parts of (B, K, D); on (B, D), on the plain one."""
-    return batch_hard(_distances(feature).mean(0), pid, margin)
+def part_averaged(feature: Tensor, pid: Tensor, margin: float, distance: Distance = euclidean) -> Tensor:
+    """Eq. 7-8: batch hard on the distance averaged over the parts of (B, K, D); on (B, D), on the plain one.
+
+    distance: of losses.triplet.DISTANCES; the paper's is Euclidean.
+    """
+    return batch_hard(distance(_by_part(feature)).mean(0), pid, margin)
 
 
-def part_by_part(feature: Tensor, pid: Tensor, margin: float) -> Tensor:
+def part_by_part(feature: Tensor, pid: Tensor, margin: float, distance: Distance = euclidean) -> Tensor:
     """A batch-hard loss for each part of (B, K, D) by itself, averaged over the parts (Table 2)."""
-    losses = [batch_hard(distances, pid, margin) for distances in _distances(feature)]
+    losses = [batch_hard(distances, pid, margin) for distances in distance(_by_part(feature))]
     return sum(losses[1:], losses[0]) / len(losses)
 
 
-PART_TRIPLETS: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
+PART_TRIPLETS: dict[str, Callable[[Tensor, Tensor, float, Distance], Tensor]] = {
     "averaged": part_averaged,
     "each": part_by_part,
 }
 
 
-def _distances(feature: Tensor) -> Tensor:
-    """Pairwise Euclidean distances by part: (B, K, D) -> (K, B, B); (B, D) is one part."""
-    return euclidean((feature if feature.dim() == 3 else feature[:, None]).transpose(0, 1))
+def _by_part(feature: Tensor) -> Tensor:
+    """(B, K, D) -> (K, B, D); (B, D) is one part."""
+    return (feature if feature.dim() == 3 else feature[:, None]).transpose(0, 1)

@@ -4,33 +4,40 @@ Luo, Gu, Liao, Lai, Jiang: "Bag of Tricks and a Strong Baseline for Deep Person 
 One vector per image: backbone with last stride 1, global average pooling, BNNeck. Warm-up, random erasing and the
 identity-balanced batches are the recipe's (params.yaml) and the training loop's.
 
-Differs from the paper: no centre loss (section 2.7; it adds 0.2 mAP in the paper's table 1 and a second optimiser).
+Differs from the paper: no centre loss (section 2.7; it adds 0.2 mAP in the paper's table 1 and a second optimiser). The
+laptop's recipe takes the triplet loss's distance per channel (`triplet_distance`, see partreid.losses.triplet): on its
+small backbone the Euclidean one would drown the identity loss.
 """
 
 import torch
 from torch import Tensor
 
 from partreid import backbones
+from partreid.errors import choose
 from partreid.inputs.batch import Batch, Inputs
 from partreid.losses.identity import BNNeck, smoothed_cross_entropy
-from partreid.losses.triplet import batch_hard, euclidean
+from partreid.losses.triplet import DISTANCES, batch_hard
 from partreid.methods.base import Method
 
 
 class BagOfTricks(Method):
     """f_t = GAP(backbone) for the triplet loss; f_i = BN(f_t) for the identity loss and, by cosine, for the test.
 
-    smoothing: label smoothing. margin: of the triplet loss.
+    smoothing: label smoothing. margin: of the triplet loss. triplet_distance: a key of losses.triplet.DISTANCES; older
+    weights files lack it.
     """
 
     distance = "cosine"
 
-    def __init__(self, *, backbone: str, identities: int, smoothing: float, margin: float):
+    def __init__(
+        self, *, backbone: str, identities: int, smoothing: float, margin: float, triplet_distance: str = "euclidean"
+    ):
         super().__init__()
         self.backbone = backbones.build(backbone)
         self.neck = BNNeck(self.backbone.channels, identities)
         self.smoothing = smoothing
         self.margin = margin
+        self.triplet_distance = choose(DISTANCES, triplet_distance, "distance (methods.bot.triplet_distance)")
 
     def pooled(self, images: Tensor) -> Tensor:
         """f_t: (B, 3, H, W) -> (B, C)."""
@@ -40,7 +47,7 @@ class BagOfTricks(Method):
         f_t = self.pooled(batch.images)
         return {
             "identity": smoothed_cross_entropy(self.neck(f_t), batch.pid, self.smoothing),
-            "triplet": batch_hard(euclidean(f_t), batch.pid, self.margin),
+            "triplet": batch_hard(self.triplet_distance(f_t), batch.pid, self.margin),
         }
 
     def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:

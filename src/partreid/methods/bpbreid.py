@@ -35,6 +35,8 @@ Where paper and published code disagree we follow the paper; the code's choices 
 - Labels are made at the size of the label's fields and resized once, by the nearest neighbour; the code takes them
   through image size and an eighth of it. Fixed attention, which is no label, is resized bilinearly.
 - The learning rate starts at a tenth; code: `warmup_start: 0.01`.
+- Eq. 8's distances are Euclidean; the laptop's recipe takes them per channel (`triplet_distance`, see
+  partreid.losses.triplet).
 - Random erasing is Bag of Tricks', by area and aspect ratio; the code's hole, 15 to 65 % of each side, is not offered.
 Where we and the code differ from the paper: Eq. 2 smooths with N = batch size (`label_count: batch`), so that targets
 do not sum to 1; we read N as the number of classes, K + 1. Eq. 2 sums over pixels; with the weight 0.35 only their mean
@@ -54,6 +56,7 @@ from partreid.inputs.batch import Batch, Inputs
 from partreid.labels import grouping
 from partreid.losses import gilt
 from partreid.losses.identity import BNNeck, smoothed_cross_entropy, summed_cross_entropy
+from partreid.losses.triplet import DISTANCES
 from partreid.methods.base import Method
 
 HOLISTIC = ("global", "foreground", "background", "concatenated")
@@ -71,7 +74,8 @@ class BPBreID(Method):
     margin: alpha of Eq. 8. identity_on, triplet_on: the embeddings that get an identity loss and a triplet loss, any of
     HOLISTIC and "parts". attention: where M comes from: "learned", or of the label at test too "fixed" or "sharp".
     part_triplet: the triplet loss on parts, "averaged" over them or of "each". foreground_pooling: a key of POOLINGS.
-    label_count: N of Eq. 2, "classes" or "batch". The last four have defaults because older weights files lack them.
+    label_count: N of Eq. 2, "classes" or "batch". triplet_distance: a key of losses.triplet.DISTANCES. The last five
+    have defaults because older weights files lack them.
     """
 
     labels = ("pifpaf",)
@@ -95,6 +99,7 @@ class BPBreID(Method):
         part_triplet: str = "averaged",
         foreground_pooling: str = "weighted",
         label_count: str = "classes",
+        triplet_distance: str = "euclidean",
     ):
         super().__init__()
         gilt.names(identity_on, triplet_on, (*HOLISTIC, "parts"))
@@ -127,6 +132,7 @@ class BPBreID(Method):
         self.triplet_on = tuple(triplet_on)
         self.compares = bool(triplet_on)
         self.part_triplet = choose(gilt.PART_TRIPLETS, part_triplet, "triplet (methods.bpbreid.part_triplet)")
+        self.triplet_distance = choose(DISTANCES, triplet_distance, "distance (methods.bpbreid.triplet_distance)")
         self.pool = choose(POOLINGS, foreground_pooling, "pooling (methods.bpbreid.foreground_pooling)")
         self.label_count = label_count
         self.use()
@@ -216,7 +222,7 @@ class BPBreID(Method):
 
     def triplet_loss(self, feature: Tensor, pid: Tensor) -> Tensor:
         """On parts (B, K, D) the one that `part_triplet` names, Eq. 8 by default; on holistic (B, D) batch hard."""
-        return self.part_triplet(feature, pid, self.margin)
+        return self.part_triplet(feature, pid, self.margin, self.triplet_distance)
 
     # 3.4 test
 

@@ -13,7 +13,8 @@ Where the paper is silent:
   are not normalised: the batch norm after the first convolution does it.
 - F_m sees the image at the size that F_a sees it, but before random erasing: a hole has no shape. M and the coarse mask
   are compared (Eq. 4) and given to F_s at that size too. Images on which the parsing tool found nobody have no Eq. 4.
-- Triplets are batch hard. Cross-entropy is plain, as Eq. 2 has it.
+- Triplets are batch hard on Euclidean distances; the laptop's recipe takes these per channel (`triplet_distance`, see
+  partreid.losses.triplet). Cross-entropy is plain, as Eq. 2 has it.
 - Images without keypoints are of the middle one of the pose clusters, which go from the left view to the right view and
   change places with the flip of an image (partreid.labels.poses).
 - A + S of table 3: both features at unit length, concatenated. A <-> A of table 5 keeps the pose branches.
@@ -53,7 +54,7 @@ from partreid.errors import UserError, choose
 from partreid.inputs.batch import Batch, Inputs
 from partreid.losses.identity import BNNeck
 from partreid.losses.mutual import REDUCTIONS, dense_similarity, symmetric_divergence
-from partreid.losses.triplet import batch_hard, euclidean
+from partreid.losses.triplet import DISTANCES, batch_hard
 from partreid.methods.base import Method
 
 # channels of M, and channels of F_s's input
@@ -88,7 +89,7 @@ class FSAM(Method):
     branches: b. branching: "pose", Eq. 6, or "added", the sum of all branches ("3B" of table 2).
     transfer: "two_way" or "one_way", from shape to appearance (table 5). reduction: of Eq. 9; see above.
     preservation_weight: lambda_R of Eq. 5. similarity_weight, divergence_weight: lambda_SI and lambda_KL of Eq. 12.
-    margin: m of Eq. 3.
+    margin: m of Eq. 3. triplet_distance: a key of losses.triplet.DISTANCES; older weights files lack it.
     """
 
     backbone: Blocks
@@ -113,6 +114,7 @@ class FSAM(Method):
         similarity_weight: float,
         divergence_weight: float,
         margin: float,
+        triplet_distance: str = "euclidean",
     ):
         super().__init__()
         choose(MASKS, mask, "mask (methods.fsam.mask)")
@@ -131,6 +133,7 @@ class FSAM(Method):
         self.mask, self.shape, self.branches = mask, shape, branches
         self.by_pose = branching == "pose" and branches > 1
         self.transfer, self.reduction, self.margin = transfer, reduction, margin
+        self.triplet_distance = choose(DISTANCES, triplet_distance, "distance (methods.fsam.triplet_distance)")
         self.preservation_weight = preservation_weight
         self.similarity_weight, self.divergence_weight = similarity_weight, divergence_weight
         self.use()
@@ -196,10 +199,10 @@ class FSAM(Method):
         logits_a, logits_s = self.neck_a(x_a), self.neck_s(x_s)
         own = {
             "identity_shape": F.cross_entropy(logits_s, batch.pid),  # Eq. 1-3
-            "triplet_shape": batch_hard(euclidean(x_s), batch.pid, self.margin),
+            "triplet_shape": batch_hard(self.triplet_distance(x_s), batch.pid, self.margin),
             "preservation": self.preservation_weight * self.preservation(seen, batch),  # Eq. 5
             "identity_appearance": F.cross_entropy(logits_a, batch.pid),  # Eq. 7
-            "triplet_appearance": batch_hard(euclidean(x_a), batch.pid, self.margin),
+            "triplet_appearance": batch_hard(self.triplet_distance(x_a), batch.pid, self.margin),
         }
         if self.transfer == "one_way":
             s, logits_s = [each.detach() for each in s], logits_s.detach()

@@ -20,10 +20,12 @@ import torch
 from torch import Tensor, nn
 
 from partreid import backbones
+from partreid.errors import choose
 from partreid.inputs.batch import Batch, Inputs
 from partreid.layers.strips import Classifiers, PartConv, strip_rows, uniform_strips
 from partreid.losses import gilt
 from partreid.losses.identity import BNNeck, smoothed_cross_entropy, summed_cross_entropy
+from partreid.losses.triplet import DISTANCES
 from partreid.methods.base import Method
 
 HOLISTIC = ("global", "concatenated")
@@ -34,7 +36,8 @@ class PCB(Method):
 
     backbone_rate: the share of the learning rate that the backbone learns with. identity_on, triplet_on: the embeddings
     that get an identity loss and a triplet loss, any of HOLISTIC and "parts". smoothing: of the labels. margin: of the
-    triplet loss. Weights files from before these four have their defaults.
+    triplet loss. triplet_distance: a key of losses.triplet.DISTANCES. Weights files from before these five have their
+    defaults.
     """
 
     distance = "cosine"
@@ -51,6 +54,7 @@ class PCB(Method):
         triplet_on: Sequence[str] = (),
         smoothing: float = 0.0,
         margin: float = 0.3,
+        triplet_distance: str = "euclidean",
     ):
         super().__init__()
         gilt.names(identity_on, triplet_on, (*HOLISTIC, "parts"))
@@ -67,6 +71,7 @@ class PCB(Method):
         self.identity_on, self.triplet_on = tuple(identity_on), tuple(triplet_on)
         self.compares = bool(triplet_on)
         self.smoothing, self.margin = smoothing, margin
+        self.triplet_distance = choose(DISTANCES, triplet_distance, "distance (methods.pcb.triplet_distance)")
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         new = [parameter for name, parameter in self.named_parameters() if not name.startswith("backbone.")]
@@ -89,7 +94,7 @@ class PCB(Method):
             self.identity_on,
             self.triplet_on,
             lambda name, feature: self.identity_loss(name, feature, batch.pid),
-            lambda feature: gilt.part_averaged(feature, batch.pid, self.margin),
+            lambda feature: gilt.part_averaged(feature, batch.pid, self.margin, self.triplet_distance),
         )
 
     def identity_loss(self, name: str, feature: Tensor, pid: Tensor) -> Tensor:
