@@ -7,6 +7,7 @@ from partreid.errors import arguments, choose, run
 from partreid.labels import LABELS
 from partreid.storage import files
 from partreid.training import run as training
+from partreid.training.coverage import covered
 from partreid.training.inputs import training_set
 
 
@@ -17,6 +18,7 @@ def main() -> None:
     kind = choose(pretraining.PRETRAININGS, name, "pre-training")
     table = Path(f"data/index/{dataset}.parquet")
     labels = {label: LABELS[label].file(label, dataset) for label in kind.labels}
+    coverage = covered(table, labels, dataset, p.coverage)
     data = training_set(table, p.root(dataset), labels)
     header = {
         "model": name,
@@ -26,6 +28,7 @@ def main() -> None:
         "recipe": p.recipe,
         "table": files.sha256(table),
         "labels": {label: files.sha256(path) for label, path in labels.items()},
+        "coverage": coverage,
     }
     learner = pretraining.initial(name, p.train.seed, backbone=recipe.backbone, identities=data.identities, **options)
     training.run(learner, data, recipe, p.train, header, Path(f"runs/pretrain-{name}-{dataset}"), table)

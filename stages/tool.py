@@ -1,13 +1,16 @@
 """Run a tool once on every image of a data set. Usage: python stages/tool.py TOOL DATASET"""
 
 import argparse
+import sys
 from pathlib import Path
+
+import numpy as np
 
 from partreid import params
 from partreid.errors import choose, run
-from partreid.storage import image_table, pieces
+from partreid.storage import cache, image_table, pieces
 from partreid.storage.files import sha256
-from partreid.tools import TOOLS
+from partreid.tools import TOOLS, reading
 from partreid.tools.base import Images
 
 
@@ -27,6 +30,9 @@ def main() -> None:
     out = Path(f"data/tools/{name}/{dataset}.npz")
     processes = arguments.processes or tool.processes
     done = pieces.write(out, header, work, len(images.table), processes, f"{name} {dataset}")
+    failed = cache.Cache(out, f"tool/{name}", file).status == cache.FAILED
+    if warning := reading.told(reading.damaged(images.root, images.table, np.flatnonzero(failed).tolist())):
+        print(warning, file=sys.stderr)
     print(f"{out}: {done['images']} images, {done['ok']} ok, {done['missing']} missing, {done['failed']} failed")
 
 

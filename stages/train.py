@@ -8,6 +8,7 @@ from partreid.labels import LABELS
 from partreid.methods.start import load_start
 from partreid.storage import files
 from partreid.training import run as training
+from partreid.training.coverage import covered
 from partreid.training.inputs import training_set
 
 
@@ -19,6 +20,7 @@ def main() -> None:
     table = Path(f"data/index/{dataset}.parquet")
     labels = {label: LABELS[label].file(label, dataset) for label in wanted.labels}
     pretrained = {part: Path(f"runs/pretrain-{by}-{dataset}/weights.pt") for part, by in wanted.starts_from.items()}
+    coverage = covered(table, labels, dataset, p.coverage)
     data = training_set(table, p.root(dataset), labels)
     header = {
         "model": name,
@@ -31,6 +33,7 @@ def main() -> None:
         "recipe": p.recipe,
         "table": files.sha256(table),
         "labels": {label: files.sha256(path) for label, path in labels.items()},
+        "coverage": coverage,
         "pretrained": {part: files.sha256(path) for part, path in pretrained.items()},
     }
     method = methods.initial(

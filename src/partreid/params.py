@@ -120,6 +120,14 @@ class Label:
 
 
 @dataclass(frozen=True)
+class Coverage:
+    """Shares of the training images that have a label: below `min_coverage` training stops, below the other it warns."""
+
+    min_coverage: float
+    warn_coverage: float
+
+
+@dataclass(frozen=True)
 class Params:
     """The whole of params.yaml."""
 
@@ -133,6 +141,7 @@ class Params:
     synthetic: Synthetic
     tools: dict[str, dict[str, Any]]
     labels: dict[str, Label]
+    coverage: Coverage  # of `labels` in the file
     methods: dict[str, dict[str, Any]]
     pretraining: dict[str, dict[str, Any]]
     recipes: dict[str, dict[str, Any]]
@@ -201,8 +210,14 @@ def parse(values: Mapping[str, Any]) -> Params:
     if not isinstance(values, Mapping):
         raise UserError(f"params.yaml must be a mapping, found {type(values).__name__}")
     values = dict(values)
+    if "coverage" in values:
+        raise UserError("params.yaml: unknown key coverage; what coverage must be stands under `labels`")
     if isinstance(values.get("labels"), dict):
-        values["labels"] = {name: _label(name, block) for name, block in values["labels"].items()}
+        shares = {field.name for field in dataclasses.fields(Coverage)}
+        own = {name: share for name, share in values["labels"].items() if name in shares}
+        blocks = {name: block for name, block in values["labels"].items() if name not in shares}
+        values["labels"] = {name: _label(name, block) for name, block in blocks.items()}
+        values["coverage"] = _coverage(own)
     params = _build(Params, values, "")
     known = ["synthetic", *params.raw]
     for dataset in [params.dataset, *params.datasets, *params.also_test_on]:
@@ -223,6 +238,16 @@ def parse(values: Mapping[str, Any]) -> Params:
         if unknown := set(over) - allowed:
             raise UserError(f"recipes.{name}: unknown keys {sorted(unknown)}; known: {', '.join(sorted(allowed))}")
     return params
+
+
+def _coverage(values: Mapping[str, Any]) -> Coverage:
+    made = _build(Coverage, values, "labels")
+    if not 0 <= made.min_coverage <= made.warn_coverage <= 1:
+        raise UserError(
+            "params.yaml: labels.min_coverage and labels.warn_coverage are shares of 0 to 1, the first not above the "
+            f"second, found {made.min_coverage:g} and {made.warn_coverage:g}"
+        )
+    return made
 
 
 def _label(name: str, block: Any) -> Label:

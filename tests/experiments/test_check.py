@@ -63,6 +63,8 @@ def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
         ("labels.schp.person", "alphapose", "unknown tool that gives `person` (labels.schp.person) 'alphapose'"),
         ("labels.pifpaf.sigma", 1.0, "unknown key labels.pifpaf.sigma"),
         ("raw.markt", "/x", "unknown data set reader 'markt'"),
+        ("labels.min_coverage", 0.9, "the first not above the second, found 0.9 and 0.8"),
+        ("labels.warn_coverage", "most", "labels.warn_coverage must be float, found 'most'"),
         ("labels.pifpaf", None, "labels.pifpaf must be a mapping"),
         ("recipes.laptop.bot", 5, "recipes.laptop.bot must be a mapping"),
         ("recipes.laptop.backbone", "resnet5", "unknown backbone 'resnet5'; known: "),

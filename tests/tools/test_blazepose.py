@@ -126,10 +126,10 @@ def test_bad_images_are_failed_rows_and_nobody_is_a_missing_row(tmp_path, monkey
         return (0.9 if image.any() else 0.3), np.ones((33, 5), np.float32), np.full((128, 64), 0.5)
 
     monkeypatch.setattr(blazepose, "detect", found)
-    paths = ["good.jpg", "empty.jpg", "cut.jpg", "text.jpg", "absent.jpg", "nobody.jpg"]
-    result = blazepose.look(paths, tmp_path, Path(), 1, 0, 6)
-    np.testing.assert_array_equal(result["status"], [0, 2, 2, 2, 2, 1])
-    np.testing.assert_allclose(result["score"], [0.9, 0, 0, 0, 0, 0.3])
+    paths = ["good.jpg", "empty.jpg", "cut.jpg", "text.jpg", "nobody.jpg"]
+    result = blazepose.look(paths, tmp_path, Path(), 1, 0, 5)
+    np.testing.assert_array_equal(result["status"], [0, 2, 2, 2, 1])
+    np.testing.assert_allclose(result["score"], [0.9, 0, 0, 0, 0.3])
     for name in ("keypoints", "landmarks", "person"):
         assert result[name][0].any(), name
         assert not result[name][1:].any(), name

@@ -39,7 +39,8 @@ def test_images_become_maps_and_broken_ones_failed_rows(tmp_path, file):
     for name, size in {"a.png": (40, 20), "b.png": (1, 1), "c.png": (400, 200)}.items():
         cv2.imwrite(str(tmp_path / name), generator.integers(0, 256, (*size, 3), dtype=np.uint8))
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8")
-    listed = images(tmp_path, ["a.png", "broken.jpg", "b.png", "absent.png", "c.png"])
+    (tmp_path / "empty.png").touch()
+    listed = images(tmp_path, ["a.png", "broken.jpg", "b.png", "empty.png", "c.png"])
     header, work = openpose.build(listed, batch=2)
     assert (header["kind"], header["tool"], header["table"]) == ("tool/openpose", "openpose", "hash")
     assert header["weights"] == sha256(file)

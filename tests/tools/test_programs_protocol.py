@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from partreid.errors import UserError
 from partreid.storage import cache, pieces
 from partreid.tools.programs import protocol
 from partreid.tools.reading import read_original
@@ -143,15 +144,25 @@ def test_images_are_read_as_partreid_reads_them(tmp_path):
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "a.jpg").read_bytes()[:-40])
     (tmp_path / "empty.jpg").write_bytes(b"")
     (tmp_path / "text.png").write_text("hello")
-    (tmp_path / "folder.png").mkdir()
     for name in ("a.jpg", "grey.png", "deep.png", "dot.png"):
         image, expected = protocol.read(tmp_path / name), read_original(tmp_path / name)
         np.testing.assert_array_equal(image.pixels, expected)
         assert (image.height, image.width) == expected.shape[:2]
         assert image.scale == (1, 1)
-    for name in ("cut.jpg", "empty.jpg", "text.png", "folder.png", "absent.png"):
+    for name in ("cut.jpg", "empty.jpg", "text.png"):
         assert protocol.read(tmp_path / name) is None
         assert read_original(tmp_path / name) is None
+
+
+def test_an_image_that_cannot_be_read_now_ends_the_program_and_is_no_finding(tmp_path, capsys):
+    (tmp_path / "folder.png").mkdir()
+    for name in ("folder.png", "absent.png"):
+        with pytest.raises(SystemExit) as ended:
+            protocol.read(tmp_path / name)
+        assert ended.value.code == 1
+        assert f"cannot read the image {tmp_path / name} now" in capsys.readouterr().err
+        with pytest.raises(UserError, match=f"cannot read the image {tmp_path / name} now: .*run the same command"):
+            read_original(tmp_path / name)
 
 
 def test_large_images_are_shrunk_and_say_from_where(tmp_path):

@@ -50,7 +50,8 @@ def small(tmp_path, monkeypatch):
 
 
 def test_images_become_parsings_and_broken_ones_failed_rows(root, small):
-    paths = ["a.png", "broken.png", "b.png", "absent.png", "c.png"]
+    (root / "empty.png").touch()
+    paths = ["a.png", "broken.png", "b.png", "empty.png", "c.png"]
     header, work = schp.build(images(root, paths), weights="schp_lip", batch=2)
     assert (header["kind"], header["tool"], header["table"]) == ("tool/schp", "schp", "hash")
     assert header["weights"] == sha256(small)

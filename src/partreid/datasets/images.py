@@ -1,5 +1,6 @@
 """What every reader does: find the set's folders, list image files, measure them, say what is wrong with a layout."""
 
+import errno
 import hashlib
 import os
 from collections import Counter
@@ -15,6 +16,8 @@ from tqdm import tqdm
 from partreid.errors import UserError
 
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")  # in any case: what OpenCV decodes everywhere
+# what reading a file says again tomorrow; other errors (a disk or a network that fails) are no finding about the file
+LASTING = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG)
 SHOWN = 12  # entries of a folder that an error prints
 
 Row = dict[str, Any]  # one image: columns of the image table
@@ -97,6 +100,8 @@ def _header(root: Path, path: str) -> Row | str:
     try:
         data = (root / path).read_bytes()
     except OSError as error:
+        if error.errno not in LASTING:
+            raise UserError(f"cannot read {root / path} now: {error.strerror or error}; run it again later") from error
         return f"cannot be read: {error.strerror}"
     if not data:
         return "the file is empty"

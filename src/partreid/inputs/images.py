@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from partreid.errors import UserError
+from partreid.storage.files import image_bytes
 
 # ImageNet statistics, RGB in 0..1; every ImageNet weight file we load was trained with them
 MEAN = (0.485, 0.456, 0.406)
@@ -16,11 +17,14 @@ STD = (0.229, 0.224, 0.225)
 
 
 def read_image(path: Path) -> np.ndarray:
-    """Read an image file: uint8 RGB (H, W, 3)."""
-    data = np.fromfile(path, np.uint8) if path.is_file() else np.empty(0, np.uint8)
+    """Read an image file: uint8 RGB (H, W, 3). UserError when it cannot be read now, or is damaged."""
+    data = np.frombuffer(image_bytes(path), np.uint8)
     image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
     if image is None:
-        raise UserError(f"cannot read image {path}; it was readable when the data set was indexed: rebuild the index")
+        raise UserError(
+            f"the image {path} is damaged, which it was not when the data set was indexed; bring the good file back, "
+            "or make the index anew, which leaves it out: dvc repro -f data/dvc.yaml:index@<data set>"
+        )
     return image
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from partreid import params
 from partreid.errors import UserError, choose
 from partreid.storage import image_table
-from partreid.tools.reading import read_original
+from partreid.tools.reading import picture
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Images:
 
     def read(self, row: int) -> np.ndarray | None:
         """uint8 RGB (H, W, 3) in the file's own size; None when it cannot be read."""
-        return read_original(self.root / self.path(row))
+        return picture(self.root / self.path(row))
 
     def need_root(self) -> None:
         """UserError when the folder with the images is not there."""

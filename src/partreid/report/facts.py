@@ -31,7 +31,9 @@ def facts(
     for kind, header in labels.items():
         counts = ", ".join(f"{header[key]:,} {key}" for key in ("ok", "missing", "failed") if key in header)
         about = {key: header.get(key) for key in ("tool", "tool_version", "weights")}
-        groups[f"Label {kind}"] = {**about, **header.get("parameters", {}), "images": counts}
+        share = trained.get("coverage", {}).get(kind)
+        learned = {} if share is None else {"known of the training images": f"{100 * share:.1f} %"}
+        groups[f"Label {kind}"] = {**about, **header.get("parameters", {}), "images": counts, **learned}
     return [Facts(title, _told(values)) for title, values in groups.items() if _told(values)]
 
 

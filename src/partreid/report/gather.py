@@ -16,7 +16,7 @@ from partreid.methods import Trained
 from partreid.report.attention import Looks
 from partreid.storage import image_table
 from partreid.storage.cache import OK, Cache
-from partreid.tools.reading import read_original
+from partreid.tools.reading import picture
 
 
 class Album:
@@ -33,7 +33,7 @@ class Album:
 
     def image(self, image_id: int) -> np.ndarray:
         """RGB uint8 (H, W, 3) in the file's size. UserError when it cannot be read."""
-        image = read_original(self.root / self.paths[image_id])
+        image = picture(self.root / self.paths[image_id])
         if image is None:
             path = self.root / self.paths[image_id]
             raise UserError(

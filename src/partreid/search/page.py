@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from partreid.drawing.pictures import fit, jpeg
 from partreid.search.nearest import Hits
-from partreid.tools.reading import read_original
+from partreid.tools.reading import picture
 
 HEIGHT, WIDTH = 256, 128  # of a picture, pixels; shown at half of it
 FAR = 1e30  # a distance beyond it means: no part of the two images could be compared
@@ -97,7 +97,7 @@ def _shown(answer: Answer) -> dict[str, Any]:
 
 def uri(path: Path) -> str:
     """A small picture of an image file as a data URI; a grey one where the file is gone."""
-    image = read_original(path)
+    image = picture(path)
     if image is None:
         image = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
     return "data:image/jpeg;base64," + base64.b64encode(jpeg(fit(image, HEIGHT, WIDTH))).decode()

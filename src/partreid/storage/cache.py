@@ -11,7 +11,7 @@ beside the arrays. A reader cannot tell which tool filled a cache except from th
     parameters       of this step; a label's header has the tool's under `tool_parameters`
     table            sha256 of the image table file it was made for
     gives            a tool's output: its members beside status and score
-    images           N, and how many are `ok`, `missing` (nobody found) and `failed` (unreadable)
+    images           N, and how many are `ok`, `missing` (nobody found) and `failed` (damaged)
 """
 
 from collections.abc import Mapping

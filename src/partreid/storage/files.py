@@ -59,6 +59,23 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def image_bytes(path: Path) -> bytes:
+    """The bytes of an image that the index has seen. UserError when it cannot be read now.
+
+    That is no finding about the image (a disk is away, a right is missing, the network is down), so whoever reads
+    images stops: nobody may keep it as a result.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"cannot read the image {path} now: {error.strerror or error}; when the data set was indexed it could be "
+            "read. Bring it back (is its disk mounted, the folder under `raw` in params.yaml still there?) and run the "
+            "same command again, which goes on from here; if it is gone for good, make the index anew: "
+            "dvc repro -f data/dvc.yaml:index@<data set>"
+        ) from error
+
+
 def fingerprint(*parts: Any) -> str:
     """16 hex digits that change when any JSON-able part changes; names the scratch folder of resumable work."""
     text = json.dumps(parts, sort_keys=True, default=str)

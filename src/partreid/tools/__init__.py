@@ -4,7 +4,7 @@ A tool is one file with `build(images, *, options) -> (header, work)`: what it i
 as keyword-only arguments, the keys of its block in params.yaml; the header of labels.cache, the work of labels.pieces.
 Output members; those after `score` as far as the tool gives them:
 
-    status     uint8 (n,)             0 ok, 1 missing (nobody found), 2 failed (image or imported file unreadable)
+    status     uint8 (n,)             0 ok, 1 missing (nobody found), 2 failed (image or imported file damaged)
     score      float32 (n,)           probability that a person is there
     keypoints  float32 (n, 17, 3)     COCO-17 (partreid.body.skeleton): x, y in pixels of the original image, score 0..1
     person     uint8 (n, 128, 64)     255 times the person's probability, over the whole image

@@ -7,8 +7,9 @@ FOLDER/<start:09d>.npz is not there yet, the program writes it: whole or not at 
 takes up where it was. It ends with status 0 when all pieces are there. Members of a piece: `status` uint8 (n,), `score`
 float32 (n,) and the program's own, first axis n; see partreid.tools.
 
-A file that cannot be read is a failed row, and so is an image that the program stumbles over; neither stops it. Only
-when it stumbles over all images of a piece (at least MANY), the error is the program's own, and ends it.
+A damaged image is a failed row, and so is one that the program stumbles over; neither stops it. A file that cannot be
+read now (its disk is away) ends the program, which loses no piece and goes on when it is started again. When it stumbles
+over all images of a piece (at least MANY), the error is the program's own, and ends it.
 """
 
 import argparse
@@ -122,16 +123,21 @@ def _look(look: Look, images: list[Image]) -> Sequence[Found | Exception | None]
 
 
 def read(path: Path, longest: int = LONGEST) -> Image | None:
-    """The image, shrunk to `longest` where it is larger; None when it cannot be read whole (as partreid.tools.reading).
+    """The image, shrunk to `longest` where it is larger; None when its bytes are damaged (as partreid.tools.reading).
+
+    A file that cannot be read now ends the program: that says nothing of the image.
 
     OpenCV decodes a cut JPEG to a picture that is grey from the cut on; a missing end marker gives that away.
     """
     try:
         data = path.read_bytes()
+    except OSError as error:
+        refuse(f"cannot read the image {path} now: {error.strerror or error}; bring it back and run it again")
+    try:
         if not data or (data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data):
             return None
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except (OSError, cv2.error):
+    except cv2.error:
         return None
     if pixels is None:
         return None
