@@ -49,7 +49,8 @@ class Recipe:
 
     Keys that few methods use have a default here: the schedule (training.schedule), the sampler (training.sampler), how
     often an epoch goes over the training set, and `batches_per_epoch`, which makes an epoch that many batches however
-    large the set is (0: as many as its passes give), so that training has a length in iterations.
+    large the set is (0: as many as its passes give), so that training has a length in iterations; and what stands in
+    erased holes (inputs.augmentation).
     """
 
     backbone: str
@@ -73,6 +74,7 @@ class Recipe:
     sampler: str = "published"
     repeats: int = 1
     batches_per_epoch: int = 0
+    erase_fill: str = "mean"
 
 
 @dataclass(frozen=True)

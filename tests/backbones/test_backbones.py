@@ -4,6 +4,7 @@ import torch.nn.functional as F
 
 from partreid import backbones
 from partreid.backbones import BACKBONES
+from partreid.backbones.hrnet import Module, bilinear, corners, nearest
 from partreid.backbones.mobilenet import MobileNetV2
 from partreid.errors import UserError
 from partreid.storage import published_weights
@@ -156,3 +157,33 @@ def test_ibn_a_is_resnet50_with_half_of_some_channels_normalised_by_image():
     y = norm(x)
     assert torch.allclose(y[:, :32].mean((2, 3)), torch.zeros(2, 32), atol=1e-5)  # each image by itself
     assert torch.allclose(y[:, 32:], x[:, 32:], rtol=1e-4)  # fresh running averages: mean 0, variance 1
+
+
+def test_hrnet_brings_maps_together_as_its_name_says():
+    torch.manual_seed(0)
+    coarse, fine = torch.randn(1, 2, 2, 2), torch.randn(1, 2, 4, 4)
+    assert torch.equal(nearest(coarse, fine), coarse.repeat_interleave(2, 2).repeat_interleave(2, 3))
+    ends = corners(coarse, fine)
+    assert torch.allclose(ends[..., 0, 0], coarse[..., 0, 0])
+    assert torch.allclose(ends[..., 0, 1], coarse[..., 0, 0] * 2 / 3 + coarse[..., 0, 1] / 3)
+    assert torch.allclose(bilinear(coarse, fine)[..., 0, 1], coarse[..., 0, 0] * 3 / 4 + coarse[..., 0, 1] / 4)
+    published, papers = (backbones.build(name) for name in ("hrnet_w32", "hrnet_w32_bilinear"))
+    for network, between, at_end in ((published, nearest, corners), (papers, bilinear, bilinear)):
+        assert {each.upsample for each in network.modules() if isinstance(each, Module)} == {between}
+        assert network.at_end is at_end
+
+
+def test_stems_of_published_networks():
+    images = torch.randn(2, 3, 64, 32)
+    plain, bot, fast = (backbones.build(name).eval() for name in ("resnet50", "resnet50_bot", "resnet50_fastreid"))
+    for other in (bot, fast):
+        other.load_state_dict(plain.state_dict())
+    with torch.no_grad():
+        before = plain.bn1(plain.conv1(images))  # (B, 64, 32, 16)
+        assert torch.equal(bot.stem(images), F.max_pool2d(before, 3, 2, padding=1))
+        assert torch.equal(plain.stem(images), F.max_pool2d(before.relu(), 3, 2, padding=1))
+        pooled = torch.stack(
+            [torch.stack([before[:, :, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3].amax((2, 3)) for j in range(8)], -1)
+             for i in range(16)], -2,
+        ).relu()  # fmt: skip
+        assert torch.equal(fast.stem(images), pooled)

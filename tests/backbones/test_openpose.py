@@ -2,9 +2,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from partreid import backbones
 from partreid.backbones import openpose
-from partreid.backbones.openpose import OpenPose
+from partreid.backbones.openpose import OpenPose, scaled_caffe_input
 from partreid.errors import UserError
+from partreid.inputs.images import normalise
 
 VGG = {
     "conv1_1": (3, 64), "conv1_2": (64, 64), "conv2_1": (64, 128), "conv2_2": (128, 128), "conv3_1": (128, 256),
@@ -133,3 +135,13 @@ def test_prepare_turns_to_blue_first_and_centres():
     found = openpose.prepare(images)
     assert found.shape == (1, 3, 1, 1)
     assert found.flatten().tolist() == [255 / 256 - 0.5, 0.0, -0.5]
+
+
+def test_the_input_that_pabrs_authors_give_it():
+    pixels = torch.randint(0, 256, (2, 16, 8, 3), dtype=torch.uint8)
+    given = scaled_caffe_input(normalise(pixels))
+    expected = 0.0039 * (pixels.float().flip(3) - torch.tensor([104.0, 117, 123])).permute(0, 3, 1, 2)
+    assert torch.allclose(given, expected, atol=1e-5)
+    network = backbones.build("openpose_pabr")
+    with torch.no_grad():
+        assert torch.equal(network(normalise(pixels)), network.network(given))

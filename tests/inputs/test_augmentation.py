@@ -56,6 +56,13 @@ def test_hole_is_mean_colour_in_the_image_and_background_in_the_fields():
     assert (fields.numpy() == ~inside).all()
 
 
+def test_the_codes_filling_is_the_mean_colours_own_numbers():
+    changes = torch.from_numpy(Change(False, 0, 0, (0, 0, 0.5, 1.0)).numbers())[None]
+    image = erase_images(torch.full((1, 3, 4, 2), 7.0), changes, "raw")[0]
+    assert torch.allclose(image[:, 0, 0], torch.tensor([0.485, 0.456, 0.406]))
+    assert (image[:, 2:] == 7).all()
+
+
 def test_holes_have_the_papers_area_and_ratio():
     rng = np.random.default_rng(0)
     holes = np.array([draw_hole(rng, 256, 128) for _ in range(300)])

@@ -57,7 +57,7 @@ def test_pooling_is_eq_3():
 def test_part_labels_are_eq_10(project):
     method = build("bpbreid", project)
     fields = torch.rand(3, 36, 6, 4) ** 20  # mostly near 0, some above the threshold
-    Y = method.part_labels(fields, (6, 4))
+    Y = method.part_labels(fields, (6, 4), (48, 32))
     E = grouping.group(fields, 5)
     for b, h, w in np.ndindex(3, 6, 4):
         column = E[b, :, h, w].tolist()
@@ -198,7 +198,7 @@ def test_the_two_readings_of_eq_2(project):
     batch = batch_for(class_wise)
     batch.labelled["pifpaf"][0] = False
     scores = torch.randn(8, 6, 4, 2)
-    Y = class_wise.part_labels(batch.labels["pifpaf"], (4, 2))
+    Y = class_wise.part_labels(batch.labels["pifpaf"], (4, 2), (64, 32))
     for method, N in ((class_wise, 6), (batch_wise, 8)):
         terms = []
         for b, h, w in np.ndindex(8, 4, 2):
@@ -295,3 +295,38 @@ def test_earlier_weights_files_name_none_of_the_later_switches(project):
     earlier = {name: value for name, value in own.items() if name not in later}
     now, before = (methods.outline("bpbreid", backbone="mobilenet_v2", **each) for each in (own, earlier))
     assert all(vars(now)[name] == vars(before)[name] for name in ("attention", "part_triplet", "pool", "label_count"))
+
+
+def test_the_codes_way_of_labels_to_the_feature_map(project):
+    method = build("bpbreid", project, label_path="quarter")
+    fields = torch.rand(2, 36, 9, 5) ** 8
+    E = grouping.group(fields, method.variant)
+    background = (E.amax(1, keepdim=True) < method.background_threshold).float()
+    P = (15 * torch.cat([background, E], 1)).softmax(1)  # (B, K+1, 9, 5)
+    image, quarter, cells = (64, 32), (16, 8), (4, 2)
+
+    def corner_on_corner(maps, size):
+        (h, w), (H, W) = size, maps.shape[2:]
+        out = torch.zeros(*maps.shape[:2], h, w)
+        for i, j in np.ndindex(h, w):
+            y, x = i * (H - 1) / (h - 1), j * (W - 1) / (w - 1)
+            for k, m in np.ndindex(H, W):
+                out[:, :, i, j] += maps[:, :, k, m] * max(0, 1 - abs(y - k)) * max(0, 1 - abs(x - m))
+        return out
+
+    full = torch.stack([torch.stack([P[:, :, i * 9 // 64, j * 5 // 32] for j in range(32)], -1) for i in range(64)], -2)
+    expected = corner_on_corner(corner_on_corner(full, quarter), cells)
+    clear = expected.topk(2, 1)[0].diff(dim=1).abs()[:, 0] > 1e-4
+    Y = method.part_labels(fields, cells, image)
+    assert clear.float().mean() > 0.8
+    assert torch.equal(Y[clear], expected.argmax(1)[clear])
+    assert not torch.equal(Y, build("bpbreid", project).part_labels(fields, cells, image))
+
+
+@pytest.mark.parametrize("identity_on", [["global", "foreground", "concatenated"], ["global", "parts"]])
+def test_necks_without_a_loss_keep_running_averages(project, identity_on):
+    method = build("bpbreid", project, identity_on=identity_on).train()
+    method.losses(batch_for(method))
+    necks = [*method.necks.values(), *method.part_necks]
+    assert all(int(neck.norm.num_batches_tracked) == 1 for neck in necks)
+    assert all(neck.norm.running_mean.abs().sum() > 0 for neck in necks)

@@ -73,3 +73,16 @@ def test_without_them_it_is_as_it_was(project):
 def test_it_has_no_foreground(project):
     with pytest.raises(UserError, match="'foreground'; known: concatenated, global, parts"):
         build("pcb", project, triplet_on=["foreground"])
+
+
+def test_one_reduction_for_all_strips(project):
+    method = build("pcb", project, parts=2, embedding=8, reduction="shared").train()
+    features = torch.randn(3, method.backbone.channels, 4, 2)
+    h = method.strips(features)
+    weight, norm = method.reduce[0].weight, method.reduce[1]
+    y = torch.stack([features[:, :, 2 * k : 2 * k + 2].mean((2, 3)) @ weight.T for k in range(2)], 1)  # (B, K, D)
+    y = (y - y.mean((0, 1))) / (y.var((0, 1), correction=0) + norm.eps).sqrt()  # one batch norm over images and strips
+    assert torch.allclose(h, y.relu(), atol=1e-4)
+    assert method.reduce[0].bias is None
+    method.losses(batch_for(method))["identity"].backward()
+    assert weight.grad.abs().sum() > 0

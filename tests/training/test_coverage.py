@@ -48,9 +48,7 @@ def test_enough_says_nothing(tmp_path, capsys):
 
 def test_too_few_are_an_error_that_says_where_to_look(tmp_path):
     table, label = made(tmp_path, [0, 0, 0, 1, 1, 1, 0, 0])
-    with pytest.raises(
-        UserError, match=r"2 of 5 training .*inspect.py heads folder --worst.*labels.min_coverage"
-    ):
+    with pytest.raises(UserError, match=r"2 of 5 training .*inspect.py heads folder --worst.*labels.min_coverage"):
         covered(table, {"heads": label}, "folder", WANTED)
     assert covered(table, {"heads": label}, "folder", Coverage(0, 0)) == {"heads": pytest.approx(0.4)}
 

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from partreid.backbones import caffe
 from partreid.backbones.base import Backbone
 from partreid.backbones.googlenet import GoogLeNet
-from partreid.backbones.hrnet import HRNet
+from partreid.backbones.hrnet import HRNet, bilinear
 from partreid.backbones.mobilenet import MobileNetV2, MobileNetV2Dense
-from partreid.backbones.openpose import PartOpenPose
+from partreid.backbones.openpose import PartOpenPose, scaled_caffe_input
 from partreid.backbones.osnet import OSNet
 from partreid.backbones.relation import RelationAwareResNet50
 from partreid.backbones.resnet import ResNet50
@@ -26,11 +26,15 @@ from partreid.storage import published_weights, torchfile
 BACKBONES: dict[str, Callable[[], Backbone]] = {
     "googlenet": GoogLeNet,
     "hrnet_w32": HRNet,
+    "hrnet_w32_bilinear": partial(HRNet, bilinear, bilinear),
     "mobilenet_v2": MobileNetV2,
     "mobilenet_v2_dense": MobileNetV2Dense,
     "openpose": PartOpenPose,
+    "openpose_pabr": partial(PartOpenPose, scaled_caffe_input),
     "osnet_x1_0": OSNet,
     "resnet50": ResNet50,
+    "resnet50_bot": partial(ResNet50, stem_relu=False),
+    "resnet50_fastreid": partial(ResNet50, pool="ceil"),
     "resnet50_ibn_a": ResNet50IBN,
     "resnet50_rga_256x128": partial(RelationAwareResNet50, 256, 128),
     "resnet50_rga_384x128": partial(RelationAwareResNet50, 384, 128),

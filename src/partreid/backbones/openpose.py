@@ -7,10 +7,12 @@ stage the output of the one before and the features. Parameters carry the names 
 `body_pose_model.pth`, its conversion, keeps.
 
 The network takes BGR as x / 256 - 0.5 with x in 0..255: `prepare` makes it of pixels. `PartOpenPose` is the part stream
-of Part-Aligned Bilinear, the network to its second stage behind the images that every backbone here takes.
+of Part-Aligned Bilinear, the network to its second stage behind the images that every backbone here takes. That
+paper's authors give it another input than it was trained with, 0.0039 times their appearance network's (BGR in 0..255
+less Caffe's mean): `openpose_pabr`, with which their published networks answer.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -19,6 +21,7 @@ from torch.nn import functional as F
 
 from partreid import backbones
 from partreid.backbones.base import Backbone
+from partreid.backbones.googlenet import caffe_input
 from partreid.inputs.images import MEAN, STD
 from partreid.storage import torchfile
 
@@ -98,14 +101,15 @@ class OpenPose(nn.ModuleDict):
 class PartOpenPose(Backbone):
     """Normalised RGB images (B, 3, H, W) -> (B, 185, H / 8, W / 8): OpenPose's maps after its second stage.
 
-    Random weights: see `he`.
+    prepare: makes the network's input of them. Random weights: see `he`.
     """
 
     channels = CHANNELS
     stride = STRIDE
 
-    def __init__(self) -> None:
+    def __init__(self, prepare: Callable[[Tensor], Tensor] | None = None) -> None:
         super().__init__()
+        self.prepare = from_normalised if prepare is None else prepare
         self.network = OpenPose(2)
         he(self.network, [self.network[branch(stage, which)[-1][0]] for stage in (1, 2) for which in BRANCHES])
 
@@ -114,13 +118,18 @@ class PartOpenPose(Backbone):
 
     def every_stage(self, images: Tensor) -> list[Tensor]:
         """The output of both stages, each (B, 185, H / 8, W / 8)."""
-        return self.network.every_stage(from_normalised(images))
+        return self.network.every_stage(self.prepare(images))
 
 
 def from_normalised(images: Tensor) -> Tensor:
     """Normalised RGB (B, 3, H, W) (partreid.inputs.images) -> the same as `prepare` makes of the pixels."""
     scale, mean = (torch.tensor(values, device=images.device)[:, None, None] for values in (STD, MEAN))
     return (255 / 256 * (images * scale + mean) - 0.5).flip(1)
+
+
+def scaled_caffe_input(images: Tensor) -> Tensor:
+    """Normalised RGB (B, 3, H, W) -> what the authors of Part-Aligned Bilinear give the network."""
+    return 0.0039 * caffe_input(images)
 
 
 def he(module: nn.Module, last: Iterable[nn.Module] = ()) -> None:

@@ -3,6 +3,9 @@
 He et al., "Deep Residual Learning for Image Recognition", CVPR 2016. The stride of a bottleneck sits in its 3x3
 convolution, and parameters carry torchvision's names, because the public ImageNet weights do. The last stage keeps
 its resolution (last stride 1: Luo et al., "Bag of Tricks", CVPRW 2019, section 2.5), so the network has stride 16.
+
+Two stems of published re-identification networks are other than torchvision's: Bag of Tricks' has no ReLU between the
+first batch norm and the pooling (`resnet50_bot`), fast-reid pools without a border and rounds up (`resnet50_fastreid`).
 """
 
 from torch import Tensor, nn
@@ -45,18 +48,20 @@ class ResNet50(Blocks):
 
     dilation 2: (B, 2048, H / 8, W / 8). The third stage keeps the resolution too, and the filters after its first
     block are dilated, so that the weights see what they were trained on.
+    stem_relu: a ReLU before the pooling. pool: "padded", or "ceil", without a border and rounding up.
     """
 
     channels = 2048
     stride = 16
+    weights: str | None = "resnet50"
 
-    def __init__(self, dilation: int = 1) -> None:
+    def __init__(self, dilation: int = 1, stem_relu: bool = True, pool: str = "padded") -> None:
         super().__init__()
         self.stride = 16 // dilation
         self.conv1 = nn.Conv2d(3, 64, 7, 2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
-        self.relu = nn.ReLU(inplace=True)
-        self.maxpool = nn.MaxPool2d(3, 2, padding=1)
+        self.relu = nn.ReLU(inplace=True) if stem_relu else nn.Identity()
+        self.maxpool = nn.MaxPool2d(3, 2, ceil_mode=True) if pool == "ceil" else nn.MaxPool2d(3, 2, padding=1)
         self.layer1 = stage(64, 64, 3, 1)
         self.layer2 = stage(256, 128, 4, 2)
         self.layer3 = stage(512, 256, 6, 2 // dilation, (1, dilation))

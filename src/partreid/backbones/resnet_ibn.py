@@ -27,6 +27,8 @@ class IBN(nn.Module):
 class ResNet50IBN(ResNet50):
     """(B, 3, H, W) -> (B, 2048, H / 16, W / 16)."""
 
+    weights = "resnet50_ibn_a"
+
     def __init__(self) -> None:
         super().__init__()
         for stage in (self.layer1, self.layer2, self.layer3):

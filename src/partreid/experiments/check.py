@@ -12,6 +12,7 @@ from partreid.datasets import DATASETS
 from partreid.errors import UserError, choose
 from partreid.evaluation import rerank
 from partreid.evaluation.metrics import AVERAGE_PRECISION, UNMATCHED
+from partreid.inputs.augmentation import FILLS
 from partreid.labels import LABELS
 from partreid.labels.base import Label
 from partreid.methods import METHODS
@@ -126,6 +127,7 @@ def values(recipe: Recipe, where: str) -> None:
     choose(OPTIMIZERS, recipe.optimizer, "optimizer")
     choose(SCHEDULES, recipe.schedule, "schedule")
     choose(SAMPLERS, recipe.sampler, "sampler")
+    choose(FILLS, recipe.erase_fill, "fill of erased holes (erase_fill)")
     counts = ("height", "width", "ids_per_batch", "images_per_id", "repeats")
     at_least(1, {f"{where}: {name}": getattr(recipe, name) for name in counts})
     amounts = ("epochs", "pad", "weight_decay", "warmup_epochs", "batches_per_epoch")

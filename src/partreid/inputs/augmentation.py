@@ -4,6 +4,7 @@ The change is drawn once per image, in fractions of its size, and then applied t
 fields in their own cells, so that they cannot drift apart. Fields with a left and a right are exchanged by a flip.
 """
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -93,10 +94,18 @@ def erase_fields(fields: Tensor, changes: Tensor) -> Tensor:
     return fields.masked_fill(holes(changes, *fields.shape[2:])[:, None], 0)
 
 
-def erase_images(images: Tensor, changes: Tensor) -> Tensor:
-    """Normalised images (B, 3, H, W) with the ImageNet mean colour, as eight bits hold it, in the holes."""
-    colour = torch.tensor(MEAN).mul(255).round().to(torch.uint8)
-    return torch.where(holes(changes, *images.shape[2:])[:, None], normalise(colour[None, None, None]), images)
+def mean_colour() -> Tensor:
+    """The ImageNet mean colour as eight bits hold it, normalised: (3, 1, 1), near 0."""
+    return normalise(torch.tensor(MEAN).mul(255).round().to(torch.uint8)[None, None, None])[0]
+
+
+# what stands in holes of normalised images; raw: the mean colour's own numbers, as in Bag of Tricks' and BPBreID's code
+FILLS: Mapping[str, Callable[[], Tensor]] = {"mean": mean_colour, "raw": lambda: torch.tensor(MEAN)[:, None, None]}
+
+
+def erase_images(images: Tensor, changes: Tensor, fill: str = "mean") -> Tensor:
+    """Normalised images (B, 3, H, W) with their holes filled. fill: a key of FILLS."""
+    return torch.where(holes(changes, *images.shape[2:])[:, None], FILLS[fill](), images)
 
 
 def holes(changes: Tensor, height: int, width: int) -> Tensor:

@@ -7,6 +7,8 @@ identity-balanced batches are the recipe's (params.yaml) and the training loop's
 Differs from the paper: no centre loss (section 2.7; it adds 0.2 mAP in the paper's table 1 and a second optimiser). The
 laptop's recipe takes the triplet loss's distance per channel (`triplet_distance`, see partreid.losses.triplet): on its
 small backbone the Euclidean one would drown the identity loss.
+What published code does otherwise, by name: `backbone: resnet50_bot` is the authors', without a ReLU before the first
+pooling; `erase_fill: raw` is their erasing; fast-reid has `backbone: resnet50_fastreid` and `smoothing_over: others`.
 """
 
 import torch
@@ -19,23 +21,35 @@ from partreid.losses.identity import BNNeck, smoothed_cross_entropy
 from partreid.losses.triplet import DISTANCES, batch_hard
 from partreid.methods.base import Method
 
+SMOOTHING_OVER = dict.fromkeys(("all", "others"))
+
 
 class BagOfTricks(Method):
     """f_t = GAP(backbone) for the triplet loss; f_i = BN(f_t) for the identity loss and, by cosine, for the test.
 
-    smoothing: label smoothing. margin: of the triplet loss. triplet_distance: a key of losses.triplet.DISTANCES; older
-    weights files lack it.
+    smoothing: label smoothing. smoothing_over: "all" classes, Eq. 1, or the "others" than the right one. margin: of the
+    triplet loss. triplet_distance: a key of losses.triplet.DISTANCES. Older weights files lack this and smoothing_over.
     """
 
     distance = "cosine"
 
     def __init__(
-        self, *, backbone: str, identities: int, smoothing: float, margin: float, triplet_distance: str = "euclidean"
+        self,
+        *,
+        backbone: str,
+        identities: int,
+        smoothing: float,
+        margin: float,
+        triplet_distance: str = "euclidean",
+        smoothing_over: str = "all",
     ):
         super().__init__()
+        choose(SMOOTHING_OVER, smoothing_over, "classes (methods.bot.smoothing_over)")
         self.backbone = backbones.build(backbone)
         self.neck = BNNeck(self.backbone.channels, identities)
         self.smoothing = smoothing
+        if smoothing_over == "others":  # e on the C - 1 others is e C / (C - 1) on all
+            self.smoothing = smoothing * identities / (identities - 1)
         self.margin = margin
         self.triplet_distance = choose(DISTANCES, triplet_distance, "distance (methods.bot.triplet_distance)")
 

@@ -14,7 +14,8 @@ What the paper's equations leave out, as its authors published it:
 - the pixel classifier of Eq. 1 is a batch norm before the 1x1 convolution, which starts at N(0, 0.001) and has a bias;
 - what Eq. 3 pools is reduced to `embedding` = 512 by Linear + BN + ReLU, one reduction shared by all parts;
 - a background embedding and a BNNeck for every part exist. GiLt gives them no loss; other choices of `identity_on` and
-  `triplet_on` do (Table 4). An embedding without any is a random projection of what was pooled, batch-normalised;
+  `triplet_on` do (Table 4). An embedding without any is a random projection of what was pooled, batch-normalised; the
+  BNNecks without a loss keep running averages all the same;
 - random erasing empties the label in the hole too: what is hidden is background;
 - each test embedding is L2-normalised before the Euclidean distance (`normalize: false`: compared as it is).
 Where both are silent: identity losses on parts are summed, `part_triplet: each` averages theirs; fixed attention learns
@@ -32,8 +33,10 @@ Where paper and published code disagree we follow the paper; the code's choices 
   in every image and, from K = 6 on, no part in any, so that only holistic embeddings are compared.
   `attention: sharp` is the softmax of 15 E with the background beside the parts (1 where Eq. 10 says so), as the code
   makes its targets: nearly one part per place, and a part that is nowhere is invisible.
-- Labels are made at the size of the label's fields and resized once, by the nearest neighbour; the code takes them
-  through image size and an eighth of it. Fixed attention, which is no label, is resized bilinearly.
+- Labels are made at the size of the label's fields and resized once, by the nearest neighbour. `label_path: quarter` is
+  the code's: the softmax of `sharp`, by the nearest neighbour to the size of the image, from there bilinearly, corner
+  on corner, to a quarter of it and to the feature map, and only then to labels; at 16 x 8 every eighth cell differs.
+  Fixed attention, which is no label, is resized bilinearly.
 - The learning rate starts at a tenth; code: `warmup_start: 0.01`.
 - Eq. 8's distances are Euclidean; the laptop's recipe takes them per channel (`triplet_distance`, see
   partreid.losses.triplet).
@@ -43,7 +46,7 @@ do not sum to 1; we read N as the number of classes, K + 1. Eq. 2 sums over pixe
 is in scale with the other losses.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import torch
@@ -62,6 +65,7 @@ from partreid.methods.base import Method
 HOLISTIC = ("global", "foreground", "background", "concatenated")
 ATTENTIONS = dict.fromkeys(("learned", "fixed", "sharp"))
 LABEL_COUNTS = dict.fromkeys(("classes", "batch"))
+LABEL_PATHS = dict.fromkeys(("nearest", "quarter"))
 IGNORED = -100  # PyTorch's cross-entropy skips this target
 SHARPNESS = 15  # of the code's softmax
 
@@ -74,8 +78,8 @@ class BPBreID(Method):
     margin: alpha of Eq. 8. identity_on, triplet_on: the embeddings that get an identity loss and a triplet loss, any of
     HOLISTIC and "parts". attention: where M comes from: "learned", or of the label at test too "fixed" or "sharp".
     part_triplet: the triplet loss on parts, "averaged" over them or of "each". foreground_pooling: a key of POOLINGS.
-    label_count: N of Eq. 2, "classes" or "batch". triplet_distance: a key of losses.triplet.DISTANCES. The last five
-    have defaults because older weights files lack them.
+    label_count: N of Eq. 2, "classes" or "batch". triplet_distance: a key of losses.triplet.DISTANCES. label_path: how
+    labels come to the feature map's size, see above. The last six have defaults because older weights files lack them.
     """
 
     labels = ("pifpaf",)
@@ -100,11 +104,14 @@ class BPBreID(Method):
         foreground_pooling: str = "weighted",
         label_count: str = "classes",
         triplet_distance: str = "euclidean",
+        label_path: str = "nearest",
     ):
         super().__init__()
         gilt.names(identity_on, triplet_on, (*HOLISTIC, "parts"))
         choose(ATTENTIONS, attention, "attention (methods.bpbreid.attention)")
         choose(LABEL_COUNTS, label_count, "count (methods.bpbreid.label_count)")
+        choose(LABEL_PATHS, label_path, "path (methods.bpbreid.label_path)")
+        self.label_path = label_path
         self.variant = parts
         self.groups = grouping.names(parts)
         K = len(self.groups)
@@ -146,12 +153,18 @@ class BPBreID(Method):
         scores = self.pixel_classifier(G)
         return scores.softmax(1), scores  # Eq. 1
 
-    def part_labels(self, fields: Tensor, size: tuple[int, int]) -> Tensor:
+    def part_labels(self, fields: Tensor, size: tuple[int, int], image: tuple[int, int]) -> Tensor:
         """Human parsing labels Y of Eq. 10: fields (B, 36, h, w) in 0..1, moved and erased as the image was.
 
-        Returns int64 (B, *size), 0 = background, 1..K = parts.
+        size: of the feature map. image: height and width in pixels. Returns int64 (B, *size), 0 = background, 1..K =
+        parts.
         """
         E = grouping.group(fields, self.variant)  # (B, K, h, w)
+        if self.label_path == "quarter":
+            maps = F.interpolate(self.sharpened(E), image, mode="nearest")
+            for smaller in ((image[0] // 4, image[1] // 4), size):
+                maps = F.interpolate(maps, smaller, mode="bilinear", align_corners=True)
+            return maps.argmax(1)
         Y = torch.where(E.amax(1) < self.background_threshold, 0, 1 + E.argmax(1))
         # here labels, not fields, are resized: averaging fields first would sink thin parts below the threshold
         return F.interpolate(Y[:, None].float(), size, mode="nearest-exact")[:, 0].long()
@@ -162,16 +175,18 @@ class BPBreID(Method):
         An image without a label has fields of 0: to "fixed" every part alike everywhere, to "sharp" all background.
         """
         E = grouping.group(fields, self.variant)
-        background = (E.amax(1, keepdim=True) < self.background_threshold).to(E)
-        if self.attention == "sharp":
-            M = (SHARPNESS * torch.cat([background, E], 1)).softmax(1)
-        else:
-            M = torch.cat([torch.zeros_like(background), E.softmax(1)], 1)
+        M = self.sharpened(E) if self.attention == "sharp" else torch.cat([torch.zeros_like(E[:, :1]), E.softmax(1)], 1)
         return F.interpolate(M, size, mode="bilinear", antialias=True)
+
+    def sharpened(self, E: Tensor) -> Tensor:
+        """The code's softmax of part maps E (B, K, h, w) and the background: (B, K+1, h, w)."""
+        background = (E.amax(1, keepdim=True) < self.background_threshold).to(E)
+        return (SHARPNESS * torch.cat([background, E], 1)).softmax(1)
 
     def attention_loss(self, scores: Tensor, batch: Batch) -> Tensor:
         """L_pa, Eq. 2. An image without a label has no say; a batch without any has no attention loss."""
-        Y = self.part_labels(batch.labels["pifpaf"], (scores.shape[2], scores.shape[3]))
+        sizes = ((each.shape[2], each.shape[3]) for each in (scores, batch.images))
+        Y = self.part_labels(batch.labels["pifpaf"], *sizes)
         Y = Y.masked_fill(~batch.labelled["pifpaf"][:, None, None], IGNORED)
         if not (Y != IGNORED).any():
             return scores.sum() * 0
@@ -204,6 +219,7 @@ class BPBreID(Method):
         M, scores = self.probabilities(G, batch)
         attention = {} if scores is None else {"attention": self.attention_weight * self.attention_loss(scores, batch)}
         f = self.embeddings(G, M)
+        self.remember(f)
         terms = gilt.terms(
             f,
             self.identity_on,
@@ -212,6 +228,14 @@ class BPBreID(Method):
             lambda feature: self.triplet_loss(feature, batch.pid),
         )
         return {**attention, **terms}
+
+    @torch.no_grad()
+    def remember(self, f: Mapping[str, Tensor]) -> None:
+        """Let the BNNecks that have no loss learn their running averages."""
+        of_parts = zip(self.part_necks, f["parts"].unbind(1), strict=True)
+        silent = [(self.necks[name], f[name]) for name in HOLISTIC if name not in self.identity_on]
+        for neck, feature in (*silent, *(() if "parts" in self.identity_on else of_parts)):
+            cast(BNNeck, neck).norm(feature)
 
     def identity_loss(self, name: str, feature: Tensor, pid: Tensor) -> Tensor:
         """L_CE of Eq. 6 on one holistic embedding, or summed over the parts."""

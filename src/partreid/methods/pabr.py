@@ -18,7 +18,7 @@ Where the paper is silent we follow what its authors published:
 - biases have no weight decay.
 All vectors are brought to unit length, those of the baselines of section 6.3 too, of which the paper does not say it.
 Each part network gets the input that it was trained with (partreid.backbones): OpenPose its own normalisation, where
-the code gives it the appearance network's times 0.0039.
+the code gives it the appearance network's times 0.0039, which is `part_network: openpose_pabr`.
 Where paper and published code disagree we follow the paper; the code's choices by name:
 - loss: Eq. 6 compares inner products by the margin 0.2. `similarity: squared_distance` is the code's, at the same
   margin half as strict and of twice the scale. Eq. 7 averages over all triplets; `average: active` is the code's.

@@ -7,6 +7,7 @@ of MPN's paper compares size and speed with it.
 
 Where the paper is silent: the reduction is followed by batch norm and ReLU, as is usual. A test may take the strips'
 averages or the reduced vectors; we take the reduced ones, which that table counts in the test network.
+Its authors' code and torchreid have one reduction for all strips, without a bias: `reduction: shared`.
 
 Table 4 of BPBreID's paper puts other losses on PCB (partreid.losses.gilt): `identity_on` and `triplet_on` name any of
 "global", the whole map's average, reduced as the strips are; "concatenated", the K strips' vectors; "parts", these.
@@ -29,6 +30,7 @@ from partreid.losses.triplet import DISTANCES
 from partreid.methods.base import Method
 
 HOLISTIC = ("global", "concatenated")
+REDUCTIONS = dict.fromkeys(("apart", "shared"))
 
 
 class PCB(Method):
@@ -36,8 +38,8 @@ class PCB(Method):
 
     backbone_rate: the share of the learning rate that the backbone learns with. identity_on, triplet_on: the embeddings
     that get an identity loss and a triplet loss, any of HOLISTIC and "parts". smoothing: of the labels. margin: of the
-    triplet loss. triplet_distance: a key of losses.triplet.DISTANCES. Weights files from before these five have their
-    defaults.
+    triplet loss. triplet_distance: a key of losses.triplet.DISTANCES. reduction: of the strips, "apart" or "shared".
+    Weights files from before these six have their defaults.
     """
 
     distance = "cosine"
@@ -55,11 +57,19 @@ class PCB(Method):
         smoothing: float = 0.0,
         margin: float = 0.3,
         triplet_distance: str = "euclidean",
+        reduction: str = "apart",
     ):
         super().__init__()
+        choose(REDUCTIONS, reduction, "reduction of pcb")
         gilt.names(identity_on, triplet_on, (*HOLISTIC, "parts"))
         self.backbone = backbones.build(backbone)
-        self.reduce = PartConv(parts, self.backbone.channels, embedding)
+        self.reduce: nn.Module
+        self.shared = reduction == "shared"
+        if self.shared:
+            convolution = nn.Linear(self.backbone.channels, embedding, bias=False)
+            self.reduce = nn.Sequential(convolution, nn.BatchNorm1d(embedding))
+        else:
+            self.reduce = PartConv(parts, self.backbone.channels, embedding)
         self.classifier = Classifiers(parts, embedding, identities)
         self.reduce_global: PartConv | None = None
         if "global" in (*identity_on, *triplet_on):
@@ -80,8 +90,10 @@ class PCB(Method):
 
     def strips(self, features: Tensor) -> Tensor:
         """h of every strip: (B, C, h, w) -> (B, K, D)."""
-        average = uniform_strips(features, self.parts).mean(2, keepdim=True)  # (B, K, 1, C)
-        return self.reduce(average)[:, 0].relu()
+        average = uniform_strips(features, self.parts).mean(2)  # (B, K, C)
+        if self.shared:
+            return self.reduce(average.flatten(0, 1)).unflatten(0, average.shape[:2]).relu()
+        return self.reduce(average[:, :, None])[:, 0].relu()
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         features = self.feature_map(batch.images)

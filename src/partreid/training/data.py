@@ -40,13 +40,14 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Image size in pixels and the arguments of augmentation.draw."""
+    """Image size in pixels, the arguments of augmentation.draw, and erase_images' `fill`."""
 
     height: int
     width: int
     flip: float
     pad: int
     erase: float
+    fill: str = "mean"
 
 
 class _Batches(Dataset[dict[str, Any] | UserError]):
@@ -115,20 +116,20 @@ def epoch_batches(
     )
     source = _Batches(data, augmentation, order, (seed, epoch))
     loader: DataLoader[dict[str, Any] | UserError] = DataLoader(source, batch_size=None, num_workers=workers)
-    return len(order), (_collate(data, item) for item in loader)
+    return len(order), (_collate(data, item, augmentation.fill) for item in loader)
 
 
-def _collate(data: TrainingSet, item: dict[str, Any] | UserError) -> Batch:
+def _collate(data: TrainingSet, item: dict[str, Any] | UserError, fill: str) -> Batch:
     if isinstance(item, UserError):
         raise item
     labels = tensors(item["labels"], item["changes"])
     if "heads" in item:
-        heads = erase_images(normalise(item["heads"]), item["head_changes"])
+        heads = erase_images(normalise(item["heads"]), item["head_changes"], fill)
         labels |= {HEADS: heads, "head_boxes": item["head_boxes"]}
     rows = item["rows"].numpy()
     clean = normalise(item["images"])
     return Batch(
-        images=erase_images(clean, item["changes"]),
+        images=erase_images(clean, item["changes"], fill),
         labels=labels,
         labelled={name: torch.from_numpy(label.known[rows]) for name, label in data.labels.items()},
         pid=torch.from_numpy(data.pid[rows]),
