@@ -14,7 +14,7 @@ from partreid.evaluation.pooling import pool
 from partreid.inputs.batch import Inputs
 from partreid.losses.all_triplets import all_triplets
 from partreid.methods.pabr import MAPS, PABR
-from partreid.storage import torchfile
+from partreid.storage import weights
 from partreid.storage.embeddings import Embeddings
 
 SMALL = {"appearance": 12, "part": 6, "embedding": 16}
@@ -219,7 +219,7 @@ def test_it_starts_from_the_pre_trained_part_network(project, tmp_path, monkeypa
     assert source.starts_from == {"part_network": "partmaps"}
     assert source.labels == source.labels_at_test == ()
     state = {f"part_network.{name}": value + 1 for name, value in source.part_network.state_dict().items()}
-    torchfile.save(tmp_path / "weights.pt", {"header": "{}", "state": state})
+    weights.save(tmp_path / "weights.pt", {}, state)
     monkeypatch.setattr(type(source), "load_initial", lambda *_: None)
     method = methods.initial(
         "pabr", 1, {"part_network": tmp_path / "weights.pt"}, backbone="mobilenet_v2", identities=2, **own

@@ -21,7 +21,7 @@ from partreid.backbones.resnet import ResNet50
 from partreid.backbones.resnet_ibn import ResNet50IBN
 from partreid.backbones.small_cpm import SmallCPM
 from partreid.errors import UserError, choose
-from partreid.storage import published_weights, torchfile
+from partreid.storage import published_weights, torchfile, weights
 
 BACKBONES: dict[str, Callable[[], Backbone]] = {
     "googlenet": GoogLeNet,
@@ -69,9 +69,9 @@ def load_imagenet(backbone: Backbone, name: str) -> None:
 
 def load_trained(module: nn.Module, name: str, path: Path) -> None:
     """Load what a training of ours saved in `path` of a sub-module called `name` into such a sub-module."""
-    content = torchfile.load(path, "delete it and run `dvc repro`")
+    _, whole = weights.read(path)
     inside = f"{name}."
-    state = {key.removeprefix(inside): value for key, value in content["state"].items() if key.startswith(inside)}
+    state = {key.removeprefix(inside): value for key, value in whole.items() if key.startswith(inside)}
     load_named(module, state, ignore=(), source=f"{name} of {path}")
 
 

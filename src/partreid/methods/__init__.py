@@ -1,13 +1,11 @@
 """The methods: one paper, one file. A method is a network with its losses and its embedding."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from partreid import backbones
 from partreid.errors import UserError, choose
@@ -19,7 +17,7 @@ from partreid.methods.mpn import MPN
 from partreid.methods.pabr import PABR
 from partreid.methods.pah import PAH
 from partreid.methods.pcb import PCB
-from partreid.storage import torchfile
+from partreid.storage import weights
 
 METHODS: dict[str, type[Method]] = {
     "bot": BagOfTricks,
@@ -70,29 +68,17 @@ class Trained:
 
 
 def save(path: Path, method: Learner, header: dict[str, Any]) -> None:
-    """Write weights and header, whole or not at all.
+    """Write weights and header (partreid.storage.weights), whole or not at all.
 
     The header must hold `model`, `backbone`, `identities`, `options`, `height` and `width`: enough to build the
     method again without params.yaml.
     """
-    state = {name: value.detach().cpu() for name, value in method.state_dict().items()}
-    torchfile.save(path, {"header": json.dumps(header, sort_keys=True), "state": state})
-
-
-def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """Header and tensors of a weights file."""
-    if not path.is_file():
-        raise UserError(f"no weights {path}; `dvc repro` trains them")
-    content = torchfile.load(path, "delete it and run `dvc repro`")
-    try:
-        return json.loads(content["header"]), content["state"]
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is no weights file of partreid ({error}); delete it and run `dvc repro`") from error
+    weights.save(path, header, method.state_dict())
 
 
 def load(path: Path) -> Trained:
     """Build the method that a weights file describes and load it, in evaluation mode on the CPU."""
-    header, state = read(path)
+    header, state = weights.read(path)
     try:
         method = build(
             header["model"], backbone=header["backbone"], identities=header["identities"], **header["options"]

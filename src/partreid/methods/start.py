@@ -6,16 +6,17 @@ from typing import Any
 import torch
 
 from partreid.errors import UserError
-from partreid.methods import build, read
+from partreid.methods import build
+from partreid.storage import weights
 
 
 def load_start(method: torch.nn.Module, path: Path, name: str, *, identities: int, **arguments: Any) -> dict[str, Any]:
-    """Load a weights.pt into a method that `methods.build(name, identities=..., **arguments)` made. Its header.
+    """Load a weights file into a method that `methods.build(name, identities=..., **arguments)` made. Its header.
 
     Classifiers keep their random weights: every tensor whose shape depends on the number of persons. UserError when
     the file is of another method, or any other tensor is missing, unknown or of another shape.
     """
-    header, state = read(path)
+    header, state = weights.read(path)
     if header.get("model") != name:
         raise UserError(f"{path} holds weights of {header.get('model')}, expected {name} (train.start_from)")
     with torch.device("meta"):

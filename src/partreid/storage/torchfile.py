@@ -18,6 +18,7 @@ def save(path: Path, content: dict[str, Any]) -> None:
 def load(path: Path, remedy: str) -> dict[str, Any]:
     """Read such a file, tensors on the CPU. UserError "<path> is damaged ...; <remedy>" when it cannot be read."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with path.open("rb") as file:  # by its path torch would read it otherwise, were it called .safetensors
+            return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # the restricted unpickler raises whatever a damaged byte leads it to
         raise UserError(f"{path} is damaged or no weights file ({error}); {remedy}") from error

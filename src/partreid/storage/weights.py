@@ -1,0 +1,72 @@
+"""Weights files: safetensors, with a JSON header under the key `header` of their metadata.
+
+Such a file is a table of names, shapes and places, then plain numbers; any language reads it, and there is nothing in
+it to run. Files of earlier versions, torch's own of {"header": JSON, "state": tensors}, are still read, whatever their
+name.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from partreid.errors import UserError, reason
+from partreid.storage import torchfile
+from partreid.storage.files import whole
+
+ENDING = ".safetensors"
+AGAIN = "delete it and run `dvc repro`"
+
+
+def save(path: Path, header: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
+    """Write header and tensors, whole or not at all. The same content is the same bytes."""
+    # safetensors wants tensors that lie row by row and share no memory
+    rows = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in state.items()}
+    # a single key: the order of several differs from run to run
+    metadata = {"header": json.dumps(header, sort_keys=True)}
+    with whole(path) as temporary:
+        save_file(rows, temporary, metadata)
+
+
+def header(path: Path) -> dict[str, Any]:
+    """The header alone, without reading the tensors. UserError when there is none."""
+    return _read(path, tensors=False)[0]
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Header and tensors, on the CPU. UserError when it is missing, damaged or no weights file of ours."""
+    return _read(path, tensors=True)
+
+
+def _read(path: Path, tensors: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    if not path.is_file():
+        raise UserError(f"no weights {path}; `dvc repro` trains them")
+    if _of_torch(path):
+        content = torchfile.load(path, AGAIN)
+        text, state = (content.get("header"), content.get("state")) if isinstance(content, dict) else (None, None)
+    else:
+        try:
+            with safetensors.safe_open(path, "pt") as file:
+                text = (file.metadata() or {}).get("header")
+                state = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}  # noqa: SIM118
+        except (safetensors.SafetensorError, RuntimeError) as error:
+            raise UserError(f"{path} is damaged or no weights file ({reason(error)}); {AGAIN}") from error
+    try:
+        found = json.loads(text)  # type: ignore[arg-type]
+        if not (isinstance(found, dict) and isinstance(state, dict)):
+            raise TypeError("its header or its tensors are no table")
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{path} is no weights file of partreid ({reason(error)}); {AGAIN}") from error
+    return found, state
+
+
+def _of_torch(path: Path) -> bool:
+    """Whether torch wrote it: a zip archive, or a pickle in its older form."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    return start in (b"PK", b"\x80\x02")
