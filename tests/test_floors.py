@@ -7,7 +7,7 @@ from pathlib import Path
 FLOORS = """
 report
 experiments inspection search
-inference pretraining quality training
+checkpoints inference pretraining quality training
 drawing methods tools
 backbones datasets
 evaluation inputs labels synthetic
