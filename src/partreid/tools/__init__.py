@@ -10,8 +10,8 @@ Output members; those after `score` as far as the tool gives them:
     person     uint8 (n, 128, 64)     255 times the person's probability, over the whole image
     parsing    uint8 (n, 128, 64)     classes of Pascal-Person-Part (body.parsing), over the whole image
     head       float32 (n, 4)         head box x0, y0, x1, y1 in pixels of the original image; NaN when no head is seen
-    fields     uint8 (n, 36, 33, 17)  255 times PifPaf's confidences (partreid.body.skeleton.FIELDS), over the whole
-    image maps       float16 (n, C, 20, 10) OpenPose's limb, joint and, with C = 185, inner maps, over the whole image
+    fields     uint8 (n, 36, 33, 17)  255 times PifPaf's confidences (body.skeleton.FIELDS), over the whole image
+    maps       float16 (n, C, 20, 10) OpenPose's limb, joint and, with C = 185, inner maps, over the whole image
 
 and whatever else the tool knows. Coordinates: x right, y down, origin at the top-left corner of the top-left pixel.
 Rows that are not ok are all zeros, except `score`.
@@ -22,6 +22,7 @@ from partreid.tools import (
     blazepose,
     densepose,
     densepose_files,
+    movenet,
     openpifpaf,
     openpifpaf_files,
     openpose,
@@ -33,8 +34,9 @@ from partreid.tools import (
 from partreid.tools.base import Tool
 
 TOOLS: dict[str, Tool] = {
-    # the embedded default, and what the renderer knows
+    # the embedded ones, and what the renderer knows
     "blazepose": Tool(blazepose.build, blazepose.GIVES),
+    "movenet": Tool(movenet.build, movenet.GIVES),
     "truth": Tool(truth.build, truth.GIVES),
     # the papers' own tools: our modules with published weights, and isolated programs
     "schp": Tool(schp.build, schp.GIVES, processes=1),

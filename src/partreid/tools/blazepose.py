@@ -1,9 +1,9 @@
 """BlazePose full: 33 landmarks and a mask of one person, on any CPU. The embedded default tool.
 
 Bazarevsky et al., "BlazePose: On-device Real-time Body Pose tracking", 2020, https://arxiv.org/abs/2006.10204.
-The network was made for a square around a person, so the image, which is a person's box, is set into a square; around
-it, its border pixels are continued, which the network takes better than black. Where the score stays below SURE, other
-placings with more room for the limbs that a tight box cuts off are tried, and the best one is kept.
+The network was made for a square around a person: the image is set into one (partreid.tools.squares). Where the score
+stays below SURE, other placings with more room for the limbs that a tight box cuts off are tried, and the best one is
+kept.
 The score is no detector: it trusts that the image is a person's box, and accepts most distractors of Market-1501.
 
 With `looks: 3` a sure image is looked at three times, closer and mirrored too, and the median taken: a third of the
@@ -30,10 +30,10 @@ from partreid.storage.files import sha256
 from partreid.storage.pieces import Work
 from partreid.tools.base import Images
 from partreid.tools.reading import read_original
+from partreid.tools.squares import back, letterbox
 
 VERSION = "2"  # raise when the output changes
 GIVES = ("keypoints", "landmarks", "person")
-SIDE = 256  # pixels of the network's square input
 SURE = 0.7  # a person score that needs no further placing
 MIN_PERSON = 0.5  # below this person score the image is `missing`
 MASK = (128, 64)  # rows, columns of the person mask, whatever the image's size
@@ -125,31 +125,16 @@ def _look(image: np.ndarray, model: Path, how: Look) -> Found:
         landmarks[:, 0] = image.shape[1] - landmarks[:, 0]
         return score, landmarks, person[:, ::-1]
     height, width = image.shape[:2]
-    square, (x0, y0, w, h) = letterbox(image, how.fill, how.place)
-    raw, score, logits = _run(model, square)
+    square, box = letterbox(image, how.fill, how.place)
+    x0, y0, w, h = box
+    raw, score, logits = _run(model, square / np.float32(255))
     landmarks = raw.reshape(39, 5)[:33].copy()
-    landmarks[:, 0] = (landmarks[:, 0] - x0) * width / w
-    landmarks[:, 1] = (landmarks[:, 1] - y0) * height / h
+    landmarks[:, :2] = back(landmarks[:, :2], box, (height, width))
     landmarks[:, 2] *= height / h
     landmarks[:, 3:] = sigmoid(landmarks[:, 3:])
     inside = sigmoid(logits[y0 : y0 + h, x0 : x0 + w])
     person = cv2.resize(inside, (MASK[1], MASK[0]), interpolation=cv2.INTER_AREA)
     return score, landmarks, person.clip(0, 1)
-
-
-def letterbox(image: np.ndarray, fill: float, place: float) -> tuple[np.ndarray, tuple[int, int, int, int]]:
-    """Set the image into a square, continued by its border: float32 (SIDE, SIDE, 3) in 0..1, and its x, y, w, h there.
-
-    fill, place: see Look.
-    """
-    height, width = image.shape[:2]
-    scale = fill * SIDE / max(height, width)
-    h, w = max(1, round(height * scale)), max(1, round(width * scale))
-    y0, x0 = round((SIDE - h) * place), (SIDE - w) // 2
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    small = cv2.resize(image, (w, h), interpolation=method)
-    square = cv2.copyMakeBorder(small, y0, SIDE - h - y0, x0, SIDE - w - x0, cv2.BORDER_REPLICATE)
-    return square / np.float32(255), (x0, y0, w, h)
 
 
 def sigmoid(x: np.ndarray) -> np.ndarray:
