@@ -12,7 +12,7 @@ from partreid.inputs.batch import Inputs
 from partreid.inputs.heads import box, load_heads
 from partreid.inputs.images import load_images
 from partreid.inputs.kinds import HEADS, Label, no_change, tensors
-from partreid.methods import Trained
+from partreid.methods.base import Trained
 from partreid.storage import chunks, image_table
 from partreid.storage.embeddings import Embeddings
 

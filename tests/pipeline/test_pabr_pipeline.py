@@ -26,12 +26,12 @@ def embedded(project):
 def test_trained_then_fixed_part_stream(tiny):
     stages = tiny.repro()
     assert set(stages) == {
-        "check", "synthetic", "index-synthetic", "tool@blazepose-synthetic", "partmaps@synthetic", "pretrain-partmaps",
-        "train-pabr", "embed-pabr", "evaluate", "report",
+        "check", "synthetic", "index-synthetic", "tool@blazepose-synthetic", "partmaps@synthetic", "pretrain@partmaps",
+        "source", "train@pabr", "embed@pabr", "evaluate", "report",
     }  # fmt: skip
     trained = embedded(tiny)
     page = (tiny.root / "results/synthetic/pabr/report.html").read_text()
     assert "Appearance and part maps" in page
     tiny.set(methods__pabr__part_stream="fixed")
-    assert tiny.repro() == ["check", "train-pabr", "embed-pabr", "evaluate", "report"]
+    assert tiny.repro() == ["check", "train@pabr", "embed@pabr", "evaluate", "report"]
     assert np.abs(embedded(tiny) - trained).max() > 0.01

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 # everything that is not a pinned input: which stages run for which change
-UPSTREAM = ["check", "synthetic", "index-synthetic", "tool@blazepose-synthetic", "pifpaf@synthetic"]
+UPSTREAM = ["check", "source", "synthetic", "index-synthetic", "tool@blazepose-synthetic", "pifpaf@synthetic"]
 
 
 # a data set and a recipe that take seconds
@@ -94,7 +94,7 @@ def built(tiny):
 
 def test_the_first_run_does_what_the_model_needs_and_no_more(built):
     # dvc lists data/ and stages/ cells in the order it runs them
-    assert sorted(built.first) == sorted([*UPSTREAM, "train-bpbreid", "embed@bpbreid", "evaluate", "report"])
+    assert sorted(built.first) == sorted([*UPSTREAM, "train@bpbreid", "embed@bpbreid", "evaluate", "report"])
     for name in ("metrics.json", "cmc.csv", "ranks.parquet", "record.json", "report.html", "ranking.png"):
         assert (built.root / "results/synthetic/bpbreid" / name).stat().st_size > 0
 
@@ -105,14 +105,14 @@ def test_nothing_to_do(built):
 
 def test_another_model_runs_only_its_own_stages_and_going_back_runs_nothing(built):
     built.set(model="bot")
-    assert built.repro() == ["check", "train-bot", "embed@bot", "evaluate", "report"]
+    assert built.repro() == ["check", "train@bot", "embed@bot", "evaluate", "report"]
     built.set(model="bpbreid")
     assert [stage for stage in built.repro() if stage != "check"] == []
 
 
 def test_a_methods_value_retrains_only_that_method(built):
     built.set(methods__bpbreid__parts=8)
-    assert built.repro() == ["check", "train-bpbreid", "embed@bpbreid", "evaluate", "report"]
+    assert built.repro() == ["check", "train@bpbreid", "embed@bpbreid", "evaluate", "report"]
 
 
 def test_an_evaluation_value_only_evaluates(built):
@@ -125,8 +125,20 @@ def test_an_evaluation_value_only_evaluates(built):
 def test_another_tool_makes_new_labels(built):
     built.set(labels__pifpaf__tool="truth")
     assert built.repro() == [
-        "check", "tool@truth-synthetic", "pifpaf@synthetic", "train-bpbreid", "embed@bpbreid", "evaluate", "report"
+        "check", "tool@truth-synthetic", "pifpaf@synthetic", "train@bpbreid", "embed@bpbreid", "evaluate", "report"
     ]  # fmt: skip
+
+
+def test_an_edit_runs_again_what_it_can_change(built):
+    def edit(name, text):
+        file = built.root / "src/partreid" / name
+        file.write_text(file.read_text() + text)
+
+    edit("methods/mpn.py", "\nMORE = 1\n")
+    edit("methods/bpbreid.py", "\n# a comment\n")
+    assert built.repro() == ["source"]
+    edit("labels/grouping.py", "\nMORE = 1\n")  # bpbreid's own, two imports away
+    assert built.repro() == ["source", "train@bpbreid", "embed@bpbreid", "evaluate", "report"]
 
 
 @pytest.mark.parametrize("label", ["heads", "schp", "poses", "partmaps"])
@@ -177,13 +189,13 @@ def test_a_wrong_name_is_one_line_before_any_work(built, change, message):
     assert done.returncode
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    assert "Running stage 'train" not in done.stdout
+    assert "Running stage 'stages/dvc.yaml:train" not in done.stdout
 
 
 def test_an_experiment_sets_its_values(built):
     built.commit("state")
     out = built.dvc("exp", "run", "-S", "recipes.laptop.epochs=2").stdout
-    assert "train-bpbreid" in out
+    assert "train@bpbreid" in out
     assert yaml.safe_load((built.root / "params.yaml").read_text())["recipes"]["laptop"]["epochs"] == 2
 
 
@@ -204,7 +216,7 @@ def test_another_set_is_tested_with_one_parameter_and_without_training(built):
     before = (built.root / "runs/bpbreid-synthetic/weights.pt").read_bytes()
     out = built.dvc("exp", "run", "-S", "also_test_on=[folder]").stdout
     assert sorted(executed(out)) == sorted(
-        ["check", "index@folder", "embed-on@bpbreid-folder", "evaluate-on@folder", "report-on@folder"]
+        ["check", "index@folder", "embed-on@method4-folder", "evaluate-on@folder", "report-on@folder"]
     )
     results = built.root / "results/folder/bpbreid-synthetic"
     for name in ("metrics.json", "cmc.csv", "ranks.parquet", "record.json", "report.html"):
@@ -226,10 +238,10 @@ def test_training_starts_from_a_file_and_again_when_it_changes(built):
     done = built.dvc("repro", check=False)
     assert "error: no file weights/first.pt (train.start_from)" in done.stdout + done.stderr
     shutil.copy(weights, built.root / "weights/first.pt")
-    assert built.repro() == ["check", "train-bpbreid", "embed@bpbreid", "evaluate", "report"]
+    assert built.repro() == ["check", "train@bpbreid", "embed@bpbreid", "evaluate", "report"]
     assert built.repro() == []
     shutil.copy(weights, built.root / "weights/first.pt")  # the newer ones
-    assert "train-bpbreid" in built.repro()
+    assert "train@bpbreid" in built.repro()
     built.set(train__start_from="imagenet")
     assert built.repro() == []
 
@@ -238,7 +250,7 @@ def test_fsam_starts_from_a_pretraining_and_a_choice_at_test_time_only_embeds(bu
     built.set(model="fsam")
     ran = built.repro()  # its labels may be there already
     assert [stage for stage in ran if "@synthetic" not in stage] == [
-        "check", "pretrain-parsing", "train-fsam", "embed@fsam", "evaluate", "report"
+        "check", "pretrain@parsing", "train@fsam", "embed@fsam", "evaluate", "report"
     ]  # fmt: skip
     report = (built.root / "results/synthetic/fsam/report.html").read_text()
     assert "Coarse and fine masks" in report
@@ -255,5 +267,5 @@ def test_fsam_starts_from_a_pretraining_and_a_choice_at_test_time_only_embeds(bu
 
 def test_the_stages_are_these(built):
     names = built.dvc("stage", "list", "--all", "--name-only").stdout.split()
-    for stage in ("evaluate", "report", "stages/dvc.yaml:train-bot", "data/dvc.yaml:index@market1501"):
+    for stage in ("evaluate", "report", "stages/dvc.yaml:train@bot", "data/dvc.yaml:index@market1501"):
         assert stage in names

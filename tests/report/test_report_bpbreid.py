@@ -7,7 +7,7 @@ import pytest
 
 from methods.test_methods import build
 from partreid.errors import UserError
-from partreid.methods import Trained
+from partreid.methods.base import Trained
 from partreid.report import bpbreid, gather
 from partreid.report.attention import Looks
 from partreid.report.context import Context

@@ -5,7 +5,7 @@ from methods.test_methods import build
 from partreid.body.parsing import PARSING
 from partreid.drawing.colours import PART_COLOURS
 from partreid.labels import LABELS
-from partreid.methods import Trained
+from partreid.methods.base import Trained
 from partreid.report import fsam
 from partreid.report.context import Context
 from partreid.storage import cache, files, image_table, pieces

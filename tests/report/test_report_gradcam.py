@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from methods.test_methods import build
-from partreid.methods import Trained
+from partreid.methods.base import Trained
 from partreid.report import gradcam
 from partreid.report.context import Context
 from partreid.report.figures import FIGURES

@@ -7,7 +7,7 @@ import torch
 from methods.test_methods import batch_for, build
 from partreid.inputs.images import normalise
 from partreid.labels import made
-from partreid.methods import Trained
+from partreid.methods.base import Trained
 from partreid.report import pah
 from partreid.report.context import Context
 from partreid.report.figures import FIGURES

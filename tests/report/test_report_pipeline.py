@@ -43,14 +43,17 @@ def test_upstream_follows_the_chosen_model():
         values = {**yaml.safe_load((ROOT / "params.yaml").read_text()), "model": model, "dataset": "market1501"}
         stages = []
         for file in pipeline.FILES:
-            stages += pipeline.parse(yaml.safe_load((ROOT / file).read_text()), values, file)
+            content = yaml.safe_load((ROOT / file).read_text())
+            own = [each for each in content.get("vars", []) if isinstance(each, dict)]
+            known = values | {key: value for each in own for key, value in each.items()}
+            stages += pipeline.parse(content, known, file)
         return [stage.name for stage in pipeline.upstream(stages, "report")]
 
     bot, bpbreid = names("bot"), names("bpbreid")
-    assert bot[-4:] == ["train-bot", "embed@bot", "evaluate", "report"]
+    assert bot[-4:] == ["train@bot", "embed@bot", "evaluate", "report"]
     assert "index@market1501" in bot
     assert not any("pifpaf" in name for name in bot)
-    assert bpbreid.index("pifpaf@market1501") < bpbreid.index("train-bpbreid")
+    assert bpbreid.index("pifpaf@market1501") < bpbreid.index("train@bpbreid")
     assert len(set(bpbreid)) == len(bpbreid)
 
 

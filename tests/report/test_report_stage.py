@@ -67,7 +67,7 @@ def test_a_part_method_with_labels(project):
     assert heads[:3] == ["image", "label: pifpaf", "foreground"]
     assert len(heads) == 8
     words = "".join(tree.itertext())
-    for said in ("nobody found", "30 ok, 6 missing, 0 failed", "e" * 64, "git checkout c0ffee", "train-bpbreid"):
+    for said in ("nobody found", "30 ok, 6 missing, 0 failed", "e" * 64, "git checkout c0ffee", "train@bpbreid"):
         assert said in words
     assert "dvc exp run -S model=bpbreid -S dataset=folder -S recipe=laptop -S train.seed=1" in words
 
@@ -83,7 +83,7 @@ def test_a_global_method(project):
     project("bot")()
     tree = _check(Path("results/folder/bot"))
     assert tree.find(".//table[@class='looks']") is None
-    assert "train-bot" in "".join(tree.itertext())
+    assert "train@bot" in "".join(tree.itertext())
 
 
 @pytest.mark.parametrize(

@@ -31,6 +31,22 @@ def test_a_package_stands_for_its_registry():
     assert names("partreid.nothing") == names("torch") == set()
 
 
+def test_comments_docstrings_and_layout_decide_nothing(tmp_path):
+    plain, told = tmp_path / "plain.py", tmp_path / "told.py"
+    plain.write_text("def f(x):\n    return [x, 1]\n")
+    told.write_text('"""Told."""\n\n\ndef f(x):  # twice\n    """Told."""\n    return [\n        x,\n        1,\n    ]\n')
+    assert source.digest(plain) == source.digest(told)
+    told.write_text("def f(x):\n    return [x, 2]\n")
+    assert source.digest(plain) != source.digest(told)
+
+
+def test_a_script_stands_for_what_it_imports_and_a_registry_hands_on(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("from partreid import methods, params\nfrom partreid.layers import strips\n")
+    assert [file.name for file in source.reached(script)] == ["strips.py"]
+    assert "mpn.py" in {file.name for file in source.reached("partreid.methods.mpn", script)}
+
+
 def test_the_code_changes_with_a_file_that_is_reached(monkeypatch, tmp_path):
     (tmp_path / "a.py").write_text("import os\nfrom partreid import b\n")
     (tmp_path / "b.py").write_text("X = 1\n")

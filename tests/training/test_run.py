@@ -1,5 +1,7 @@
 """A whole run, with labels that the method makes itself: PAH-Net's part stream on a tiny set."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -18,7 +20,8 @@ RECIPE = Recipe(
     learning_rate=1e-3, weight_decay=5e-4, warmup_epochs=1, warmup_start=0.1, decay_at=[], decay=1.0, flip=0.5, pad=2,
     erase=0.5, schedule="cosine",
 )  # fmt: skip
-FILE = "runs/pah-synthetic/pseudo_parts.npz"
+FOLDER = Path("runs/pah-synthetic")
+FILE = FOLDER / "labels/pseudo_parts.npz"
 
 
 class Killed(Exception):
@@ -51,8 +54,8 @@ def start(tmp_path, monkeypatch, project):
         header = {"model": "pah", "dataset": "synthetic", "backbone": "mobilenet_v2", "identities": 2}
         header |= {"options": options, "height": 32, "width": 16}
         settings = Train(1, "cpu", "float32", 0, "imagenet")
-        training.run(method, data, RECIPE, settings, header, made.file("pseudo_parts", "synthetic").parent, table)
-        return methods.load(made.file("pseudo_parts", "synthetic").parent / "weights.pt").method.state_dict()
+        training.run(method, data, RECIPE, settings, header, FOLDER, table)
+        return methods.load(FOLDER / "weights.pt").method.state_dict()
 
     run.table = table
     return run

@@ -1,4 +1,4 @@
-"""Labels that a method makes of its training images while it trains: runs/<method>-<dataset>/<label>.npz.
+"""Labels that a method makes of its training images while it trains: runs/<method>-<dataset>/labels/<label>.npz.
 
 The contract is that of labels.cache, so stages/inspect.py shows them like any other label: member `maps` uint8
 (N, h, w), over the image's extent, beside `status` (missing: not a training image) and `score` (the share of the map
@@ -23,7 +23,7 @@ VERSION = "1"  # raise when the labels' meaning changes
 
 def file(label: str, dataset: str) -> Path:
     """Where the labels of the last epoch lie."""
-    return Path(f"runs/{MADE[label]}-{dataset}/{label}.npz")
+    return Path(f"runs/{MADE[label]}-{dataset}/labels/{label}.npz")
 
 
 def write(

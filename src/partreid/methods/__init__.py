@@ -1,7 +1,6 @@
 """The methods: one paper, one file. A method is a network with its losses and its embedding."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import torch
 
 from partreid import backbones
 from partreid.errors import UserError, choose
-from partreid.methods.base import Learner, Method
+from partreid.methods.base import Learner, Method, Trained
 from partreid.methods.bot import BagOfTricks
 from partreid.methods.bpbreid import BPBreID
 from partreid.methods.fsam import FSAM
@@ -55,16 +54,6 @@ def initial(
     for part, path in pretrained.items():
         backbones.load_trained(getattr(method, part), part, path)
     return method
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A trained method with what is needed to use it: `header` records how it came to be."""
-
-    method: Method
-    height: int
-    width: int
-    header: dict[str, Any]
 
 
 def save(path: Path, method: Learner, header: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -80,3 +81,13 @@ class Method(Learner):
     def maps(self, inputs: Inputs) -> Tensor:
         """Attention of each embedded part: (B, P, h, w) in 0..1; P = 0 if there is none."""
         return inputs.images.new_zeros(len(inputs.images), 0, 1, 1)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained method with what is needed to use it: `header` records how it came to be."""
+
+    method: Method
+    height: int
+    width: int
+    header: dict[str, Any]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from partreid.methods import Trained
+from partreid.methods.base import Trained
 from partreid.report.gather import Album
 
 

@@ -12,7 +12,7 @@ from partreid.drawing.pictures import fit
 from partreid.errors import UserError, choose
 from partreid.inference import load_inputs
 from partreid.inputs.kinds import Label
-from partreid.methods import Trained
+from partreid.methods.base import Trained
 from partreid.report.attention import Looks
 from partreid.storage import image_table
 from partreid.storage.cache import OK, Cache

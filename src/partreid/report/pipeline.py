@@ -57,9 +57,9 @@ def read(root: Path) -> list[Stage]:
     for file in FILES:
         content = _yaml(root / file)
         values: dict[str, Any] = {}
-        for name in ["params.yaml", *content.get("vars", [])]:
-            path = root / name if name == "params.yaml" else root / PurePosixPath(file).parent / name
-            values.update(_yaml(path))
+        values.update(_yaml(root / "params.yaml"))
+        for named in content.get("vars", []):
+            values.update(named if isinstance(named, Mapping) else _yaml(root / PurePosixPath(file).parent / named))
         stages += parse(content, values, file)
     return stages
 
@@ -88,7 +88,7 @@ def parse(content: Mapping[str, Any], values: Mapping[str, Any], file: str) -> l
                     name=name + suffix,
                     file=file,
                     cmd=cmd if isinstance(cmd, str) else " && ".join(cmd),
-                    deps=tuple(_path(base, entry) for entry in body.get("deps", [])),
+                    deps=tuple(dict.fromkeys(_path(base, entry) for entry in body.get("deps", []))),
                     outs=tuple(_path(base, entry) for entry in outs),
                     params=tuple(key for entry in body.get("params", []) for key in _keys(entry)),
                 )
@@ -108,9 +108,13 @@ def _cells(block: Any, values: Mapping[str, Any]) -> Iterator[tuple[str, Any, di
                 yield f"@{item}", block["do"], {"item": item}
     elif "matrix" in block:
         axes = _fill(block["matrix"], values)
-        for choice in product(*axes.values()):
-            cell = dict(zip(axes, choice, strict=True))
-            yield "@" + "-".join(map(str, choice)), block, {"item": cell}
+        for choice in product(*(enumerate(values) for values in axes.values())):
+            cell = {axis: value for axis, (_, value) in zip(axes, choice, strict=True)}
+            names = (  # DVC numbers what is no plain value
+                f"{axis}{number}" if isinstance(value, Mapping | list) else str(value)
+                for axis, (number, value) in zip(axes, choice, strict=True)
+            )
+            yield "@" + "-".join(names), block, {"item": cell}
     else:
         yield "", block, {}
 

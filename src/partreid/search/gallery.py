@@ -12,7 +12,7 @@ import torch
 from partreid.datasets.images import ENDINGS, measure
 from partreid.errors import UserError
 from partreid.inference import embed
-from partreid.methods import Trained
+from partreid.methods.base import Trained
 from partreid.params import Params
 from partreid.storage import embeddings, files, image_table
 from partreid.storage.embeddings import Embeddings, Stored

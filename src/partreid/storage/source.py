@@ -1,43 +1,68 @@
 """Which source files decide a result: those that a module imports, and those that they import in turn."""
 
 import ast
+import hashlib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-from partreid.storage.files import fingerprint, sha256
+from partreid.storage.files import fingerprint
 
 PACKAGE = "partreid"
 ROOT = Path(__file__).parents[1]
-HANDS_ON = ("errors", "params", "storage")  # hand values and files on, and decide no number
+# hand values and files on, or look up by name who does the work, and decide no number
+HANDS_ON = ("errors", "params", "storage", "labels/__init__", "methods/__init__", "pretraining/__init__")
 
 
-def code(*modules: str) -> str:
-    """16 hex digits that change when a source file that decides what these modules compute changes."""
-    return fingerprint([(str(file.relative_to(ROOT)), sha256(file)) for file in reached(*modules)])
+def code(*origins: str | Path) -> str:
+    """16 hex digits that change when code that decides what these compute changes; origins: see `reached`."""
+    return fingerprint(digests(*origins))
 
 
-def reached(*modules: str) -> list[Path]:
-    """The files of these modules and of all they import from this package, sorted; without HANDS_ON.
+def digests(*origins: str | Path) -> dict[str, str]:
+    """What decides what these compute: a source file's path in the package -> the digest of its code."""
+    return {file.relative_to(ROOT).as_posix(): digest(file) for file in reached(*origins)}
 
-    modules: dotted, as `partreid.methods.mpn`. A package stands for its `__init__.py`; who imports a module out of a
-    package does not reach the package's `__init__.py`, else a registry would join all that it lists.
+
+def digest(file: Path) -> str:
+    """16 hex digits of a source file's code: comments, docstrings and layout do not count."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
+            node, clean=False
+        ):
+            del node.body[0]
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
+
+
+def reached(*origins: str | Path) -> list[Path]:
+    """The files of modules, and of all that these or scripts import from this package, sorted; HANDS_ON only if asked for.
+
+    origins: modules, dotted, as `partreid.methods.mpn`, and paths of scripts outside the package, which do not count
+    themselves. A package stands for its `__init__.py`; who imports a module out of a package does not reach the
+    package's `__init__.py`, else a registry would join all that it lists.
     """
     found: set[Path] = set()
-    todo = [_file(module) for module in modules]
+    todo = [_file(origin) for origin in origins if isinstance(origin, str)]
+    todo += [each for origin in origins if isinstance(origin, Path) for each in _imported(origin)]
     while todo:
         file = todo.pop()
-        if file is None or file in found or file.relative_to(ROOT).with_suffix("").parts[0] in HANDS_ON:
+        if file is None or file in found:
             continue
         found.add(file)
         todo += _imported(file)
     return sorted(found)
 
 
+def _hands_on(file: Path) -> bool:
+    name = file.relative_to(ROOT).with_suffix("")
+    return name.parts[0] in HANDS_ON or name.as_posix() in HANDS_ON
+
+
 @cache
 def _imported(file: Path) -> list[Path]:
     files = (_file(module) for module in _modules(ast.parse(file.read_text(encoding="utf-8"))))
-    return [each for each in files if each is not None]
+    return [each for each in files if each is not None and not _hands_on(each)]
 
 
 def _modules(tree: ast.AST) -> Iterator[str]:

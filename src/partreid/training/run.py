@@ -16,6 +16,9 @@ from partreid.storage.revision import revision
 from partreid.training.data import TrainingSet
 from partreid.training.loop import device_of, mixed, train
 
+# what decides a training beside the learner, which brings its layers, losses and backbones
+CODE = ("partreid.training.inputs", "partreid.training.run")
+
 
 def run(
     learner: Learner,
@@ -29,7 +32,7 @@ def run(
     """Train and write `folder`/weights.pt with `header`, and DVCLive's curves to `folder`/curves.
 
     header: says all that the result depends on; a killed run is taken up by one with the same header and code.
-    Labels that the learner makes itself are written to `folder`/<label>.npz after every epoch; table: the image table.
+    Labels that the learner makes itself are written to `folder`/labels after every epoch; table: the image table.
     """
     device = device_of(settings.device)
     header = {
@@ -42,7 +45,7 @@ def run(
     scratch = (
         files.scratch_root()
         / "training"
-        / files.fingerprint(header, source.code(type(learner).__module__, "partreid.training.loop"))
+        / files.fingerprint(header, source.code(type(learner).__module__, *CODE))
     )
     print(f"{header['model']} on {header['dataset']}: {len(data.paths)} images, {recipe.epochs} epochs on {device}")
 
@@ -50,9 +53,10 @@ def run(
         for label, maps in learner.made.items():
             made.write(scratch / f"{label}.npz", label, table, data.paths, maps.numpy(), {"epoch": epoch + 1})
         for file in scratch.glob("*.npz"):  # also from before a kill
-            with files.whole(folder / file.name) as temporary:
+            with files.whole(folder / "labels" / file.name) as temporary:
                 shutil.copyfile(file, temporary)
 
+    (folder / "labels").mkdir(parents=True, exist_ok=True)  # of most it stays empty
     with files.alone(scratch):
         with curves(scratch / "curves", keep) as log:
             train(

@@ -1,0 +1,108 @@
+"""stages/dvc.yaml, read without DVC: who learns from what, and which source files decide it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from partreid import methods, params, pretraining
+from partreid.labels import LABELS
+from partreid.methods import METHODS
+from partreid.pretraining import PRETRAININGS
+from partreid.report import pipeline
+from partreid.storage import source
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def stages():
+    return {stage.name: stage for stage in pipeline.read(ROOT)}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """What stages/source.py writes, by its file's name."""
+    out = tmp_path_factory.mktemp("source")
+    subprocess.run([sys.executable, ROOT / "stages/source.py", out], check=True, cwd=ROOT)
+    return {file.stem: json.loads(file.read_text()) for file in out.iterdir()}
+
+
+def embed_on(stages):
+    """Nothing is tested on another set by default: the template's cells for one."""
+    content = pipeline._yaml(ROOT / "stages/dvc.yaml")
+    values = {**pipeline._yaml(ROOT / "params.yaml"), "also_test_on": ["folder"]}
+    for each in content["vars"][1:]:
+        values |= each
+    return {stage.name: stage for stage in pipeline.parse(content, values, "stages/dvc.yaml")}
+
+
+def test_every_method_and_pretraining_has_its_stages(stages):
+    for kind, names in (("train", METHODS), ("embed", METHODS), ("pretrain", PRETRAININGS)):
+        assert {f"{kind}@{name}" for name in names} == {name for name in stages if name.startswith(f"{kind}@")}
+    on = [stage for name, stage in embed_on(stages).items() if name.startswith("embed-on@")]
+    assert [stage.cmd.split()[2] for stage in on] == list(METHODS)
+
+
+def test_the_code_a_stage_depends_on_is_what_its_script_and_method_import(stages, written):
+    cells = {**stages, **embed_on(stages)}
+    for stage in cells.values():
+        script = Path(stage.cmd.split()[1])
+        if script.name not in ("train.py", "embed.py", "pretrain.py"):
+            continue
+        name = stage.cmd.split()[2]
+        kind = (PRETRAININGS if script.stem == "pretrain" else METHODS)[name]
+        listed = written[f"{script.stem}-{name}"]
+        assert f"data/source/{script.stem}-{name}.json" in stage.deps
+        assert not [dep for dep in stage.deps if dep.startswith("src/")]  # nothing is listed by hand
+        reached = source.reached(kind.__module__, ROOT / script)
+        assert {source.ROOT / file for file in listed} == set(reached)
+
+
+def test_nothing_is_left_out_but_what_hands_on(written):
+    everything = {file.relative_to(source.ROOT).as_posix() for file in source.ROOT.rglob("*.py")}
+    left_out = everything - {file for listed in written.values() for file in listed}
+    rooms = {file for file in left_out if "/" in file and not file.startswith(("storage/", "labels/"))}
+    # what lies beside the way from a label to an embedding
+    beside = ("body/", "datasets/", "drawing/", "evaluation/", "experiments/", "inspection/", "quality/", "report/")
+    beside += ("search/", "synthetic/", "tools/")
+    assert {file for file in rooms if not file.startswith(beside)} <= {
+        "methods/__init__.py", "pretraining/__init__.py", "inputs/__init__.py", "layers/__init__.py",
+        "losses/__init__.py", "training/__init__.py",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_depends_on_no_other_method(written, method):
+    for stage in ("train", "embed"):
+        listed = written[f"{stage}-{method}"]
+        assert f"methods/{method}.py" in listed
+        assert not {f"methods/{other}.py" for other in METHODS if other != method} & set(listed)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_training_depends_on_what_the_method_learns_from(stages, method):
+    p = params.load(ROOT / "params.yaml")
+    recipe, options = p.recipe_of(method)
+    wanted = methods.outline(method, backbone=recipe.backbone, **options)
+    files = {LABELS[label].file(label, p.dataset).as_posix() for label in wanted.labels}
+    files |= {f"runs/pretrain-{by}-{p.dataset}/weights.pt" for by in wanted.starts_from.values()}
+    assert files <= set(stages[f"train@{method}"].deps)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_another_set_has_the_labels_that_the_embedding_needs(stages, method):
+    p = params.load(ROOT / "params.yaml")
+    recipe, options = p.recipe_of(method)
+    trained = methods.outline(method, backbone=recipe.backbone, **options)
+    cell = next(each for each in embed_on(stages).values() if f"embed.py {method} " in each.cmd and "-on@" in each.name)
+    assert {LABELS[label].file(label, "folder").as_posix() for label in trained.labels_at_test} <= set(cell.deps)
+
+
+@pytest.mark.parametrize("name", PRETRAININGS)
+def test_a_pretraining_depends_on_its_labels(stages, name):
+    p = params.load(ROOT / "params.yaml")
+    labels = {LABELS[label].file(label, p.dataset).as_posix() for label in pretraining.PRETRAININGS[name].labels}
+    assert labels <= set(stages[f"pretrain@{name}"].deps)
