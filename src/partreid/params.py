@@ -123,7 +123,7 @@ class Label:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Shares of the training images that have a label: below `min_coverage` training stops, below the other it warns."""
+    """Shares of the training images that have a label: below `min_coverage` training stops, below the other warns."""
 
     min_coverage: float
     warn_coverage: float

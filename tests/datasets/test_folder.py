@@ -120,7 +120,7 @@ def test_what_lies_in_the_wrong_place_is_named(tmp_path):
         ["ann/door/monday/", "folders inside a camera's are not read"],
         ["bob/door/0.jpg", "not an image, or damaged"],
     ]
-    assert about["ignored"] == {".mp4": 1}
+    assert about["ignored"] == {".mp4": 1, "hidden folders": 2}
     assert len(table) == 15
 
 
@@ -209,6 +209,10 @@ def test_csv_lines_that_lose_nothing_are_skipped_and_named(tmp_path):
         ("path,pid\n,1\n", "line 2: no path"),
         ("path,pid\np/0.jpg,1\np/0.jpg,2\n", "line 3: p/0.jpg is already listed with another pid"),
         ("path,pid\np/0.jpg,1,2\n", "line 2: more values than columns"),
+        ('path,pid\np/0.jpg,"1\np/1.jpg,1\n', "line 2: a quote opens that is not closed in its line"),
+        ('path,pid\np/0.jpg,1\np/1.jpg,"a\nb"\n', "line 3: a quote opens that is not closed in its line"),
+        ('path,pid\np/0.jpg,"1"1\n', "line 2: ',' expected after"),
+        ("path,pid,camid\np/0.jpg,1,a\np/1.jpg\n", "line 3 has 1 values, expected 3"),
         ("path,pid\ngone.jpg,1\n", r"no readable image, 1 skipped; the first: gone.jpg \(images.csv line 2: no such"),
     ],
 )
@@ -244,3 +248,102 @@ def test_training_photos_alone(tmp_path):
     assert image_table.about(folder.read(tmp_path))["warnings"] == [
         "no queries: this set can be trained on, but not evaluated"
     ]
+
+
+def test_numbers_and_empties_as_pandas_writes_them(tmp_path):
+    photos(tmp_path, {"p": {"": 9}})
+    pids = ["0.0", "0.0", "1.0", "1.0", "2.0", "2.0", "-1.0", "nan", "2.0"]
+    cameras = ["0.0", "1.0", "0.0", "1.0", "nan", "None", "NaN", "0.0", ""]
+    lines = [f"p/{row}.jpg,{pid},{camera}\n" for row, (pid, camera) in enumerate(zip(pids, cameras, strict=True))]
+    csv(tmp_path, "path,pid,camid\n" + "".join(lines))
+    table = folder.read(tmp_path)
+    about = image_table.about(table)
+    assert about["persons"] == ["0", "1", "2"]
+    assert about["cameras"] == ["0", "1"]
+    assert by_path(table)["p/6.jpg"]["pid"] == image_table.JUNK
+    assert by_path(table)["p/6.jpg"]["split"] == "gallery"
+    assert table["camid"].null_count == 4
+    assert about["skipped"] == [["p/7.jpg", "images.csv line 9: no pid"]]
+
+
+def test_spellings_of_one_name_are_one_person_and_reported(tmp_path):
+    photos(tmp_path, {"p": {"": 8}})
+    spelled = ["7", "7.0", "0007", "0007", "8", "8", "e\u0301", "\u00e9"]
+    csv(tmp_path, "path,pid\n" + "".join(f"p/{row}.jpg,{pid}\n" for row, pid in enumerate(spelled)))
+    about = image_table.about(folder.read(tmp_path))
+    assert about["persons"] == ["0007", "8", "\u00e9"]
+    assert (
+        "persons written in several ways are taken as one: "
+        r"'e\u0301' = '\xe9'; 0007 = 7 = 7.0" in about["warnings"]
+    )
+
+
+def test_numbers_with_zeros_before_them_keep_their_names_and_their_parts(tmp_path):
+    table = folder.read(photos(tmp_path, {f"{n:04d}": {"c1": 2, "c2": 2} for n in range(1, 9)}))
+    about = image_table.about(table)
+    assert about["persons"] == [f"{n:04d}" for n in range(1, 9)]
+    assert about["warnings"] == []
+
+
+def test_composed_names_find_decomposed_files(tmp_path):
+    photos(tmp_path, {"Rene\u0301": {"": 2}, "Ann": {"": 2}})  # as an archive from a Mac unpacks
+    csv(tmp_path, "path,pid\nRen\u00e9/0.jpg,Ren\u00e9\nRene\u0301/1.jpg,Rene\u0301\nAnn/0.jpg,Ann\nAnn/1.jpg,Ann\n")
+    table = folder.read(tmp_path)
+    assert image_table.about(table)["persons"] == ["Ann", "Ren\u00e9"]
+    assert image_table.about(table)["skipped"] == []
+    assert all((tmp_path / path).is_file() for path in table["path"].to_pylist())
+
+
+def test_folders_in_two_unicode_forms_are_one_person(tmp_path):
+    photos(tmp_path / "test", {"Rene\u0301": {"a": 1}, "Ren\u00e9": {"b": 1}, "Ann": {"a": 1, "b": 1}})
+    table = folder.read(tmp_path)
+    assert image_table.about(table)["persons"] == ["Ann", "Ren\u00e9"]
+    assert len(table) == 4
+
+
+def test_links_are_followed_and_those_that_lead_nowhere_are_named(tmp_path):
+    photos(tmp_path / "elsewhere", {"ann": {"door": 2, "hall": 2}, "bob": {"door": 2}})
+    root = photos(tmp_path / "root", {"cid": {"door": 2, "hall": 2}})
+    (root / "ann").symlink_to(tmp_path / "elsewhere/ann")
+    (root / "cid" / "yard").symlink_to(tmp_path / "elsewhere/bob/door")
+    (root / "bob").symlink_to(tmp_path / "gone")
+    (root / "cid" / "attic").symlink_to(tmp_path / "gone")
+    (root / "cid" / "door" / "9.jpg").symlink_to(tmp_path / "gone.jpg")
+    (root / "dot").mkdir()
+    table = folder.read(root)
+    assert len(table) == 10
+    assert sorted(map(tuple, image_table.about(table)["skipped"])) == [
+        ("bob", "a link that leads nowhere"),
+        ("cid/attic", "a link that leads nowhere"),
+        ("cid/door/9.jpg", "a link that leads nowhere"),
+        ("dot/", "a person's folder without an image"),
+    ]
+
+
+def test_split_names_below_the_top_are_refused_with_the_tree_as_understood(tmp_path):
+    photos(tmp_path / "train", FOUR)
+    photos(tmp_path / "val" / "query", {"eve": {"a": 1}})
+    photos(tmp_path / "val" / "gallery", {"eve": {"b": 1}})
+    with pytest.raises(UserError, match=r"val/gallery/ would be read as the person 'gallery'.*split 'val', person"):
+        folder.read(tmp_path)
+
+
+def test_split_folders_in_capitals_are_splits(tmp_path):
+    photos(tmp_path / "Train", FOUR)
+    photos(tmp_path / "Query", {"eve": {"a": 1}})
+    photos(tmp_path / "Gallery", {"eve": {"b": 1}})
+    assert set(folder.read(tmp_path)["split"].to_pylist()) == {"train", "query", "gallery"}
+
+
+def test_a_path_that_begins_with_two_dots_is_not_outside(tmp_path):
+    image(tmp_path / "..4.png")
+    image(tmp_path / "5.png")
+    csv(tmp_path, "path,pid\n..4.png,a\n5.png,a\n")
+    assert len(folder.read(tmp_path)) == 2
+
+
+def test_a_large_csv_with_an_open_quote_is_one_line(tmp_path):
+    image(tmp_path / "0.png")
+    csv(tmp_path, 'path,pid\n0.png,"a\n' + "0.png,a\n" * 20_000)
+    with pytest.raises(UserError, match=r"^images.csv line 2: a quote opens that is not closed"):
+        folder.read(tmp_path)

@@ -1,10 +1,10 @@
 import os
-from collections import Counter
 
 import pytest
 
 from dataset_trees import image
 from partreid.datasets import images
+from partreid.datasets.walk import Walk
 
 
 def test_sizes_are_width_and_height_and_order_is_kept(tmp_path):
@@ -41,9 +41,9 @@ def test_listing_is_in_byte_order_and_counts_the_rest(tmp_path):
     (tmp_path / "IMG_2.heic").touch()
     (tmp_path / "README").touch()
     (tmp_path / "folder.jpg").mkdir()
-    ignored: Counter[str] = Counter()
-    assert images.list_files(tmp_path, "", ignored) == ["-1.jpg", "B.jpg", "a.JPEG", "é.jpg"]
-    assert ignored == {".db": 1, ".heic": 2, "none": 1}
+    walk = Walk(tmp_path)
+    assert walk.files() == ["-1.jpg", "B.jpg", "a.JPEG", "é.jpg"]
+    assert walk.ignored == {".db": 1, ".heic": 2, "none": 1}
 
 
 @pytest.mark.skipif(os.name != "posix", reason="only POSIX file names are bytes")
@@ -53,7 +53,7 @@ def test_a_name_that_is_not_utf8_is_skipped_and_printable(tmp_path):
         (tmp_path / name).write_bytes(image(tmp_path / "a.jpg").read_bytes())
     except OSError:
         pytest.skip("this file system takes UTF-8 names only")
-    paths = images.list_files(tmp_path, "", Counter())
+    paths = Walk(tmp_path).files()
     rows, skipped = images.measure(tmp_path, [{"path": path} for path in paths])
     assert [row["path"] for row in rows] == ["a.jpg"]
     assert skipped[0][1] == "the file name is not UTF-8: rename it"

@@ -110,3 +110,9 @@ def test_endings_are_taken_off_whatever_the_case():
     assert without("x_iuv.png", ("_IUV.png",)) == "x"
     assert without("x.jpg.confidence_fields.npy", (".confidence_fields.npy", ".npy")) == "x.jpg"
     assert without(".npy", (".npy",)) == ".npy"  # nothing would be left
+
+
+def test_unicode_forms_and_windows_separators_are_no_difference():
+    images = ["Rene\u0301/a.jpg", "Ann/b.jpg"]
+    assert match(images, ["Ren\u00e9/a.jpg", "Ann\\b.jpg"]).keys == ("Ren\u00e9/a.jpg", "Ann\\b.jpg")
+    assert match(images, ["D:\\photos\\Rene\u0301\\a.jpg"]).keys == ("D:\\photos\\Rene\u0301\\a.jpg", None)

@@ -10,18 +10,19 @@ query and gallery to the rule of `partreid.datasets.splits`; nothing said at all
 under `test`, or `query` and `gallery` alone, make a set that is only searched, with a model trained on another one.
 """
 
-import os
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
-from partreid.datasets import counts, images, splits
+from partreid.datasets import counts, images, names, splits
 from partreid.datasets.table import CSV, listed
+from partreid.datasets.walk import Walk, printable
 from partreid.errors import UserError
 from partreid.storage import image_table
 
+# names of splits elsewhere; a person is not called so by chance
+SIMILAR = ("training", "testing", "validation", "valid", "probe", "bounding_box_train", "bounding_box_test")
 GIVEN = ("train", "val", "query", "gallery", "test")  # test: query or gallery, by the rule
 TREE = """
 <root>/<person>/<camera>/*.jpg             person and camera: any names; also png, bmp, webp, tif
@@ -38,11 +39,13 @@ def read(root: Path) -> pa.Table:
     skipped and named. Raises UserError for a wrong layout, a CSV that cannot be understood, an unknown split, and when
     no image is left or nobody can be searched for.
     """
-    ignored: Counter[str] = Counter()
+    walk = Walk(root)
     if (root / CSV).is_file():
         rows, skipped = listed(root)
     else:
-        rows, skipped = _walk(root, ignored)
+        rows = _walk(root, walk)
+        skipped = walk.skipped
+    rows, spelled = _named(rows)
     given = _given(rows)
     rows, unreadable = images.measure(root, rows)
     skipped += unreadable
@@ -59,47 +62,70 @@ def read(root: Path) -> pa.Table:
         "dataset": "folder",
         "found": counts.count(rows),
         "skipped": skipped,
-        "ignored": dict(sorted(ignored.items())),
-        "warnings": warnings + _doubts(rows, cameras),
+        "ignored": dict(sorted(walk.ignored.items())),
+        "warnings": spelled + warnings + _doubts(rows, cameras),
         "persons": persons,  # pid 1, 2, ...
         "cameras": cameras,  # camid 0, 1, ...
     }
     return image_table.build(images.in_order(rows, image_table.SPLITS), about)
 
 
-def _walk(root: Path, ignored: Counter[str]) -> tuple[list[images.Row], images.Skipped]:
+def _named(rows: Sequence[images.Row]) -> tuple[list[images.Row], list[str]]:
+    """Rows whose persons and cameras have their normal names, and warnings of what became one."""
+    persons, warnings = names.unified([row["person"] for row in rows], "persons")
+    cameras, more = names.unified([row["camera"] for row in rows], "cameras")
+    pairs = zip(rows, persons, cameras, strict=True)
+    return [{**row, "person": person, "camera": camera} for row, person, camera in pairs], warnings + more
+
+
+def _walk(root: Path, walk: Walk) -> list[images.Row]:
     """Rows with path, person, camera ("" = none) and split ("" = not said) of the folder tree."""
     if not root.is_dir():
         raise images.bad_layout(root, "no photos", TREE)
-    top = _folders(root, "")
-    words = [name for name in top if name in GIVEN]
+    top = walk.folders()
+    words = [name for name in top if name.lower() in GIVEN]
     if words and len(words) < len(top):
-        other = next(name for name in top if name not in GIVEN)
+        other = next(name for name in top if name.lower() not in GIVEN)
         problem = f"{words[0]}/ is named like a split, but {other}/ is not: put all persons under splits, or none"
         raise images.bad_layout(root, problem, TREE)
+    strays = [path for folder in ("", *words) for path in walk.files(folder)]
+    walk.skipped += [[printable(path), "lies in no person's folder"] for path in strays]
     rows: list[images.Row] = []
-    skipped: images.Skipped = [[path, "lies in no person's folder"] for path in images.list_files(root, "", ignored)]
     for split in words or [""]:
-        if split:
-            stray = images.list_files(root, split, ignored)
-            skipped += [[path, "lies in no person's folder"] for path in stray]
-        for person in _folders(root, split):
+        for person in walk.folders(split):
             home = f"{split}/{person}" if split else person
-            for camera in ["", *_folders(root, home)]:
+            _no_split(root, home, "person", split)
+            before = len(rows)
+            for camera in ["", *walk.folders(home)]:
                 folder = f"{home}/{camera}" if camera else home
-                for path in images.list_files(root, folder, ignored):
-                    rows.append({"path": path, "person": person, "camera": camera, "split": split})
                 if camera:
-                    deeper = _folders(root, folder)
-                    skipped += [[f"{folder}/{name}/", "folders inside a camera's are not read"] for name in deeper]
-    return rows, [[images.ascii_if_odd(path), reason] for path, reason in skipped]
+                    _no_split(root, folder, "camera", split)
+                for path in walk.files(folder):
+                    rows.append({"path": path, "person": person, "camera": camera, "split": split.lower()})
+                if camera:
+                    deeper = [f"{folder}/{name}/" for name in walk.folders(folder)]
+                    walk.skipped += [[printable(path), "folders inside a camera's are not read"] for path in deeper]
+            if len(rows) == before:
+                walk.skipped.append([printable(f"{home}/"), "a person's folder without an image"])
+    return rows
 
 
-def _folders(root: Path, folder: str) -> list[str]:
-    """Names of the visible folders in `root/folder`, in byte order."""
-    with os.scandir(root / folder) as entries:
-        names = [entry.name for entry in entries if entry.is_dir()]
-    return sorted((name for name in names if not name.startswith((".", "__MACOSX"))), key=os.fsencode)
+def _no_split(root: Path, path: str, level: str, split: str) -> None:
+    """UserError when a folder that would be a person's or a camera's is named like a split."""
+    name = path.rpartition("/")[2]
+    if name.lower() in (*GIVEN, *SIMILAR):
+        raise images.bad_layout(
+            root,
+            f"{path}/ would be read as the {level} {name!r}, but is named like a split, which stands once, at the top: "
+            f"{_understood(path, split)}. Move its folders, or give the {level} another name",
+            TREE,
+        )
+
+
+def _understood(path: str, split: str) -> str:
+    """A path with what each of its folders would be."""
+    roles = [*(["split"] if split else []), "person", "camera"]
+    return ", ".join(f"{role} {name!r}" for role, name in zip(roles, path.split("/"), strict=False))
 
 
 def _given(rows: Sequence[images.Row]) -> bool:

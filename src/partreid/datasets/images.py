@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,15 +12,14 @@ import cv2
 import numpy as np
 from tqdm import tqdm
 
+from partreid.datasets.walk import Skipped, printable
 from partreid.errors import UserError
 
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")  # in any case: what OpenCV decodes everywhere
 # what reading a file says again tomorrow; other errors (a disk or a network that fails) are no finding about the file
 LASTING = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG)
 SHOWN = 12  # entries of a folder that an error prints
 
 Row = dict[str, Any]  # one image: columns of the image table
-Skipped = list[list[str]]  # [[path, reason], ...]
 
 
 def bad_layout(root: Path, problem: str, expected: str) -> UserError:
@@ -33,7 +31,7 @@ def bad_layout(root: Path, problem: str, expected: str) -> UserError:
         entries = sorted(os.scandir(root), key=lambda entry: os.fsencode(entry.name))
         names = [entry.name + ("/" if entry.is_dir() else "") for entry in entries]
         lines.append(f"found in {root}:" if names else f"found: {root} is empty")
-        lines.extend(f"  {ascii_if_odd(name)}" for name in names[:SHOWN])
+        lines.extend(f"  {printable(name)}" for name in names[:SHOWN])
         if len(names) > SHOWN:
             lines.append(f"  ... and {len(names) - SHOWN} more")
     lines.append("set the right folder under `raw` in params.yaml")
@@ -56,25 +54,6 @@ def locate(root: Path, folders: Sequence[str], inside: str, expected: str) -> st
     raise bad_layout(root, f"this is not {inside}", expected)
 
 
-def list_files(root: Path, folder: str, ignored: Counter[str]) -> list[str]:
-    """Image files right in `root/folder`, as paths relative to `root`, in byte order.
-
-    Other files are added to `ignored`, by ending; hidden files (among them the `._` twins that macOS leaves behind)
-    under "hidden".
-    """
-    found = []
-    with os.scandir(root / folder) as entries:
-        for entry in entries:
-            if not entry.is_file():
-                continue
-            ending = "hidden" if entry.name.startswith(".") else Path(entry.name).suffix.lower()
-            if ending in ENDINGS:
-                found.append(f"{folder}/{entry.name}" if folder else entry.name)
-            else:
-                ignored[ending or "none"] += 1
-    return sorted(found, key=os.fsencode)
-
-
 def measure(root: Path, rows: Sequence[Mapping[str, Any]]) -> tuple[list[Row], Skipped]:
     """Add width, height (pixels, after the EXIF turn that decoding applies) and sha1 to rows that have a `path`.
 
@@ -87,7 +66,7 @@ def measure(root: Path, rows: Sequence[Mapping[str, Any]]) -> tuple[list[Row], S
         results = pool.map(lambda row: _header(root, row["path"]), rows)
         for row, result in zip(tqdm(rows, desc="images", unit="", disable=None), results, strict=True):
             if isinstance(result, str):
-                skipped.append([ascii_if_odd(row["path"]), result])
+                skipped.append([printable(row["path"]), result])
             else:
                 measured.append({**row, **result})
     return measured, skipped
@@ -95,7 +74,7 @@ def measure(root: Path, rows: Sequence[Mapping[str, Any]]) -> tuple[list[Row], S
 
 def _header(root: Path, path: str) -> Row | str:
     """Width, height and sha1 of an image file, or why there are none."""
-    if ascii_if_odd(path) != path:
+    if printable(path) != path:
         return "the file name is not UTF-8: rename it"
     try:
         data = (root / path).read_bytes()
@@ -112,11 +91,6 @@ def _header(root: Path, path: str) -> Row | str:
     if image is None:
         return "not an image, or damaged"
     return {"width": image.shape[1], "height": image.shape[0], "sha1": hashlib.sha1(data).hexdigest()}
-
-
-def ascii_if_odd(name: str) -> str:
-    """A file name that can be printed and stored: bytes that are not UTF-8 are shown as escapes."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def in_order(rows: Iterable[Row], splits: Sequence[str]) -> list[Row]:

@@ -17,8 +17,9 @@ from pathlib import Path
 import pyarrow as pa
 
 from partreid.datasets import counts
-from partreid.datasets.images import Row, ascii_if_odd
+from partreid.datasets.images import Row
 from partreid.datasets.survey import Survey
+from partreid.datasets.walk import printable
 
 ARCHIVE = "prcc"
 CAMERAS = "ABC"
@@ -71,7 +72,7 @@ def read(root: Path) -> pa.Table:
         for path, match in survey.by_person(folder, name, example):
             person = Path(path).parent.name
             if not re.fullmatch(r"\d+", person, re.ASCII):
-                survey.skipped.append([ascii_if_odd(path), "the person's folder is not named by a number"])
+                survey.skipped.append([printable(path), "the person's folder is not named by a number"])
                 continue
             pid, camid = int(person), CAMERAS.index(camera or match[1])
             rows.append(

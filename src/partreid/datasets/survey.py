@@ -1,14 +1,13 @@
 """What the readers of benchmarks share: from the tree to the named files, from rows to the finished table."""
 
-import os
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from partreid.datasets import counts, images
+from partreid.datasets.walk import Walk, printable
 from partreid.storage import image_table
 
 
@@ -22,28 +21,26 @@ class Survey:
     def __init__(self, root: Path, folders: Sequence[str], archive: str, tree: str) -> None:
         self.root, self.archive, self.tree = root, archive, tree
         self.prefix = images.locate(root, folders, archive, tree)  # of every path: "" or archive + "/"
-        self.skipped: images.Skipped = []
-        self.ignored: Counter[str] = Counter()
+        self.walk = Walk(root)
+        self.skipped, self.ignored = self.walk.skipped, self.walk.ignored
 
     def named(self, folder: str, name: re.Pattern[str], example: str) -> Iterator[tuple[str, re.Match[str]]]:
         """Image files right in `folder`: path relative to the root, and the match of the whole name.
 
         In byte order. Files that are not named like `example` are skipped.
         """
-        for path in images.list_files(self.root, self.prefix + folder, self.ignored):
+        for path in self.walk.files(self.prefix + folder):
             match = name.fullmatch(Path(path).name)
             if match is None:
-                self.skipped.append([images.ascii_if_odd(path), f"the name is not like {example}"])
+                self.skipped.append([printable(path), f"the name is not like {example}"])
             else:
                 yield path, match
 
     def by_person(self, folder: str, name: re.Pattern[str], example: str) -> Iterator[tuple[str, re.Match[str]]]:
         """As `named`, for the files of all folders in `folder`. Images right in it are skipped."""
-        for path in images.list_files(self.root, self.prefix + folder, self.ignored):
-            self.skipped.append([images.ascii_if_odd(path), "lies in no person's folder"])
-        with os.scandir(self.root / self.prefix / folder) as entries:
-            persons = [entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")]
-        for person in sorted(persons, key=os.fsencode):
+        for path in self.walk.files(self.prefix + folder):
+            self.skipped.append([printable(path), "lies in no person's folder"])
+        for person in self.walk.folders(self.prefix + folder):
             yield from self.named(f"{folder}/{person}", name, example)
 
     def table(self, dataset: str, rows: Sequence[images.Row], published: counts.Counts, unsure: str = "") -> pa.Table:

@@ -6,13 +6,13 @@ Licence: the pictures are made by this package from CC0 body data and may be use
 """
 
 import re
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from partreid.datasets import counts, images
+from partreid.datasets.walk import Walk
 from partreid.errors import UserError
 from partreid.storage import chunks, image_table
 from partreid.synthetic.plan import OCCLUDED_BELOW, clothes_id
@@ -45,9 +45,9 @@ def read(root: Path) -> pa.Table:
     visible = dict(zip(paths, truth.all("visible").tolist(), strict=True))
     badly_boxed = dict(zip(paths, misaligned(truth.all("keypoints"), truth.header["height"]).tolist(), strict=True))
     rows: list[images.Row] = []
-    ignored: Counter[str] = Counter()
+    walk = Walk(root)
     for split in FOLDERS:
-        present = images.list_files(root, split, ignored) if (root / split).is_dir() else []
+        present = walk.files(split) if (root / split).is_dir() else []
         for path in present:
             match = NAME.fullmatch(Path(path).name)
             if match is None or path not in visible:
@@ -84,7 +84,7 @@ def read(root: Path) -> pa.Table:
         "dataset": "synthetic",
         "counts": counts.count(rows),
         **shares,
-        "ignored": dict(ignored),
+        "ignored": dict(walk.ignored),
         "parameters": truth.header,
     }
     return image_table.build(images.in_order(measured, FOLDERS), about)

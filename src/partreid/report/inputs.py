@@ -1,6 +1,5 @@
 """What the report reads of a run: the evaluation's files and the training's curves."""
 
-import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from partreid.errors import UserError
+from partreid.storage import strict_csv
 
 RANKS = ("protocol", "query", "ap", "inp", "first_match_rank", "gallery", "distance", "match")
 Curve = tuple[np.ndarray, np.ndarray]  # step (T,), value (T,)
@@ -70,8 +70,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _rows(path: Path, delimiter: str) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter=delimiter))
+    return [cells for _, cells in strict_csv.read(path, delimiter)[1]]
 
 
 def _cmc(path: Path) -> dict[str, np.ndarray]:

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from partreid.datasets.images import ENDINGS, measure
+from partreid.datasets.images import measure
+from partreid.datasets.walk import ENDINGS, Walk
 from partreid.errors import UserError
 from partreid.inference import embed
 from partreid.methods.base import Trained
@@ -53,12 +54,12 @@ def embedded(trained: Trained, paths: Sequence[str], device: torch.device) -> It
 
 def from_folder(folder: Path, trained: Trained, header: Mapping[str, Any], out: Path, device: torch.device) -> Gallery:
     """Embed every image below a folder. header: of the embeddings, which go to `out`, with the weights' SHA-256."""
-    found = sorted(
-        str(path) for path in folder.resolve().rglob("*") if path.suffix.lower() in ENDINGS and path.name[0] != "."
-    )
-    good, skipped = readable(found)
+    walk = Walk(folder.resolve())
+    good, skipped = readable([str(walk.root / path) for path in walk.below()])
     for path, reason in skipped:
         print(f"left out: {path}: {reason}")
+    if walk.left_out():
+        print(f"left out: {walk.left_out()}")
     if not good:
         raise UserError(f"no readable image below {folder}; expected files that end with {', '.join(ENDINGS)}")
     embeddings.write(out, {**header, "paths": list(good)}, embedded(trained, list(good), device))

@@ -5,7 +5,6 @@ it has no file or the file shows nobody: tools that find nobody often write noth
 partreid.tools.matching, printed before the work starts and kept in the header under `source`.
 """
 
-import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from partreid.datasets.walk import Walk
 from partreid.errors import UserError
 from partreid.storage import cache, chunks
 from partreid.storage.files import fingerprint
@@ -63,14 +63,21 @@ def find(images: Images, tool: str, folders: Mapping[str, str], endings: tuple[s
     key = f"tools.{tool}.folders.{images.dataset}"
     if not folder.is_dir():
         raise UserError(f"{folder} is a file; {key} in params.yaml must name a folder{hint}")
-    every = files(folder)
+    walk = Walk(folder, endings=None)
+    every = walk.below()
     names = [name for name in every if without(name, endings) != name]
     if not names:
         found = f"it holds {', '.join(every[:EXAMPLES])}, ..." if every else "it is empty"
         raise UserError(f"{folder} ({key}) has no file that ends in {' or '.join(endings)}: {found}{hint}")
     matches = match(images.paths(), names, [without(name, endings) for name in names])
-    about = {"files": len(names), "other_files": len(every) - len(names), **matches.about()}
-    print(f"{folder}: {len(names)} files\n{text(about)}")
+    about = {
+        "files": len(names),
+        "other_files": len(every) - len(names),
+        "left_out": walk.left_out(),
+        **matches.about(),
+    }
+    left = f" (left out: {walk.left_out()})" if walk.left_out() else ""
+    print(f"{folder}: {len(names)} files{left}\n{text(about)}")
     if not any(matches.keys):
         raise UserError(
             f"no file in {folder} ({key}) belongs to an image of {images.dataset}. "
@@ -82,16 +89,6 @@ def find(images: Images, tool: str, folders: Mapping[str, str], endings: tuple[s
     stats = [(str(name), (folder / name).stat()) for name in matches.keys if name is not None]
     about["listing"] = fingerprint([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
     return Source(paths, frozenset(matches.ambiguous), about)
-
-
-def files(folder: Path) -> list[str]:
-    """Paths of all files below a folder, relative to it, with /, in byte order; hidden ones left out."""
-    found: list[str] = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        relative = Path(place).relative_to(folder)
-        found.extend((relative / name).as_posix() for name in names if not name.startswith("."))
-    return sorted(found, key=os.fsencode)
 
 
 def first(source: Source, images: Images, read: Read, tool: str) -> Mapping[str, Any]:

@@ -7,9 +7,10 @@ a key belong together when, first rule that holds:
     last folders  their last k >= 2 components are equal, the largest k first
     file name     their file names are equal
 
-each time compared with the image's ending (`a/x.jpg`), without it (`x.jpg` and key `x`), and last without the key's own
-image ending (`x.png` and key `x.jpg`). A rule holds only if no other image and no other key would pass it too. What is
-left over is an image without a file, a file without an image, or, where candidates are left, an ambiguous image.
+in whatever Unicode form, with / or Windows' \\ between folders, each time compared with the image's ending (`a/x.jpg`),
+without it (`x.jpg` and key `x`), and last without the key's own image ending (`x.png` and key `x.jpg`). A rule holds
+only if no other image and no other key would pass it too. What is left over is an image without a file, a file without
+an image, or, where candidates are left, an ambiguous image.
 """
 
 from collections import defaultdict
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from partreid.datasets.images import ENDINGS
+from partreid.datasets.walk import ENDINGS, composed
 
 EXAMPLES = 3  # of each kind, in the report and in a cache's header
 
@@ -83,8 +84,8 @@ def match(images: Sequence[str], keys: Sequence[str], names: Sequence[str] | Non
     images: different paths with /. keys: what to give back, such as the files' paths. names: what to compare of each
     key, its path without the tool's ending; default: the key itself.
     """
-    image_parts = [path.split("/") for path in images]
-    key_parts = [name.removeprefix("./").split("/") for name in names or keys]
+    image_parts = [composed(path).split("/") for path in images]
+    key_parts = [composed(name).replace("\\", "/").removeprefix("./").split("/") for name in names or keys]
     bare_images = [_bare(parts) for parts in image_parts]
     forms = [(image_parts, key_parts), (bare_images, key_parts), (bare_images, [_bare(parts) for parts in key_parts])]
     found: list[int | None] = [None] * len(images)

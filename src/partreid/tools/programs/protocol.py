@@ -8,8 +8,8 @@ takes up where it was. It ends with status 0 when all pieces are there. Members 
 float32 (n,) and the program's own, first axis n; see partreid.tools.
 
 A damaged image is a failed row, and so is one that the program stumbles over; neither stops it. A file that cannot be
-read now (its disk is away) ends the program, which loses no piece and goes on when it is started again. When it stumbles
-over all images of a piece (at least MANY), the error is the program's own, and ends it.
+read now (its disk is away) ends the program, which loses no piece and goes on when it is started again. When it
+stumbles over all images of a piece (at least MANY), the error is the program's own, and ends it.
 """
 
 import argparse
