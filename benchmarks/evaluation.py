@@ -57,8 +57,8 @@ def exact(query: torch.Tensor, gallery: ranking.Source, asking: Ids, answering: 
     """mAP by partreid. query: float32 (Q, P, D)."""
     own = vectors(query, torch.ones(query.shape[:2]))
     ranked = ranking.rank(own, gallery, asking, answering, DISTANCES[distance], market_rule)
-    query_of, place, last = (tensor.numpy() for tensor in (ranked.query, ranked.rank, ranked.last))
-    return float(np.nanmean(metrics.rectangle(query_of, place, len(asking), last)))
+    query_of, nearer, last = (tensor.numpy() for tensor in (ranked.query, ranked.nearer, ranked.last))
+    return float(np.nanmean(metrics.rectangle(query_of, nearer, last, len(asking))))
 
 
 def whole_matrix(query: np.ndarray, gallery: np.ndarray) -> np.ndarray:

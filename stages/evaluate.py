@@ -64,6 +64,12 @@ def main() -> None:
         pq.write_table(ranks, temporary, compression="zstd")
     print(f"{here.title} ({how.average_precision} average precision, per cent)")
     print(text(summaries))
+    for name, values in summaries.items():
+        if nothing := values.get("incomparable"):
+            print(
+                f"warning: {name}: {nothing} of {values['queries']} queries could be compared with nothing: they share "
+                "no visible part with any gallery image; they count as ranked at random"
+            )
 
 
 def ways(protocols: dict[str, Protocol], reranking: params.Rerank) -> dict[str, tuple[Protocol, dict[str, Any] | None]]:

@@ -80,6 +80,8 @@ def main() -> None:
     print(told)
     for answer in found:
         print(answer.path)
+        if all(hit.distance is None for hit in answer.found):
+            print("  warning: can be compared with nothing: no gallery image shows a part that this photo shows")
         for hit in answer.found[:5]:
             same = " same" if hit.same else ""
             print(f"  {hit.rank:2d}  {'inf' if hit.distance is None else f'{hit.distance:.4f}'}  {hit.path}{same}")

@@ -1,6 +1,7 @@
 """The Market-style evaluation as plainly as it can be written: one query, one entry, one number at a time."""
 
 import math
+from itertools import groupby, permutations, product
 
 import numpy as np
 
@@ -24,11 +25,25 @@ def relation(rule, q, g):
     return "match" if same == (rule == "same-clothes") else "ignored"
 
 
-def ranking(rule, q, gallery, row):
-    """The kept gallery rows in order, and whether each is a match; `row`: the query's distances."""
+def ranking(rule, q, gallery, row, place):
+    """The kept gallery rows in order, and whether each is a match. row: distances; place: that of the tied."""
     kept = [j for j in range(len(gallery)) if relation(rule, q, gallery[j]) != "ignored"]
-    kept = sorted(kept, key=lambda j: (row[j], j))
+    kept = sorted(kept, key=lambda j: (row[j], place[j]))
     return kept, [relation(rule, q, gallery[j]) == "match" for j in kept]
+
+
+def orders(distances):
+    """All orders of entries that are sorted by distance: tuples of their numbers; each is as likely."""
+    ties = [list(group) for _, group in groupby(range(len(distances)), lambda i: distances[i])]
+    return [sum(order, ()) for order in product(*(list(permutations(tie)) for tie in ties))]
+
+
+def negative_penalty(good):
+    return sum(good) / max(place for place, is_good in enumerate(good, 1) if is_good)
+
+
+def found_within(good, length):
+    return [float(any(good[:place])) for place in range(1, length + 1)]
 
 
 def average_precision(good, formula):

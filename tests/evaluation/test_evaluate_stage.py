@@ -40,6 +40,23 @@ def _embed(project, noise=0.0, **header):
     embeddings.write(project / "runs/bot-folder/embeddings.npz", header, [every])
 
 
+def test_queries_that_can_be_compared_with_nothing_are_counted(project):
+    _embed(project, distance="parts")
+    file = project / "runs/bot-folder/embeddings.npz"
+    every = embeddings.read(file)
+    table = image_table.read(project / "data/index/folder.parquet")
+    asking = table.filter(pa.compute.equal(table["split"], "query"))["image_id"].to_numpy()[:2]
+    shown = every.visibility.copy()
+    shown[np.isin(every.image_id, asking)] = 0
+    embeddings.write(file, every.header, [Embeddings(every.image_id, every.features, shown, every.header)])
+    done = _program(project, PROJECT / "stages/evaluate.py")
+    assert done.returncode == 0, done.stderr
+    assert "warning: photos: 2 of 6 queries could be compared with nothing" in done.stdout
+    metrics = json.loads((project / "results/folder/bot/metrics.json").read_text())
+    assert metrics["photos"]["incomparable"] == 2
+    assert metrics["photos"]["rank1"] == pytest.approx((4 + 2 / 6) / 6, abs=1e-6)  # one of six gallery images is right
+
+
 def _program(project, *arguments):
     environment = {**os.environ, "PYTHONPATH": str(PROJECT / "src")}
     command = [sys.executable, *(str(argument) for argument in arguments)]

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from partreid.errors import UserError
-from partreid.evaluation import results
+from partreid.evaluation import metrics, results
 from partreid.evaluation.protocols import PROTOCOLS
 from partreid.evaluation.record import record
 from partreid.evaluation.results import Result, cmc_csv, evaluate, ranks_table, summary, text
@@ -163,7 +163,39 @@ def test_the_record_says_what_was_done():
     assert (about["seed"], about["table"], about["weights"], about["labels"]) == (3, "abc", "def", {"pifpaf": "123"})
     assert "(i - 1)" in about["average_precision_formula"]
     assert about["protocols"]["general"] == PROTOCOLS["synthetic"]["general"].text
+    assert "no order" in about["ties"]
     json.dumps(about, allow_nan=False)
+
+
+@pytest.mark.parametrize("rerank", [None, {"k1": 20, "k2": 6, "original": 0.3, "half": "python"}])
+def test_what_can_be_compared_with_nothing_scores_as_chance_wherever_its_person_stands(rerank):
+    table = _table(cameras=False)
+    order = np.lexsort((image_table.integers(table, "pid"),))  # same persons side by side, as in every benchmark
+    table = image_table.build(
+        [{k: v for k, v in row.items() if k != "image_id"} for row in table.take(order).to_pylist()], {}
+    )
+    embeddings = _embeddings(table, distance="parts")
+    blind = Embeddings(
+        embeddings.image_id, embeddings.features, np.zeros_like(embeddings.visibility), embeddings.header
+    )
+    result = evaluate(blind, table, PROTOCOLS["folder"]["photos"], rerank=rerank)
+    by_chance, first = metrics.chance(result.right, result.kept)
+    np.testing.assert_allclose(result.ap, by_chance, rtol=1e-9)
+    np.testing.assert_allclose(result.found[:, 0], first, rtol=1e-9)
+    values = summary(result)
+    assert values["mAP"] == pytest.approx(by_chance.mean(), abs=1e-6)
+    assert values.get("incomparable", 0) == (0 if rerank else len(result.query))  # re-ranked distances are finite
+    assert "incomparable" not in summary(evaluate(embeddings, table, PROTOCOLS["folder"]["photos"]))
+
+
+def test_the_first_match_is_where_the_list_shows_it():
+    table = _table()
+    embeddings = _embeddings(table, distance="parts")
+    features = np.round(embeddings.features / 2)  # ties are many
+    rounded = Embeddings(embeddings.image_id, features, embeddings.visibility, embeddings.header)
+    for row in ranks_table({"photos": evaluate(rounded, table, PROTOCOLS["folder"]["photos"])}).to_pylist():
+        places = [place for place, match in enumerate(row["match"], 1) if match]
+        assert row["first_match_rank"] == places[0] if places else row["first_match_rank"] > len(row["match"])
 
 
 def test_a_gallery_larger_than_memory_is_streamed_with_the_same_result(tmp_path, monkeypatch):

@@ -59,7 +59,7 @@ def cosine(query: Vectors, gallery: Vectors) -> Tensor:
     for side, shape in ((query, (-1, 1)), (gallery, (1, -1))):
         length = side.norms.sum(1).sqrt()  # (n,)
         product *= torch.where(length > 0, 1 / length, 0).view(shape)
-    return product.neg_().add_(1).clamp_(min=0)
+    return torch.sub(1, product, out=product).clamp_(min=0)
 
 
 def euclidean(query: Vectors, gallery: Vectors) -> Tensor:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from partreid.evaluation.distances import Distance, Vectors
-from partreid.evaluation.ranking import Source
+from partreid.evaluation.ranking import Source, shuffled
 
 BLOCK = 1024  # images in a block
 PAIRS = 64  # pairs that are measured together, as the distances of all their images: at most PAIRS**2
@@ -22,8 +22,9 @@ PAIRS = 64  # pairs that are measured together, as the distances of all their im
 class Neighbours:
     """The k nearest of each of N images, itself among them. All on the CPU.
 
-    index: int32 (N, k), nearest first, equally near ones in the order of the images; -1 past the end of a list that is
-    shorter, because the image shares no part (distance +inf) with any other. distance: float32 (N, k), theirs, or +inf.
+    index: int32 (N, k), nearest first, equally near ones in a fixed random order of the images (ranking.shuffled); -1
+    past the end of a list that is shorter, because the image shares no part (distance +inf) with any other. distance:
+    float32 (N, k), theirs, or +inf.
     farthest: float32 (N,), the largest finite distance to any image (0 when there is none).
     """
 
@@ -67,48 +68,51 @@ def nearest(stack: Stack, distance: Distance, k: int) -> Neighbours:
     index = torch.full((total, min(k, total)), -1, dtype=torch.int32, device=device)
     near = torch.full(index.shape, torch.inf, device=device)
     farthest = torch.zeros(total, device=device)
+    order = torch.from_numpy(shuffled(total)).to(device)
     for number, (top, bottom) in enumerate(pairwise(starts)):
         upper = stack.rows(top, bottom)
         for left, right in pairwise(starts[number:]):
             tile = distance(upper, stack.rows(left, right))  # (bottom - top, right - left)
             finite = tile if tile.max() < torch.inf else tile.masked_fill(tile == torch.inf, 0)
-            # every row meets its columns in ascending order, which _merge relies on
             sides = [(slice(top, bottom), 1, left, tile), (slice(left, right), 0, top, tile.T)]
             for rows, along, first, side in sides[: 1 if left == top else 2]:
                 farthest[rows] = torch.maximum(farthest[rows], finite.amax(along))
-                _merge(index[rows], near[rows], side, first)
+                _merge(index[rows], near[rows], side, first, order)
     return Neighbours(index.cpu().numpy(), near.cpu().numpy(), farthest.cpu().numpy())
 
 
-def _merge(index: Tensor, near: Tensor, tile: Tensor, first: int) -> None:
-    """Enter distances (b, m) to images first .. first + m - 1 into lists (b, k) of the nearest earlier ones, in place.
+def _merge(index: Tensor, near: Tensor, tile: Tensor, first: int, place: Tensor) -> None:
+    """Enter distances (b, m) to images first .. first + m - 1 into lists (b, k) of the nearest so far, in place.
 
-    An equally near later image does not push out an earlier one.
+    place: int64 (N,), of each image among those that are equally near.
     """
     k = near.shape[1]
-    limit = near[:, -1].clone()  # what is nearer gets in
+    limit = near[:, -1].clone()  # what is as near gets in
     unfilled = limit == torch.inf
     if tile.shape[1] > k and unfilled.any():  # let in no more than needed
-        limit[unfilled] = tile[unfilled].kthvalue(k, 1).values.nextafter(limit.new_tensor(torch.inf))
+        limit[unfilled] = tile[unfilled].kthvalue(k, 1).values
+    limit.clamp_(max=torch.finfo(limit.dtype).max)  # but for what is infinitely far
     if tile.is_contiguous():
-        row, column = (tile < limit[:, None]).nonzero(as_tuple=True)
+        row, column = (tile <= limit[:, None]).nonzero(as_tuple=True)
     else:  # a transposed tile: searched as it lies in memory
         lying = tile.T
-        column, row = (lying < limit).nonzero(as_tuple=True)
+        column, row = (lying <= limit).nonzero(as_tuple=True)
         row, order = row.sort(stable=True)
         column = column[order]
     if not len(row):
         return
     count = torch.bincount(row, minlength=len(near))
-    place = torch.arange(len(row), device=row.device) - (count.cumsum(0) - count)[row] + k  # behind those known
+    slot = torch.arange(len(row), device=row.device) - (count.cumsum(0) - count)[row] + k  # behind those known
     changed = count.nonzero()[:, 0]
     number = count.bool().cumsum(0) - 1  # of a row among the changed ones
     width = k + int(count.max())
     values = near.new_full((len(changed), width), torch.inf)
     images = index.new_full((len(changed), width), -1)
     values[:, :k], images[:, :k] = near[changed], index[changed]
-    values[number[row], place] = tile[row, column]
-    images[number[row], place] = (column + first).int()
+    values[number[row], slot] = tile[row, column]
+    images[number[row], slot] = (column + first).int()
+    order = place[images.clamp(min=0)].argsort(1)  # where an image is missing the distance is infinite, which is last
+    values, images = values.gather(1, order), images.gather(1, order)
     values, order = values.sort(stable=True)
     near[changed], index[changed] = values[:, :k], images.gather(1, order[:, :k])
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from partreid.evaluation.metrics import FORMULAS
+from partreid.evaluation.metrics import FORMULAS, TIES
 from partreid.evaluation.protocols import Protocol
 from partreid.storage.revision import revision
 
@@ -36,7 +36,7 @@ def record(
         "average_precision": average_precision,
         "average_precision_formula": FORMULAS[average_precision],
         "unmatched": f"queries without a right answer: {unmatched}",
-        "ties": "entries at equal float32 distance rank in the order of the image table",
+        "ties": TIES,
         "protocols": {name: protocol.text for name, protocol in protocols.items()},
         "embeddings": dict(header),
     }

@@ -17,9 +17,10 @@ The equations leave things open that the authors' MATLAB code and its Python por
 division of V by its sum, squares, the scaling, that k2 = 1 means no expansion. Both agree on these. They do not on the
 length of H's lists for k1 = 3, 7, 11, ..., hence `half`.
 
-Where these codes leave the result to chance or to NaN: equally near neighbours count in the order of the images,
-queries first; rows whose maximum is 0 are scaled to 0; k1 and k2 are cut to the images there are. Images that share no
-part (distance +inf) are never neighbours, and are as far apart as the farthest that do: d* = 1.
+Where these codes leave the result to chance or to NaN: equally near neighbours count in a fixed random order of the
+images (in that of the rows, which follows the persons, ties could win); rows whose maximum is 0 are scaled to 0; k1 and
+k2 are cut to the images there are. Images that share no part (distance +inf) are never neighbours, and are as far apart
+as the farthest that do: d* = 1.
 
 Memory: the neighbour lists, N (k1 + 1) entries, and the sparse V, N times a few k1. Equal float32 results tie as the
 ranking says. Neighbours that are equally near but for rounding may be taken in another order by another machine.

@@ -1,6 +1,6 @@
 """One protocol evaluated, and its results in the shapes that are written: metrics, CMC rows, ranks table."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +28,12 @@ class Result:
     """One protocol's result. Q queries entered it, those of all draws; `skipped` more had no right answer.
 
     query: int32 (Q,), image_ids. draw: int32 (Q,), which of the protocol's random galleries, 0 where there is one.
-    ap, inp: float64 (Q,). first: int64 (Q,), rank of the first right answer, 0 = none.
+    ap, inp: float64 (Q,). found: float64 (Q, CMC_LENGTH), probability of a right answer among the first k: 0 or 1
+    unless a tie decides. first: int64 (Q,), rank of the first right answer in `top`; where it stands behind these, its
+    expected rank among the tied, rounded up; 0 = none.
     right: int64 (Q,), right answers. kept: int64 (Q,), ranked entries.
     top: int32 (Q, k), image_ids of the first entries, -1 past the end; distance: float32, match: bool, alike.
+    nothing: bool (Q,), whether the query could be compared with nothing: all of its distances are infinite.
     skipped: int. gallery: entries of the protocol's gallery. draws: how many galleries were drawn.
     """
 
@@ -38,12 +41,14 @@ class Result:
     draw: np.ndarray
     ap: np.ndarray
     inp: np.ndarray
+    found: np.ndarray
     first: np.ndarray
     right: np.ndarray
     kept: np.ndarray
     top: np.ndarray
     distance: np.ndarray
     match: np.ndarray
+    nothing: np.ndarray
     skipped: int
     gallery: int
     draws: int
@@ -82,7 +87,7 @@ def evaluate(
         results.append(_result(ranked, asking, entries, precision, count_all, number))
     joined = {
         name: np.concatenate([getattr(result, name) for result in results])
-        for name in ("query", "draw", "ap", "inp", "first", "right", "kept")
+        for name in ("query", "draw", "ap", "inp", "found", "first", "right", "kept", "nothing")
     }
     first = results[0]
     return Result(
@@ -100,33 +105,43 @@ def _result(
     ranked: ranking.Ranking,
     asking: pa.Table,
     answering: pa.Table,
-    precision: Callable[[np.ndarray, np.ndarray, int, np.ndarray], np.ndarray],
+    precision: metrics.Precision,
     count_all: bool,
     draw: int,
 ) -> Result:
     """The result of one gallery."""
     count = len(asking)
-    query, rank, last = ranked.query.numpy(), ranked.rank.numpy(), ranked.last.numpy()
-    right, _ = metrics.hits(query, count)
+    flat = ranked.query.numpy(), ranked.nearer.numpy(), ranked.last.numpy(), count
+    right = metrics.right_answers(flat[0], count)
     has = right > 0
     used = np.ones(count, bool) if count_all else has
     gallery_ids = answering["image_id"].to_numpy()
-    rows = ranked.top.numpy()[used]
+    rows, match, distance = (values.numpy()[used] for values in (ranked.top, ranked.match, ranked.distance))
     return Result(
         query=asking["image_id"].to_numpy()[used],
         draw=np.full(used.sum(), draw, np.int32),
-        ap=np.where(has, precision(query, rank, count, last), 0)[used],
-        inp=np.where(has, metrics.inverse_negative_penalty(query, rank, count), 0)[used],
-        first=metrics.first_rank(query, rank, count)[used],
+        ap=np.where(has, precision(*flat), 0)[used],
+        inp=np.where(has, metrics.inverse_negative_penalty(*flat), 0)[used],
+        found=metrics.found_within(*flat, CMC_LENGTH)[used],
+        first=_first(match, metrics.first_rank(*flat)[used]),
         right=right[used],
         kept=ranked.kept.numpy()[used],
         top=np.where(rows >= 0, gallery_ids[rows], np.int32(-1)) if rows.size else rows.astype(np.int32),
-        distance=ranked.distance.numpy()[used],
-        match=ranked.match.numpy()[used],
+        distance=distance,
+        match=match,
+        nothing=distance[:, 0] == np.inf if distance.size else np.zeros(len(distance), bool),
         skipped=int(count - used.sum()),
         gallery=len(answering),
         draws=1,
     )
+
+
+def _first(match: np.ndarray, expected: np.ndarray) -> np.ndarray:
+    """Rank of the first right answer, int64 (Q,): in the list (Q, k) if it is there, else as expected, 0 = none."""
+    if not match.size:
+        return np.ceil(expected).astype(np.int64)
+    behind = np.where(expected > 0, np.maximum(np.ceil(expected), match.shape[1] + 1), 0)
+    return np.where(match.any(1), match.argmax(1) + 1, behind).astype(np.int64)
 
 
 def _side(
@@ -186,12 +201,15 @@ def summary(result: Result) -> dict[str, float | int]:
     """What metrics.json holds of a protocol: fractions rounded to 6 digits, and counts; `queries` went into them.
 
     Where galleries are drawn at random, the fractions are means over the draws, and the counts those of one draw.
+    `incomparable`, only where there are some: queries at infinite distance from all of the gallery.
     """
     shares = {"mAP": result.ap.mean(), "mINP": result.inp.mean()}
-    curve = metrics.cmc(result.first, max(RANK_MARKS))
+    curve = result.found.mean(0)
     shares.update({f"rank{mark}": curve[mark - 1] for mark in RANK_MARKS})
     queries = int((result.draw == 0).sum())
     counts = {"queries": queries, "skipped": result.skipped, "gallery": result.gallery}
+    if nothing := int((result.nothing & (result.draw == 0)).sum()):
+        counts["incomparable"] = nothing
     if result.draws > 1:
         counts["draws"] = result.draws
     return {**{name: round(float(value), 6) for name, value in shares.items()}, **counts}
@@ -201,7 +219,7 @@ def cmc_csv(results: Mapping[str, Result]) -> str:
     """CSV text with the columns protocol, rank (1..50), cmc."""
     lines = ["protocol,rank,cmc"]
     for name, result in results.items():
-        curve = metrics.cmc(result.first, CMC_LENGTH)
+        curve = result.found.mean(0)
         lines += [f"{name},{place},{share:.6f}" for place, share in enumerate(curve, 1)]
     return "\n".join(lines) + "\n"
 
@@ -209,8 +227,8 @@ def cmc_csv(results: Mapping[str, Result]) -> str:
 def ranks_table(results: Mapping[str, Result]) -> pa.Table:
     """One row per protocol and query, of the first draw where galleries are drawn.
 
-    Columns: protocol, query (image_id), ap, inp, first_match_rank, and the first entries: gallery (image_ids),
-    distance, match, lists of equal length, shorter where the ranking is.
+    Columns: protocol, query (image_id), ap, inp, first_match_rank (Result.first), and the first entries: gallery
+    (image_ids), distance, match, lists of equal length, shorter where the ranking is.
     """
     parts = [_ranks(name, result) for name, result in results.items()]
     return pa.concat_tables(parts)

@@ -2,7 +2,7 @@
 
 A rule tells whether an entry is a *match* (good), *ignored* (junk: taken out of that query's ranking), or neither
 (wrong). Both answers follow from the two entries' own numbers, so they are made block by block and never stored for all
-pairs.
+pairs; and they are asked only of the few pairs that a rule *concerns*.
 """
 
 from collections.abc import Callable
@@ -42,41 +42,74 @@ def ids(table: pa.Table) -> Ids:
     return Ids(*(torch.from_numpy(column.astype(np.int32)) for column in columns))
 
 
-Relation = Callable[[Ids, Ids], tuple[Tensor, Tensor]]  # -> match, ignored: bool, the broadcast shape
+@dataclass(frozen=True)
+class Relation:
+    """A rule, called on two Ids that broadcast: match, ignored, bool of the broadcast shape.
+
+    judge: these. concerns: which pairs can be one of the two, bool; every other pair is wrong.
+    """
+
+    judge: Callable[[Ids, Ids], tuple[Tensor, Tensor]]
+    concerns: Callable[[Ids, Ids], Tensor]
+
+    def __call__(self, query: Ids, gallery: Ids) -> tuple[Tensor, Tensor]:
+        return self.judge(query, gallery)
+
+    def among(self, query: Ids, gallery: Ids) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Row and column, int64 (n,), of the pairs of Q query and G gallery entries that are concerned; match, ignored.
+
+        In the order of rows, then columns.
+        """
+        row, column = self.concerns(query.at((slice(None), None)), gallery.at((None, slice(None)))).nonzero().unbind(1)
+        return row, column, *self.judge(query.at(row), gallery.at(column))
 
 
-def market_rule(query: Ids, gallery: Ids) -> tuple[Tensor, Tensor]:
+def same_person(query: Ids, gallery: Ids) -> Tensor:
+    """Pairs of the same person: all that most rules concern."""
+    return query.pid == gallery.pid
+
+
+def _market(query: Ids, gallery: Ids) -> tuple[Tensor, Tensor]:
     """Match: same person, other camera. Ignored: same person and same camera.
 
     Images without a camera share it with none, so nothing is ignored for it; but no image ever meets itself.
     """
-    person = query.pid == gallery.pid
+    person = same_person(query, gallery)
     match = person & ~_same_camera(query, gallery)
     return match, person & ~match
 
 
-def same_clothes_rule(query: Ids, gallery: Ids) -> tuple[Tensor, Tensor]:
+def _same_clothes(query: Ids, gallery: Ids) -> tuple[Tensor, Tensor]:
     """Match: same person, other camera, same clothes. Ignored: the person's other images."""
-    person = query.pid == gallery.pid
+    person = same_person(query, gallery)
     clothes = (query.clothes == gallery.clothes) & (query.clothes >= 0)
     match = person & clothes & ~_same_camera(query, gallery)
     return match, person & ~match
 
 
-def cross_clothes_rule(query: Ids, gallery: Ids) -> tuple[Tensor, Tensor]:
+def _cross_clothes(query: Ids, gallery: Ids) -> tuple[Tensor, Tensor]:
     """Match: same person, other camera, other clothes. Ignored: the person's other images."""
-    person = query.pid == gallery.pid
+    person = same_person(query, gallery)
     clothes = (query.clothes != gallery.clothes) & (query.clothes >= 0) & (gallery.clothes >= 0)
     match = person & clothes & ~_same_camera(query, gallery)
     return match, person & ~match
 
 
-def other_cameras_rule(query: Ids, gallery: Ids) -> tuple[Tensor, Tensor]:
+def _other_cameras(query: Ids, gallery: Ids) -> tuple[Tensor, Tensor]:
     """Match: same person, other camera. Ignored: everybody's images by the query's camera."""
     same = _same_camera(query, gallery)
-    return (query.pid == gallery.pid) & ~same, same.expand(torch.broadcast_shapes(query.pid.shape, gallery.pid.shape))
+    person = same_person(query, gallery)
+    return person & ~same, same.expand_as(person)
 
 
 def _same_camera(query: Ids, gallery: Ids) -> Tensor:
     """Seen by the same camera, or the very same image."""
     return ((query.camera == gallery.camera) & (query.camera >= 0)) | (query.image == gallery.image)
+
+
+market_rule = Relation(_market, same_person)
+same_clothes_rule = Relation(_same_clothes, same_person)
+cross_clothes_rule = Relation(_cross_clothes, same_person)
+other_cameras_rule = Relation(
+    _other_cameras, lambda query, gallery: same_person(query, gallery) | _same_camera(query, gallery)
+)

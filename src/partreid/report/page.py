@@ -124,9 +124,12 @@ def percent(share: float | None) -> str:
 
 
 def _protocol(key: str, values: Mapping[str, Any], record: Mapping[str, Any]) -> dict[str, Any]:
+    text = record.get("protocols", {}).get(key, "")
+    if nothing := values.get("incomparable"):
+        text += f" ({nothing:,} of {values['queries']:,} queries could be compared with nothing: they rank at random)"
     return {
         "name": key,
-        "text": record.get("protocols", {}).get(key, ""),
+        "text": text,
         "shares": [percent(values.get(share)) for share in SHARES],
         "counts": ["–" if values.get(count) is None else f"{values[count]:,}" for count in COUNTS],
     }

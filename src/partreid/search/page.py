@@ -20,7 +20,10 @@ FAR = 1e30  # a distance beyond it means: no part of the two images could be com
 
 @dataclass(frozen=True)
 class Found:
-    """One gallery image. distance: None where no part could be compared. same: by the threshold; None without one."""
+    """One gallery image. rank: one more than the images that are nearer, so equally near ones share it.
+
+    distance: None where no part could be compared. same: by the threshold; None without one.
+    """
 
     rank: int
     path: str
@@ -41,8 +44,9 @@ def answers(queries: Sequence[str], hits: Hits, paths: Sequence[Path], threshold
     result = []
     for query, rows, distances in zip(queries, hits.row, hits.distance, strict=True):
         found = []
-        for rank, (row, distance) in enumerate(zip(rows, distances, strict=True), 1):
+        for row, distance in zip(rows, distances, strict=True):
             if row >= 0:
+                rank = int((distances < distance).sum()) + 1
                 value = None if distance > FAR else float(distance)
                 same = None if threshold is None else bool(distance <= threshold)
                 found.append(Found(rank, str(paths[row]), value, same))
