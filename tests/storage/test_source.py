@@ -34,7 +34,9 @@ def test_a_package_stands_for_its_registry():
 def test_comments_docstrings_and_layout_decide_nothing(tmp_path):
     plain, told = tmp_path / "plain.py", tmp_path / "told.py"
     plain.write_text("def f(x):\n    return [x, 1]\n")
-    told.write_text('"""Told."""\n\n\ndef f(x):  # twice\n    """Told."""\n    return [\n        x,\n        1,\n    ]\n')
+    told.write_text(
+        '"""Told."""\n\n\ndef f(x):  # twice\n    """Told."""\n    return [\n        x,\n        1,\n    ]\n'
+    )
     assert source.digest(plain) == source.digest(told)
     told.write_text("def f(x):\n    return [x, 2]\n")
     assert source.digest(plain) != source.digest(told)

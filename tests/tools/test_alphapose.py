@@ -1,10 +1,13 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from partreid.errors import UserError
+from partreid.storage import image_table
 from partreid.tools import alphapose
+from partreid.tools.base import Images
 from tools.importing import made
 
 RUN = {"checkout": "", "python": "python", "config": "c.yaml", "checkpoint": "w.pth"}
@@ -121,3 +124,55 @@ def test_a_data_set_without_results_says_what_to_set(tmp_path):
         alphapose.build(made(["0.jpg"]), results={"duke": "r.json"}, **RUN)
     with pytest.raises(UserError, match=r"no .*r\.json, which tools\.alphapose\.results\.market"):
         alphapose.build(made(["0.jpg"]), results={"market": str(tmp_path / "r.json")}, **RUN)
+
+
+def wrong_points(entry):
+    return {**entry, "keypoints": entry["keypoints"] + [1.0, 2.0, 0.5]}  # 18
+
+
+def nested(entry):
+    return {**entry, "keypoints": np.reshape(entry["keypoints"], (-1, 3)).tolist()}
+
+
+def scoreless(entry):
+    return {key: value for key, value in entry.items() if key != "score"}
+
+
+@pytest.mark.parametrize("change", [wrong_points, nested, scoreless])
+def test_a_file_of_another_kind_is_one_error(tmp_path, change):
+    names = [f"{number}.jpg" for number in range(24)]
+    with pytest.raises(UserError, match=r"^tool alphapose cannot use what it was given\. .*r\.json, 0\.jpg: an entry"):
+        read(tmp_path, made(names), [change(person(name)) for name in names])
+
+
+def test_keypoints_of_larger_images_are_an_error(tmp_path):
+    names = [f"{number}.jpg" for number in range(16)]
+    people = [person(name, x=500, y=900) for name in names]
+    with pytest.raises(UserError, match=r"272 of 272 sure keypoints .*in an image of 128 x 256.*another"):
+        read(tmp_path, made(names, height=256, width=128), people)
+    some = [person(name, x=500 if number < 3 else 64) for number, name in enumerate(names)]
+    read(tmp_path, made(names, height=256, width=128), some)
+
+
+def test_copies_of_an_image_share_their_keypoints(tmp_path):
+    paths = ["query/0.jpg", "gallery/0.jpg", "query/1.jpg", "gallery/1.jpg"]
+    images = made(paths, sha1={"query/0.jpg": "a", "gallery/0.jpg": "a"})
+    header, found = read(tmp_path, images, [person("0.jpg"), person("1.jpg")])
+    assert found["status"].tolist() == [0, 0, 2, 2]
+    np.testing.assert_array_equal(found["keypoints"][0], found["keypoints"][1])
+    assert header["source"]["matched"] == {"whole path": 0, "last folders": 0, "file name": 2}
+    assert header["source"]["ambiguous"]["count"] == 2
+
+
+def test_a_file_per_split_tells_images_of_one_name_apart(tmp_path):
+    row = {"pid": 1, "width": 64, "height": 128}
+    rows = [{**row, "path": f"{split}/0.jpg", "split": split, "sha1": split} for split in ("query", "gallery")]
+    images = Images("market", image_table.build(rows, {}), "hash", Path("nowhere"), Path("market.parquet"))
+    for split, x in (("query", 20), ("gallery", 40)):
+        (tmp_path / f"{split}.json").write_text(json.dumps([person("0.jpg", x=x)]))
+    files = {split: str(tmp_path / f"{split}.json") for split in ("query", "gallery")}
+    header, work = alphapose.build(images, results={"market": files}, **RUN)
+    assert work(0, 2)["keypoints"][:, 8, 0].tolist() == [20.5, 40.5]
+    assert set(header["source"]) == {"query", "gallery"}
+    with pytest.raises(UserError, match="names the split 'test'; market has query, gallery"):
+        alphapose.build(images, results={"market": {"test": files["query"]}}, **RUN)

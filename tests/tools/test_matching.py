@@ -116,3 +116,16 @@ def test_unicode_forms_and_windows_separators_are_no_difference():
     images = ["Rene\u0301/a.jpg", "Ann/b.jpg"]
     assert match(images, ["Ren\u00e9/a.jpg", "Ann\\b.jpg"]).keys == ("Ren\u00e9/a.jpg", "Ann\\b.jpg")
     assert match(images, ["D:\\photos\\Rene\u0301\\a.jpg"]).keys == ("D:\\photos\\Rene\u0301\\a.jpg", None)
+
+
+def test_copies_of_an_image_share_a_key_however_it_is_found():
+    images = ["query/x.jpg", "gallery/x.jpg", "query/y.jpg", "gallery/y.jpg"]
+    found = match(images, ["x.jpg", "query/y.jpg"], digests=["a", "a", "b", "b"])
+    assert found.keys == ("x.jpg", "x.jpg", "query/y.jpg", "query/y.jpg")
+    assert found.ambiguous == {}
+    assert match(images, ["x.jpg", "query/y.jpg"], digests=["a", "b", "c", "d"]).keys == (
+        None,
+        None,
+        "query/y.jpg",
+        None,
+    )

@@ -114,3 +114,38 @@ def test_nobody_is_missing_and_unknown_classes_are_refused(tmp_path):
     assert work(0, 1)["status"].tolist() == [1]
     with pytest.raises(UserError, match=r"unknown classes .*'cihp'; known: atr, lip, pascal"):
         build(classes="cihp")
+
+
+def test_a_palette_that_was_sorted_anew_is_followed_by_its_colours(tmp_path):
+    values = np.repeat(np.array([0, 1, 2, 5], np.uint8), 6).reshape(6, 4)
+    order = [5, 2, 0, 1]  # what stands at index 0, 1, ... of the new palette
+    image = Image.fromarray(np.argsort(order)[np.searchsorted([0, 1, 2, 5], values)].astype(np.uint8))
+    moved = np.zeros_like(values)
+    for place, number in enumerate(order):
+        moved[values == number] = place
+    image = Image.fromarray(moved)
+    image.putpalette(palette(7)[order].ravel().tolist())
+    image.save(tmp_path / "sorted.png")
+    with Image.open(tmp_path / "sorted.png") as opened:
+        assert opened.mode == "P"
+    np.testing.assert_array_equal(indices(tmp_path / "sorted.png", 7), values)
+    with Image.open(tmp_path / "sorted.png") as opened:  # a round trip through RGB, as image libraries make it
+        opened.convert("RGB").quantize(4).save(tmp_path / "rebuilt.png")
+    np.testing.assert_array_equal(indices(tmp_path / "rebuilt.png", 7), values)
+
+
+def test_index_and_colour_that_contradict_each_other_are_refused(tmp_path):
+    values = np.array([[0, 1, 2, 5]], np.uint8)
+    colours = palette(7)
+    colours[[1, 2]] = colours[[2, 1]]
+    colours[5] = 9, 9, 9
+    image = Image.fromarray(values)
+    image.putpalette(colours.ravel().tolist())
+    image.save(tmp_path / "x.png")
+    with pytest.raises(
+        ValueError, match=r"contradict .*index 1 has the colour of class 2, but index 5 has \(9, 9, 9\)"
+    ):
+        indices(tmp_path / "x.png", 7)
+    image.putpalette([200 + i // 3 for i in range(21)])  # somebody's own colours say nothing
+    image.save(tmp_path / "own.png")
+    np.testing.assert_array_equal(indices(tmp_path / "own.png", 7), values)

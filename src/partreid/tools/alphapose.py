@@ -6,8 +6,9 @@ of partreid. partreid.tools.alphapose_run starts it for data sets that `results`
 
 A result file is `alphapose-results.json` in the default format, a list of {image_id, keypoints, score, ...}, one entry
 per person. Not `--format cmu` or `open`, which lack keypoints, nor `--eval`, which loses the images' names. image_id is
-the image's file name without its folders, so images of equal names cannot be told apart: run AlphaPose for one folder
-at a time then, or let partreid start it. Models with 26, 68, 133 or 136 keypoints have COCO's 17 first.
+the image's file name without its folders, so images of equal names, unless they are copies, cannot be told apart: give
+one file per split then (`results: {set: {query: a.json, gallery: b.json}}`), or let partreid start AlphaPose. Models
+with 26, 68, 133 or 136 keypoints have COCO's 17 first.
 
 Target. Of the persons whose score is at least half of the best one's, the one whose keypoints' mean, weighted by their
 scores, is nearest to the image's centre (as a share of the image's width and height).
@@ -33,7 +34,7 @@ from partreid.storage.files import sha256
 from partreid.storage.pieces import Work
 from partreid.tools import alphapose_run
 from partreid.tools.base import Images
-from partreid.tools.imported import entry
+from partreid.tools.imported import entry, fitting, probe
 from partreid.tools.matching import EXAMPLES, match, text
 
 VERSION = "1"  # raise when the output changes
@@ -46,9 +47,9 @@ Person = Mapping[str, Any]  # an entry of AlphaPose's list
 
 
 def build(
-    images: Images, *, results: dict[str, str], checkout: str, python: str, config: str, checkpoint: str
+    images: Images, *, results: dict[str, Any], checkout: str, python: str, config: str, checkpoint: str
 ) -> tuple[dict[str, Any], Work]:
-    """See partreid.tools. results: data set -> JSON file that AlphaPose wrote.
+    """See partreid.tools. results: data set -> JSON file that AlphaPose wrote, or split -> file of that split's images.
 
     For other data sets AlphaPose is started. checkout: the folder of its repository, "" where there is none. python:
     the interpreter of its environment. config, checkpoint: files, relative to the checkout or absolute.
@@ -60,8 +61,7 @@ def build(
                 f"tools.alphapose.results.{images.dataset} in params.yaml to its alphapose-results.json, or set "
                 "tools.alphapose.checkout to a folder with AlphaPose, and it will be started there"
             )
-        file = entry("alphapose", "results", results, images.dataset)
-        persons, failed, source = imported(file, images)
+        persons, failed, source = imported(images, results)
         weights = None
     else:
         setup = alphapose_run.Setup.find(checkout, python, config, checkpoint)
@@ -69,6 +69,7 @@ def build(
         persons, failed = alphapose_run.run(setup, images)
         source = {"config": sha256(setup.config)}
     arrays = chosen(persons, failed, images)
+    fitting(arrays["keypoints"], images.sizes(), f"what tools.alphapose was given for {images.dataset}")
     head = cache.header("tool/alphapose", "alphapose", VERSION, weights, {"rival": RIVAL}, images.sha256)
     return {**head, "source": source}, partial(look, arrays)
 
@@ -78,25 +79,63 @@ def look(arrays: Mapping[str, np.ndarray], start: int, stop: int) -> dict[str, n
     return {name: array[start:stop] for name, array in arrays.items()}
 
 
-def imported(file: Path, images: Images) -> tuple[dict[int, list[Person]], set[int], dict[str, Any]]:
+def imported(images: Images, results: Mapping[str, Any]) -> tuple[dict[int, list[Person]], set[int], dict[str, Any]]:
     """Image -> its persons, images that cannot be told apart, and what matched, which is also printed.
 
-    UserError when the file is not AlphaPose's default format or belongs to other images.
+    UserError when a file is not AlphaPose's default format, is of a model with other keypoints, or belongs to other
+    images.
     """
+    every = images.table["split"].to_pylist()
+    given = results[images.dataset]
+    if not isinstance(given, Mapping):
+        file = entry("alphapose", "results", results, images.dataset)
+        return _matched(file, images, list(range(len(every))))
+    if unknown := sorted(set(given) - set(every)):
+        raise UserError(
+            f"tools.alphapose.results.{images.dataset} names the split {unknown[0]!r}; {images.dataset} has "
+            f"{', '.join(dict.fromkeys(every))}"
+        )
+    persons: dict[int, list[Person]] = {}
+    failed: set[int] = set()
+    about: dict[str, Any] = {}
+    for split in given:
+        file = entry("alphapose", f"results.{images.dataset}", given, split)
+        rows = [row for row, own in enumerate(every) if own == split]
+        found, unclear, about[split] = _matched(file, images, rows)
+        persons |= found
+        failed |= unclear
+    return persons, failed, about
+
+
+def _matched(
+    file: Path, images: Images, rows: Sequence[int]
+) -> tuple[dict[int, list[Person]], set[int], dict[str, Any]]:
+    """As `imported`, of one file for the images `rows`."""
     by_name: dict[str, list[Person]] = defaultdict(list)
-    for person in entries(file):
+    people = entries(file)
+    for person in people:
         by_name[person["image_id"]].append(person)
     names = list(by_name)
-    matches = match(images.paths(), names)
+    paths, digests = images.paths(), images.digests()
+    matches = match([paths[row] for row in rows], names, digests=[digests[row] for row in rows])
     about = {"file_sha256": sha256(file), "entries": len(names), **matches.about()}
     print(f"{file}: persons in {len(names)} images\n{text(about)}")
     if not any(matches.keys):
         raise UserError(
             f"no entry of {file} belongs to an image of {images.dataset}. "
-            f"Images: {', '.join(images.paths()[:EXAMPLES])}, ... Entries: {', '.join(names[:EXAMPLES]) or 'none'}, ..."
+            f"Images: {', '.join(paths[row] for row in rows[:EXAMPLES])}, ... Entries: "
+            f"{', '.join(names[:EXAMPLES]) or 'none'}, ..."
         )
-    persons = {row: by_name[name] for row, name in enumerate(matches.keys) if name is not None}
-    return persons, set(matches.ambiguous), about
+    probe(len(people), lambda place: _tried(file, people[place]), "alphapose")
+    persons = {row: by_name[name] for row, name in zip(rows, matches.keys, strict=True) if name is not None}
+    return persons, {rows[place] for place in matches.ambiguous}, about
+
+
+def _tried(file: Path, person: Person) -> tuple[float, np.ndarray]:
+    try:
+        return read(person)
+    except ValueError as error:
+        raise ValueError(f"{file}, {person['image_id']}: {error}") from error
 
 
 def entries(file: Path) -> list[Person]:

@@ -25,6 +25,10 @@ class Images:
         """The images' paths, relative to `root`, in table order."""
         return self.table["path"].to_pylist()
 
+    def digests(self) -> list[str]:
+        """The SHA-1 of the images' files: equal ones are the same image under two paths."""
+        return self.table["sha1"].to_pylist()
+
     def sizes(self) -> np.ndarray:
         """int64 (N, 2): height and width in pixels."""
         return np.stack([self.table["height"].to_numpy(), self.table["width"].to_numpy()], 1).astype(np.int64)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -23,8 +23,12 @@ from partreid.storage.pieces import Work
 from partreid.tools.base import Images
 from partreid.tools.matching import EXAMPLES, match, text, without
 
+SURE = 0.3  # score of a keypoint that counts when it lies outside its image
+OUTSIDE = 0.25  # share of the sure keypoints that may
 PROBES = 16  # files that are read before the work starts, to find out whether the folder holds the right kind
 DAMAGE = (*chunks.DAMAGE, cv2.error)  # what reading a damaged file may raise
+
+T = TypeVar("T")
 
 Read = Callable[[Path, int, int], Mapping[str, Any] | None]
 """(file, image height, image width) -> score and members of one image, None when it shows nobody. One of DAMAGE when
@@ -69,7 +73,7 @@ def find(images: Images, tool: str, folders: Mapping[str, str], endings: tuple[s
     if not names:
         found = f"it holds {', '.join(every[:EXAMPLES])}, ..." if every else "it is empty"
         raise UserError(f"{folder} ({key}) has no file that ends in {' or '.join(endings)}: {found}{hint}")
-    matches = match(images.paths(), names, [without(name, endings) for name in names])
+    matches = match(images.paths(), names, [without(name, endings) for name in names], images.digests())
     about = {
         "files": len(names),
         "other_files": len(every) - len(names),
@@ -91,22 +95,58 @@ def find(images: Images, tool: str, folders: Mapping[str, str], endings: tuple[s
     return Source(paths, frozenset(matches.ambiguous), about)
 
 
-def first(source: Source, images: Images, read: Read, tool: str) -> Mapping[str, Any]:
-    """What the first file says that shows somebody. UserError when none of PROBES files, evenly spread, can be read."""
-    there = [row for row, file in enumerate(source.files) if file is not None]
+def probe(number: int, look: Callable[[int], T | None], tool: str) -> T | None:
+    """What the first of `number` things says that says something, of PROBES of them, evenly spread; None if none does.
+
+    look: reads the thing at a place, None where it shows nobody, one of DAMAGE with the reason where it is no such
+    thing. UserError, with the first reason, when none says something and some are no such things: they are of another
+    kind, and a run over all of them would only find that everything failed.
+    """
     reasons = []
-    sizes = images.sizes().tolist()
-    for place in np.unique(np.linspace(0, len(there) - 1, PROBES).round().astype(int)):
-        row = there[place]
-        file = source.files[row]
+    for place in np.unique(np.linspace(0, number - 1, PROBES).round().astype(int)).tolist() if number else []:
         try:
-            if file is not None and (found := read(file, *sizes[row])) is not None:
+            if (found := look(place)) is not None:
                 return found
         except DAMAGE as error:
-            reasons.append(f"{file}: {error}")
+            reasons.append(str(error))
     if reasons:
-        raise UserError(f"tool {tool} cannot use these files. {reasons[0]}")
-    return {}
+        raise UserError(f"tool {tool} cannot use what it was given. {reasons[0]}")
+    return None
+
+
+def first(source: Source, images: Images, read: Read, tool: str) -> Mapping[str, Any]:
+    """What the first file says that shows somebody, {} if none does. UserError when none can be read: see `probe`."""
+    there = [(row, file) for row, file in enumerate(source.files) if file is not None]
+    sizes = images.sizes().tolist()
+
+    def look(place: int) -> Mapping[str, Any] | None:
+        row, file = there[place]
+        try:
+            return read(file, *sizes[row])
+        except DAMAGE as error:
+            raise ValueError(f"{file}: {error}") from error
+
+    return probe(len(there), look, tool) or {}
+
+
+def fitting(keypoints: np.ndarray, sizes: np.ndarray, what: str) -> None:
+    """UserError when keypoints do not belong to images of these sizes.
+
+    keypoints: float32 (N, K, 3), x and y in pixels, score. sizes: (N, 2), height and width. Those with a score of SURE
+    or more count; a body that is cut off has some outside, other images have most.
+    """
+    sure = keypoints[..., 2] >= SURE
+    height, width = sizes[:, :1], sizes[:, 1:]
+    x, y = keypoints[..., 0], keypoints[..., 1]
+    outside = ((x < 0) | (x > width) | (y < 0) | (y > height)) & sure
+    if sure.any() and outside.sum() > OUTSIDE * sure.sum():
+        row = int(np.flatnonzero(outside.any(1))[0])
+        joint = int(np.flatnonzero(outside[row])[0])
+        raise UserError(
+            f"{what}: {outside.sum()} of {sure.sum()} sure keypoints lie outside their images, the first at "
+            f"({x[row, joint]:.0f}, {y[row, joint]:.0f}) in an image of {sizes[row, 1]} x {sizes[row, 0]} pixels; "
+            "these belong to images of another size. Run the tool on the images that were indexed"
+        )
 
 
 def build(

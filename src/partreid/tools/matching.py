@@ -10,7 +10,8 @@ a key belong together when, first rule that holds:
 in whatever Unicode form, with / or Windows' \\ between folders, each time compared with the image's ending (`a/x.jpg`),
 without it (`x.jpg` and key `x`), and last without the key's own image ending (`x.png` and key `x.jpg`). A rule holds
 only if no other image and no other key would pass it too. What is left over is an image without a file, a file without
-an image, or, where candidates are left, an ambiguous image.
+an image, or, where candidates are left, an ambiguous image. Images whose bytes are equal are one image here, and share
+a key: benchmarks have copies of a query in their galleries, under the same name.
 """
 
 from collections import defaultdict
@@ -78,18 +79,25 @@ def without(name: str, endings: Iterable[str]) -> str:
     return name
 
 
-def match(images: Sequence[str], keys: Sequence[str], names: Sequence[str] | None = None) -> Matches:
+def match(
+    images: Sequence[str],
+    keys: Sequence[str],
+    names: Sequence[str] | None = None,
+    digests: Sequence[str] | None = None,
+) -> Matches:
     """Find each image's key; see the module's docstring.
 
     images: different paths with /. keys: what to give back, such as the files' paths. names: what to compare of each
-    key, its path without the tool's ending; default: the key itself.
+    key, its path without the tool's ending; default: the key itself. digests: of the images' bytes; default: all
+    differ.
     """
     image_parts = [composed(path).split("/") for path in images]
     key_parts = [composed(name).replace("\\", "/").removeprefix("./").split("/") for name in names or keys]
     bare_images = [_bare(parts) for parts in image_parts]
     forms = [(image_parts, key_parts), (bare_images, key_parts), (bare_images, [_bare(parts) for parts in key_parts])]
     found: list[int | None] = [None] * len(images)
-    taken = [False] * len(keys)
+    owner: list[str | None] = [None] * len(keys)  # digest of the image that has the key
+    same = list(digests) if digests is not None else [str(row) for row in range(len(images))]
     ambiguous: dict[int, tuple[str, ...]] = {}
     rules = {"whole path": 0, "last folders": 0, "file name": 0}
     deepest = max(map(len, image_parts), default=0)
@@ -100,17 +108,19 @@ def match(images: Sequence[str], keys: Sequence[str], names: Sequence[str] | Non
             for tail, rows in _grouped(ours, _tail(depth)).items():
                 candidates = groups.get(tail, [])
                 open_rows = [row for row in rows if found[row] is None]
-                if len(rows) == 1 and len(candidates) == 1 and open_rows and not taken[candidates[0]]:
-                    found[rows[0]] = candidates[0]
-                    taken[candidates[0]] = True
-                    rules[rule] += 1
-                    ambiguous.pop(rows[0], None)
-                elif left := [key for key in candidates if not taken[key]]:
+                one = len({same[row] for row in rows}) == 1 and len(candidates) == 1
+                if one and open_rows and owner[candidates[0]] in (None, same[rows[0]]):
+                    owner[candidates[0]] = same[rows[0]]
+                    rules[rule] += len(open_rows)
+                    for row in open_rows:
+                        found[row] = candidates[0]
+                        ambiguous.pop(row, None)
+                elif left := [key for key in candidates if owner[key] is None]:
                     for row in open_rows:
                         ambiguous.setdefault(row, tuple(keys[key] for key in left))
     ambiguous = {row: left for row, left in sorted(ambiguous.items()) if found[row] is None}
     puzzling = {key for left in ambiguous.values() for key in left}
-    unused = [key for key, used in zip(keys, taken, strict=True) if not used and key not in puzzling]
+    unused = [key for key, has in zip(keys, owner, strict=True) if has is None and key not in puzzling]
     found_keys = tuple(None if key is None else keys[key] for key in found)
     return Matches(tuple(images), found_keys, rules, ambiguous, tuple(unused))
 

@@ -3,6 +3,9 @@
 File names: `x.png`, as SCHP's simple_extractor.py writes them, of any size, over the image's extent. The class of a
 pixel is the palette's index of an indexed PNG, or the value of a grey one with 8 bits. In an RGB PNG, which is what
 image libraries make of an indexed one when they copy it, the colours must be those of SCHP's palette (Pascal VOC's).
+An indexed PNG says the class twice where its palette has these colours. Optimisers and a round trip through RGB sort
+the palette anew, so where all colours in use are known ones, the colours count; where only some are and they stand at
+other places than their own, index and colour contradict each other, and the file is damaged. Other colours say nothing.
 
 classes: whose: `pascal` (7 classes), `lip` (20) or `atr` (18). They are counted as classes of Pascal-Person-Part by the
 tables of partreid.tools.schp, which say what gets lost.
@@ -28,7 +31,7 @@ from partreid.tools import imported
 from partreid.tools.base import Images
 from partreid.tools.schp import ATR, LIP, MIN_SHARE, PASCAL, SIZE, judge, matrix
 
-VERSION = "1"  # raise when the output changes
+VERSION = "2"  # raise when the output changes
 GIVES = ("parsing", "person")
 TOOL = "schp_files"
 ENDINGS = (".png",)
@@ -65,6 +68,9 @@ def indices(file: Path, classes: int) -> np.ndarray:
             raise ValueError(f"it is {image.format}, expected PNG: others do not keep classes exactly")
         values = np.asarray(image)
         mode = image.mode
+        entries = np.array(image.getpalette("RGB") if mode == "P" else [], np.uint8).reshape(-1, 3)
+    if mode == "P":
+        values = by_palette(values, entries, classes)
     if mode in ("P", "L"):
         if values.max() >= classes:
             raise ValueError(f"it holds class {values.max()}, expected 0 to {classes - 1}; is `classes` right?")
@@ -83,6 +89,32 @@ def indices(file: Path, classes: int) -> np.ndarray:
             "expected an indexed PNG whose indices are the classes"
         )
     return result
+
+
+def by_palette(values: np.ndarray, entries: np.ndarray, classes: int) -> np.ndarray:
+    """The class of every pixel of an indexed PNG, uint8 (H, W): see the module's docstring.
+
+    values: uint8 (H, W), indices. entries: uint8 (n, 3), the palette, RGB. ValueError where both contradict.
+    """
+    used = np.unique(values)
+    if used[-1] >= len(entries):
+        raise ValueError(f"it holds index {used[-1]}, but its palette has {len(entries)} colours")
+    known = {code: place for place, code in enumerate(_code(palette(classes)).tolist())}
+    meant = [known.get(code) for code in _code(entries[used]).tolist()]
+    moved = [(index, place) for index, place in zip(used.tolist(), meant, strict=True) if place not in (None, index)]
+    if not moved:
+        return values
+    if None in meant:
+        index, place = moved[0]
+        strange = used[meant.index(None)]
+        raise ValueError(
+            f"its indices and its palette contradict each other: index {index} has the colour of class {place}, but "
+            f"index {strange} has {tuple(entries[strange].tolist())}, which is none of the first {classes} colours of "
+            "SCHP's palette; write it anew with the classes as indices"
+        )
+    table = np.zeros(256, np.uint8)
+    table[used] = np.array(meant, np.uint8)
+    return table[values]
 
 
 def _code(colours: np.ndarray) -> np.ndarray:

@@ -43,9 +43,7 @@ def run(
         "device": device.type,
     }
     scratch = (
-        files.scratch_root()
-        / "training"
-        / files.fingerprint(header, source.code(type(learner).__module__, *CODE))
+        files.scratch_root() / "training" / files.fingerprint(header, source.code(type(learner).__module__, *CODE))
     )
     print(f"{header['model']} on {header['dataset']}: {len(data.paths)} images, {recipe.epochs} epochs on {device}")
 
