@@ -150,7 +150,8 @@ def test_the_paper_recipe_adds_nothing(values):
         for field in dataclasses.fields(params.Recipe)
         if field.name not in values["methods"]["bpbreid"]
     }
-    assert {**vars(recipe), **own} == {**values["methods"]["bpbreid"], **defaults}
+    parts = values["methods"]["bpbreid"]["parts"]["others"]
+    assert {**vars(recipe), **own} == {**values["methods"]["bpbreid"], **defaults, "parts": parts}
 
 
 def test_a_part_and_its_pre_training_are_the_same_network(values):

@@ -127,3 +127,8 @@ def test_the_recipe_in_words(project, monkeypatch):
     assert overrides.recipe(p, {"evaluate.ranks": 5, "recipes.laptop.decay_at": [5, 7]}) == (
         "laptop with evaluate.ranks=5 recipes.laptop.decay_at=[5,7]"
     )
+
+
+def test_values_by_data_set_may_be_replaced_by_one_for_all(values):
+    changes = overrides.written(["methods.bpbreid.parts=8"], values)
+    assert params.parse(overrides.changed(values, changes)).recipe_of("bpbreid")[1]["parts"] == 8

@@ -3,7 +3,16 @@ import pytest
 import torch
 
 from partreid.body.skeleton import FIELD_MIRROR, FIELDS
-from partreid.inputs.augmentation import Change, change_fields, draw, draw_hole, erase_fields, erase_images, move_image
+from partreid.inputs.augmentation import (
+    Change,
+    change_fields,
+    draw,
+    draw_hole,
+    erase_fields,
+    erase_images,
+    jitter,
+    move_image,
+)
 from partreid.inputs.images import normalise
 
 NOTHING = (0.0, 0.0, 0.0, 0.0)
@@ -84,3 +93,16 @@ def test_probabilities():
     assert {round(c.dy * 64) for c in changes} == set(range(-4, 5))
     still = draw(rng, 64, 32, flip=0, pad=0, erase=0)
     assert still == Change(False, 0, 0, NOTHING)
+
+
+def test_jitter_changes_brightness_then_contrast():
+    image = np.random.default_rng(0).integers(0, 256, (6, 4, 3), dtype=np.uint8)
+    found = jitter(image, np.random.default_rng(5))
+    rng = np.random.default_rng(5)
+    brightness, contrast = rng.uniform(0.8, 1.2), rng.uniform(0.85, 1.15)
+    bright = np.clip(image.astype(float) * brightness, 0, 255)
+    grey = np.mean([0.299 * r + 0.587 * g + 0.114 * b for r, g, b in bright.reshape(-1, 3)])
+    for y, x, c in np.ndindex(6, 4, 3):
+        expected = min(max(grey + contrast * (bright[y, x, c] - grey), 0), 255)
+        assert abs(int(found[y, x, c]) - expected) <= 0.5001
+    assert not np.array_equal(found, image)

@@ -330,3 +330,69 @@ def test_necks_without_a_loss_keep_running_averages(project, identity_on):
     necks = [*method.necks.values(), *method.part_necks]
     assert all(int(neck.norm.num_batches_tracked) == 1 for neck in necks)
     assert all(neck.norm.running_mean.abs().sum() > 0 for neck in necks)
+
+
+def test_identity_losses_on_parts_are_averaged_or_summed(project):
+    terms = {}
+    for how in ("mean", "sum"):
+        method = build("bpbreid", project, identity_on=["parts"], triplet_on=[], part_identity=how).train()
+        terms[how] = method.losses(batch_for(method))["identity"]
+    one = build("bpbreid", project, identity_on=["parts"], triplet_on=[]).train()
+    f = one.embeddings(*_maps(one))["parts"]
+    by_part = [-(0.9 * own(logits) + 0.1 * logits.mean(1)).mean() for logits in part_logits(one, f)]
+    assert torch.allclose(terms["mean"], sum(by_part) / 5, rtol=1e-4)
+    assert torch.allclose(terms["sum"], sum(by_part), rtol=1e-4)
+
+
+def _maps(method):
+    G = method.feature_map(batch_for(method).images)
+    return G, method.probabilities(G, batch_for(method))[0]
+
+
+def own(logits):
+    return logits[torch.arange(8), torch.arange(8) // 2]
+
+
+def part_logits(method, f):
+    return [neck(f[:, k]).log_softmax(1) for k, neck in enumerate(method.part_necks)]
+
+
+def test_a_triplet_loss_may_see_only_what_both_images_show(project):
+    torch.manual_seed(1)
+    feature, pid = torch.randn(6, 3, 4), torch.tensor([0, 0, 1, 1, 2, 2])
+    visible = torch.tensor([[1, 1, 0], [1, 0, 1], [0, 1, 1], [0, 1, 0], [1, 1, 1], [0, 0, 1]]).bool()
+    method = build("bpbreid", project, triplet_distance="euclidean")
+
+    def between(i, j):
+        both = [k for k in range(3) if visible[i, k] and visible[j, k]]
+        return sum(float((feature[i, k] - feature[j, k]).norm()) for k in both) / len(both) if both else None
+
+    terms = []
+    for i in range(6):
+        pairs = [(int(pid[j]), between(i, j)) for j in range(6) if j != i]
+        positive = [d for p, d in pairs if p == pid[i] and d is not None]
+        negative = [d for p, d in pairs if p != pid[i] and d is not None]
+        if positive and negative:
+            terms.append(max(0.0, max(positive) - min(negative) + 0.3))
+    assert float(method.triplet_loss(feature, pid, visible)) == pytest.approx(sum(terms) / len(terms), rel=1e-5)
+    assert between(3, 5) is None  # no part in common: such a pair is no triplet's
+    assert len(terms) == 6
+    with_it = build("bpbreid", project, training_visibility=True, visibility_threshold=0.166).train()
+    without = build("bpbreid", project, visibility_threshold=0.166).train()
+    losses = [float(each.losses(batch_for(each))["triplet"].detach()) for each in (with_it, without)]
+    assert losses[0] != losses[1]
+
+
+def test_k_is_the_papers_for_holistic_and_for_occluded_sets(project):
+    values = params.read(project / "params.yaml")
+    values["raw"] |= {"occluded_duke": "/x"}
+    values["datasets"].append("occluded_duke")
+    found = {d: params.parse({**values, "dataset": d}).recipe_of("bpbreid")[1]["parts"] for d in values["datasets"]}
+    assert found == {"synthetic": 5, "market1501": 5, "folder": 5, "occluded_duke": 8}
+
+
+@pytest.mark.parametrize(("recipe", "backbone"), [("paper_hr", "hrnet_w32"), ("paper_ri", "resnet50_ibn_a")])
+def test_the_recipes_of_table_1(project, recipe, backbone):
+    values = params.read(project / "params.yaml") | {"recipe": recipe}
+    given, _ = params.parse(values).recipe_of("bpbreid")
+    assert (given.backbone, given.height, given.width, given.learning_rate) == (backbone, 384, 128, 3.5e-4)

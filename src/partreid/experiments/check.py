@@ -137,7 +137,7 @@ def values(recipe: Recipe, where: str) -> None:
             f"params.yaml: {where}: decay_at is {recipe.decay_at}, which schedule cosine has no use for; "
             "leave it empty, or choose schedule: steps"
         )
-    for name in ("flip", "erase"):
+    for name in ("flip", "erase", "jitter"):
         if not 0 <= getattr(recipe, name) <= 1:
             raise UserError(f"params.yaml: {where}: {name} is a probability, found {getattr(recipe, name)}")
 

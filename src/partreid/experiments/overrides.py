@@ -53,7 +53,7 @@ def written(words: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
             raise UserError(f"-S takes path=value, as recipes.laptop.epochs=8; found {each!r}")
         if path in CLOSED:
             raise UserError(f"-S {each}: {CLOSED[path]}")
-        if isinstance(at(values, path, f"-S {each}"), Mapping):
+        if block(at(values, path, f"-S {each}")):
             raise UserError(f"-S {each}: {path} is a block; change the values in it one by one")
         if path.partition(".")[0] not in OPEN:
             raise UserError(f"-S {each}: what is made once for all experiments is changed in params.yaml itself")
@@ -65,6 +65,11 @@ def written(words: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
             raise UserError(f"-S {each}: a value, or a list of them as [5,7], was expected")
         found[path] = value
     return found
+
+
+def block(value: Any) -> bool:
+    """Whether it holds values by name; values by data set (with one for `others`) may be replaced by one for all."""
+    return isinstance(value, Mapping) and "others" not in value
 
 
 def plain(value: Any) -> bool:

@@ -70,6 +70,17 @@ def move_image(image: np.ndarray, change: Change) -> np.ndarray:
     return cv2.warpAffine(np.ascontiguousarray(image), move, (width, height), flags=cv2.INTER_NEAREST)
 
 
+def jitter(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A uint8 RGB image (H, W, 3) of other brightness (by up to 20 %) and contrast (15 %), as in BPBreID's code.
+
+    First brightness, a factor on all values; then contrast, a factor on their distance from the mean of the grey image.
+    """
+    brightness, contrast = rng.uniform(0.8, 1.2), rng.uniform(0.85, 1.15)
+    bright = np.clip(image * brightness, 0, 255)
+    grey = (bright @ np.array([0.299, 0.587, 0.114])).mean()
+    return np.clip(bright * contrast + grey * (1 - contrast), 0, 255).round().astype(np.uint8)
+
+
 def change_fields(fields: Tensor, changes: Tensor, mirror: tuple[int, ...]) -> Tensor:
     """Flip and shift label fields: (B, C, h, w), changes float32 (B, 7) as Change.numbers gives them.
 

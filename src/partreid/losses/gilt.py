@@ -38,24 +38,42 @@ def terms(
     return {kind: sum(losses[1:], losses[0]) for kind, losses in found.items() if losses}
 
 
-def part_averaged(feature: Tensor, pid: Tensor, margin: float, distance: Distance = euclidean) -> Tensor:
+def part_averaged(
+    feature: Tensor, pid: Tensor, margin: float, distance: Distance = euclidean, visible: Tensor | None = None
+) -> Tensor:
     """Eq. 7-8: batch hard on the distance averaged over the parts of (B, K, D); on (B, D), on the plain one.
 
-    distance: of losses.triplet.DISTANCES; the paper's is Euclidean.
+    distance: of losses.triplet.DISTANCES; the paper's is Euclidean. visible: bool (B, K), if given, as in the test's
+    Eq. 9 the average is over the parts that two images both show, and images with none in common are not compared.
     """
-    return batch_hard(distance(_by_part(feature)).mean(0), pid, margin)
+    distances = distance(_by_part(feature))  # (K, B, B)
+    if visible is None:
+        return batch_hard(distances.mean(0), pid, margin)
+    common = _common(visible)
+    mean = (distances * common).sum(0) / common.sum(0).clamp_min(1)
+    return batch_hard(mean, pid, margin, common.any(0))
 
 
-def part_by_part(feature: Tensor, pid: Tensor, margin: float, distance: Distance = euclidean) -> Tensor:
+def part_by_part(
+    feature: Tensor, pid: Tensor, margin: float, distance: Distance = euclidean, visible: Tensor | None = None
+) -> Tensor:
     """A batch-hard loss for each part of (B, K, D) by itself, averaged over the parts (Table 2)."""
-    losses = [batch_hard(distances, pid, margin) for distances in distance(_by_part(feature))]
+    distances = distance(_by_part(feature))
+    compared = [None] * len(distances) if visible is None else list(_common(visible))
+    losses = [batch_hard(each, pid, margin, pairs) for each, pairs in zip(distances, compared, strict=True)]
     return sum(losses[1:], losses[0]) / len(losses)
 
 
-PART_TRIPLETS: dict[str, Callable[[Tensor, Tensor, float, Distance], Tensor]] = {
+PART_TRIPLETS: dict[str, Callable[[Tensor, Tensor, float, Distance, Tensor | None], Tensor]] = {
     "averaged": part_averaged,
     "each": part_by_part,
 }
+
+
+def _common(visible: Tensor) -> Tensor:
+    """Which parts (B, K) two images both show: bool (K, B, B)."""
+    by_part = visible.T
+    return by_part[:, :, None] & by_part[:, None, :]
 
 
 def _by_part(feature: Tensor) -> Tensor:

@@ -4,6 +4,8 @@ Luo et al., "Bag of Tricks and a Strong Baseline for Deep Person Re-identificati
 the triplet loss sees the feature f_t before the batch norm, the classifier and the test see f_i after it.
 """
 
+from collections.abc import Callable
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -34,7 +36,18 @@ def smoothed_cross_entropy(logits: Tensor, target: Tensor, smoothing: float, cou
     return (1 - smoothing) * F.cross_entropy(logits, target) + smoothing * logits.shape[1] / count * even
 
 
-def summed_cross_entropy(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
-    """The same for K classifiers, summed over them. logits: (B, K, C). target: int64 (B,)."""
+def averaged_cross_entropy(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
+    """The same for K classifiers, averaged over them. logits: (B, K, C). target: int64 (B,)."""
     targets = target[:, None].expand(logits.shape[:2])
-    return logits.shape[1] * smoothed_cross_entropy(logits.transpose(1, 2), targets, smoothing)
+    return smoothed_cross_entropy(logits.transpose(1, 2), targets, smoothing)
+
+
+def summed_cross_entropy(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:
+    """The same, summed over the K classifiers."""
+    return logits.shape[1] * averaged_cross_entropy(logits, target, smoothing)
+
+
+PART_IDENTITIES: dict[str, Callable[[Tensor, Tensor, float], Tensor]] = {
+    "mean": averaged_cross_entropy,
+    "sum": summed_cross_entropy,
+}

@@ -40,13 +40,14 @@ def cosine(features: Tensor) -> Tensor:
     return 1 - unit @ unit.T
 
 
-def batch_hard(distances: Tensor, pid: Tensor, margin: float) -> Tensor:
+def batch_hard(distances: Tensor, pid: Tensor, margin: float, compared: Tensor | None = None) -> Tensor:
     """Mean over the anchors of [hardest positive - hardest negative + margin]_+.
 
     distances: (B, B). pid: int64 (B,). The anchor itself is no positive. An anchor without a positive or without a
-    negative has no triplet and does not count; if no anchor has one the loss is 0.
+    negative has no triplet and does not count; if no anchor has one the loss is 0. compared: bool (B, B), the pairs
+    that count, if not all.
     """
-    violations, counts = hardest(distances, pid, margin)
+    violations, counts = hardest(distances, pid, margin, compared)
     return violations.sum() / counts.sum().clamp_min(1)
 
 
@@ -56,14 +57,16 @@ def batch_hard_violating(distances: Tensor, pid: Tensor, margin: float) -> Tenso
     return violations.sum() / (violations > 0).sum().clamp_min(1)
 
 
-def hardest(distances: Tensor, pid: Tensor, margin: float) -> tuple[Tensor, Tensor]:
+def hardest(distances: Tensor, pid: Tensor, margin: float, compared: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """[hardest positive - hardest negative + margin]_+ of every anchor, 0 where it has no triplet; where it has one.
 
     Both (B,). Nothing here waits for the device: a mask in place of a selection.
     """
     same = pid[:, None] == pid[None, :]
-    positive = same & ~torch.eye(len(pid), dtype=torch.bool, device=pid.device)
+    positive, negative = same & ~torch.eye(len(pid), dtype=torch.bool, device=pid.device), ~same
+    if compared is not None:
+        positive, negative = positive & compared, negative & compared
     farthest = distances.masked_fill(~positive, -torch.inf).amax(1)
-    nearest = distances.masked_fill(same, torch.inf).amin(1)
+    nearest = distances.masked_fill(~negative, torch.inf).amin(1)
     # without a positive or a negative the difference is minus infinity, so its violation is 0 and has no gradient
-    return (farthest - nearest + margin).clamp_min(0), positive.any(1) & (~same).any(1)
+    return (farthest - nearest + margin).clamp_min(0), positive.any(1) & negative.any(1)

@@ -18,8 +18,10 @@ What the paper's equations leave out, as its authors published it:
   BNNecks without a loss keep running averages all the same;
 - random erasing empties the label in the hole too: what is hidden is background;
 - each test embedding is L2-normalised before the Euclidean distance (`normalize: false`: compared as it is).
-Where both are silent: identity losses on parts are summed, `part_triplet: each` averages theirs; fixed attention learns
-nothing and has no L_pa.
+Identity losses on parts (Table 4) are averaged over them, as in the code; `part_identity: sum` adds them, as PCB does.
+Where both are silent: `part_triplet: each` averages its losses; fixed attention learns nothing and has no L_pa.
+Section 4.4.1's attempt "to account for the visibility scores at training", of which no more is said, is here
+`training_visibility`: the triplet loss on parts compares those that both images show, by Eq. 4, as a test does.
 
 Where paper and published code disagree we follow the paper; the code's choices by name:
 - Eq. 3 pools the foreground by a weighted average; `foreground_pooling: mean` is the plain mean of mask times feature,
@@ -58,7 +60,7 @@ from partreid.errors import UserError, choose
 from partreid.inputs.batch import Batch, Inputs
 from partreid.labels import grouping
 from partreid.losses import gilt
-from partreid.losses.identity import BNNeck, smoothed_cross_entropy, summed_cross_entropy
+from partreid.losses.identity import PART_IDENTITIES, BNNeck, smoothed_cross_entropy
 from partreid.losses.triplet import DISTANCES
 from partreid.methods.base import Method
 
@@ -79,7 +81,8 @@ class BPBreID(Method):
     HOLISTIC and "parts". attention: where M comes from: "learned", or of the label at test too "fixed" or "sharp".
     part_triplet: the triplet loss on parts, "averaged" over them or of "each". foreground_pooling: a key of POOLINGS.
     label_count: N of Eq. 2, "classes" or "batch". triplet_distance: a key of losses.triplet.DISTANCES. label_path: how
-    labels come to the feature map's size, see above. The last six have defaults because older weights files lack them.
+    labels come to the feature map's size, see above. part_identity: a key of PART_IDENTITIES. training_visibility: see
+    above. The last eight have defaults because older weights files lack them.
     """
 
     labels = ("pifpaf",)
@@ -105,6 +108,8 @@ class BPBreID(Method):
         label_count: str = "classes",
         triplet_distance: str = "euclidean",
         label_path: str = "nearest",
+        part_identity: str = "mean",
+        training_visibility: bool = False,
     ):
         super().__init__()
         gilt.names(identity_on, triplet_on, (*HOLISTIC, "parts"))
@@ -140,6 +145,8 @@ class BPBreID(Method):
         self.compares = bool(triplet_on)
         self.part_triplet = choose(gilt.PART_TRIPLETS, part_triplet, "triplet (methods.bpbreid.part_triplet)")
         self.triplet_distance = choose(DISTANCES, triplet_distance, "distance (methods.bpbreid.triplet_distance)")
+        self.part_identity = choose(PART_IDENTITIES, part_identity, "reduction (methods.bpbreid.part_identity)")
+        self.training_visibility = training_visibility
         self.pool = choose(POOLINGS, foreground_pooling, "pooling (methods.bpbreid.foreground_pooling)")
         self.label_count = label_count
         self.use()
@@ -220,12 +227,13 @@ class BPBreID(Method):
         attention = {} if scores is None else {"attention": self.attention_weight * self.attention_loss(scores, batch)}
         f = self.embeddings(G, M)
         self.remember(f)
+        visible = visible_above(M, self.visibility_threshold) if self.training_visibility else None
         terms = gilt.terms(
             f,
             self.identity_on,
             self.triplet_on,
             lambda name, feature: self.identity_loss(name, feature, batch.pid),
-            lambda feature: self.triplet_loss(feature, batch.pid),
+            lambda feature: self.triplet_loss(feature, batch.pid, visible if feature.dim() == 3 else None),
         )
         return {**attention, **terms}
 
@@ -238,15 +246,18 @@ class BPBreID(Method):
             cast(BNNeck, neck).norm(feature)
 
     def identity_loss(self, name: str, feature: Tensor, pid: Tensor) -> Tensor:
-        """L_CE of Eq. 6 on one holistic embedding, or summed over the parts."""
+        """L_CE of Eq. 6 on one holistic embedding, or on all parts."""
         if name == "parts":
             logits = torch.stack([neck(feature[:, k]) for k, neck in enumerate(self.part_necks)], 1)
-            return summed_cross_entropy(logits, pid, self.smoothing)
+            return self.part_identity(logits, pid, self.smoothing)
         return smoothed_cross_entropy(self.necks[name](feature), pid, self.smoothing)
 
-    def triplet_loss(self, feature: Tensor, pid: Tensor) -> Tensor:
-        """On parts (B, K, D) the one that `part_triplet` names, Eq. 8 by default; on holistic (B, D) batch hard."""
-        return self.part_triplet(feature, pid, self.margin, self.triplet_distance)
+    def triplet_loss(self, feature: Tensor, pid: Tensor, visible: Tensor | None = None) -> Tensor:
+        """On parts (B, K, D) the one that `part_triplet` names, Eq. 8 by default; on holistic (B, D) batch hard.
+
+        visible: bool (B, K), the parts to compare, if not all.
+        """
+        return self.part_triplet(feature, pid, self.margin, self.triplet_distance, visible)
 
     # 3.4 test
 

@@ -25,7 +25,7 @@ from partreid.errors import choose
 from partreid.inputs.batch import Batch, Inputs
 from partreid.layers.strips import Classifiers, PartConv, strip_rows, uniform_strips
 from partreid.losses import gilt
-from partreid.losses.identity import BNNeck, smoothed_cross_entropy, summed_cross_entropy
+from partreid.losses.identity import PART_IDENTITIES, BNNeck, smoothed_cross_entropy
 from partreid.losses.triplet import DISTANCES
 from partreid.methods.base import Method
 
@@ -39,7 +39,8 @@ class PCB(Method):
     backbone_rate: the share of the learning rate that the backbone learns with. identity_on, triplet_on: the embeddings
     that get an identity loss and a triplet loss, any of HOLISTIC and "parts". smoothing: of the labels. margin: of the
     triplet loss. triplet_distance: a key of losses.triplet.DISTANCES. reduction: of the strips, "apart" or "shared".
-    Weights files from before these six have their defaults.
+    part_identity: a key of losses.identity.PART_IDENTITIES; PCB's own is the sum over its strips. Weights files from
+    before these seven have their defaults.
     """
 
     distance = "cosine"
@@ -58,6 +59,7 @@ class PCB(Method):
         margin: float = 0.3,
         triplet_distance: str = "euclidean",
         reduction: str = "apart",
+        part_identity: str = "sum",
     ):
         super().__init__()
         choose(REDUCTIONS, reduction, "reduction of pcb")
@@ -78,6 +80,7 @@ class PCB(Method):
         self.necks = nn.ModuleDict({name: BNNeck(widths[name], identities) for name in HOLISTIC if name in identity_on})
         self.parts = parts
         self.backbone_rate = backbone_rate
+        self.part_identity = choose(PART_IDENTITIES, part_identity, "reduction (methods.pcb.part_identity)")
         self.identity_on, self.triplet_on = tuple(identity_on), tuple(triplet_on)
         self.compares = bool(triplet_on)
         self.smoothing, self.margin = smoothing, margin
@@ -110,9 +113,9 @@ class PCB(Method):
         )
 
     def identity_loss(self, name: str, feature: Tensor, pid: Tensor) -> Tensor:
-        """Of a holistic embedding (B, D), or summed over the strips (B, K, D)."""
+        """Of a holistic embedding (B, D), or of all strips (B, K, D)."""
         if name == "parts":
-            return summed_cross_entropy(self.classifier(feature), pid, self.smoothing)
+            return self.part_identity(self.classifier(feature), pid, self.smoothing)
         return smoothed_cross_entropy(self.necks[name](feature), pid, self.smoothing)
 
     def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:

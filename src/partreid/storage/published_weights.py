@@ -142,6 +142,36 @@ WEIGHTS = {
         209_000_000,
         "OpenPose licence of Carnegie Mellon University: academic or non-profit, NON-COMMERCIAL research use only",
     ),
+    # openpifpaf's own COCO networks of v0.13; the digits in their names are those of their sha256, as openpifpaf checks
+    "openpifpaf_shufflenetv2k16": Weights(
+        "shufflenetv2k16-210820-232500-cocokp-slurm726069-edge513-o10s-7189450a.pkl",
+        Url(
+            "https://github.com/openpifpaf/torchhub/releases/download/v0.13/"
+            "shufflenetv2k16-210820-232500-cocokp-slurm726069-edge513-o10s-7189450a.pkl"
+        ),
+        "7189450a",
+        40_000_000,
+        "none stated by its publishers (openpifpaf itself is AGPL-3.0); trained on COCO",
+    ),
+    "openpifpaf_shufflenetv2k30": Weights(
+        "shufflenetv2k30-210821-003923-cocokp-slurm726072-edge513-o10s-5fe1c400.pkl",
+        Url(
+            "https://github.com/openpifpaf/torchhub/releases/download/v0.13/"
+            "shufflenetv2k30-210821-003923-cocokp-slurm726072-edge513-o10s-5fe1c400.pkl"
+        ),
+        "5fe1c400",
+        120_000_000,
+        "none stated by its publishers (openpifpaf itself is AGPL-3.0); trained on COCO",
+    ),
+    # detectron2's DensePose model zoo, there model_final_162be9.pkl; the digits are those of its md5, no sha256 is
+    # published, and a pickle that nothing checks is fetched by a person
+    "densepose_R_50_FPN_s1x": Weights(
+        "densepose_rcnn_R_50_FPN_s1x-162be9.pkl",
+        Manual("https://dl.fbaipublicfiles.com/densepose/densepose_rcnn_R_50_FPN_s1x/165712039/model_final_162be9.pkl"),
+        "",
+        256_000_000,
+        "Apache-2.0 (detectron2); trained on DensePose-COCO",
+    ),
 }
 
 

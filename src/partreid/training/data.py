@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from partreid.errors import UserError
-from partreid.inputs.augmentation import draw, erase_images, move_image
+from partreid.inputs.augmentation import draw, erase_images, jitter, move_image
 from partreid.inputs.batch import Batch
 from partreid.inputs.heads import box, moved_head, place
 from partreid.inputs.images import load_images, normalise, read_image, resized
@@ -40,7 +40,7 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Image size in pixels, the arguments of augmentation.draw, and erase_images' `fill`."""
+    """Image size in pixels, the arguments of augmentation.draw, erase_images' `fill`, the probability of jitter."""
 
     height: int
     width: int
@@ -48,6 +48,7 @@ class Augmentation:
     pad: int
     erase: float
     fill: str = "mean"
+    jitter: float = 0.0
 
 
 class _Batches(Dataset[dict[str, Any] | UserError]):
@@ -84,7 +85,10 @@ class _Batches(Dataset[dict[str, Any] | UserError]):
         a = self.augmentation
         change = draw(rng, a.height, a.width, a.flip, a.pad, a.erase)
         original = read_image(self.data.root / self.data.paths[row])
-        example = move_image(resized(original, a.height, a.width), change), change.numbers()
+        image = move_image(resized(original, a.height, a.width), change)
+        if a.jitter and rng.random() < a.jitter:
+            image = jitter(image, rng)
+        example = image, change.numbers()
         if HEADS not in self.data.labels:
             return example
         found = box(self.data.labels[HEADS], row)

@@ -70,7 +70,8 @@ def train(
     optimizer = choose(OPTIMIZERS, recipe.optimizer, "optimizer")(
         learner.parameter_groups(recipe.weight_decay), lr=recipe.learning_rate
     )
-    augmentation = Augmentation(recipe.height, recipe.width, recipe.flip, recipe.pad, recipe.erase, recipe.erase_fill)
+    a = recipe
+    augmentation = Augmentation(a.height, a.width, a.flip, a.pad, a.erase, a.erase_fill, a.jitter)
     path = scratch / "checkpoint.pt"
     state = torchfile.load(path, "delete it to train from the start") if path.is_file() else None
     if state is not None:
