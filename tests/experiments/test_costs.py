@@ -65,7 +65,7 @@ def test_a_made_up_body_is_one_class_everywhere(project):
     ("name", "changes", "kinds"),
     [
         ("bot", {}, []),
-        ("fsam", {}, ["schp", "poses"]),
+        ("fsam", {}, ["poses", "schp"]),
         ("pabr", {}, ["partmaps"]),  # of its pre-training
         ("pabr", {"part_stream": "none"}, []),
     ],

@@ -21,9 +21,16 @@ def test_similarities_are_eq_8():
     found = similarities(x)
     for i in range(5):
         for j in range(5):
-            a, b = ([float(x[k, c].sum()) / 8 for c in range(3)] for k in (i, j))
+            a, b = ([float(x[k, c].clamp(min=0).sum()) / 8 for c in range(3)] for k in (i, j))
             cosine = sum(u * v for u, v in zip(a, b, strict=True)) / math.hypot(*a) / math.hypot(*b)
             assert float(found[i, j]) == pytest.approx(cosine, rel=1e-9)
+
+
+def test_signed_maps_are_compared_behind_a_relu():
+    """Else the blocks of two networks that answer alike could not have equal similarities."""
+    x = maps(0, batch=40)[0]
+    assert float(similarities(x).min()) >= 0 > float(torch.corrcoef(x.mean((2, 3))).min())
+    assert torch.equal(similarities(x.relu()), similarities(x))  # no change for a ResNet's blocks
 
 
 @pytest.mark.parametrize("reduction", ["frobenius", "squared", "mean_square"])

@@ -7,7 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from methods.test_methods import batch_for, build
+from methods.test_methods import batch_for
+from methods.test_methods import build as as_built
 from partreid import methods, params
 from partreid.backbones.parser import PARSERS
 from partreid.backbones.schp import SCHP
@@ -21,6 +22,12 @@ TERMS = {
     "divergence",
 }  # fmt: skip
 SHAPE_SIDE = ("F_s.", "F_m.", "neck_s.")
+
+
+def build(*arguments, **changes):
+    method = as_built(*arguments, **changes)
+    method.begin_training()
+    return method
 
 
 def total(terms):
@@ -57,6 +64,8 @@ VARIANTS = {
     "foreground": {"mask": "foreground"},
     "initial masks": {"shape": "coarse"},
     "initial foreground": {"shape": "coarse", "mask": "foreground"},
+    "labelled masks": {"shape": "coarse", "coarse": "label"},
+    "labels preserved": {"coarse": "label"},
     "two appearance streams": {"shape": "colours", "branches": 1},
     "one-way": {"transfer": "one_way"},
     "no neck": {"neck": "fc"},
@@ -72,13 +81,13 @@ def test_every_variant_trains_and_embeds_both_streams(project, variant, monkeypa
     method = build("fsam", project, **VARIANTS[variant]).train()
     batch = batch_for(method)
     terms = method.losses(batch)
-    assert set(terms) == TERMS
-    moved = learns(method, total(terms))
     shape = VARIANTS[variant].get("shape", "fine")
+    assert set(terms) == (TERMS if shape == "fine" else TERMS - {"preservation"})
+    moved = learns(method, total(terms))
     for part in ("backbone.", "F_s.network.", "neck_a.classifier", "neck_s.classifier"):
         assert any(name.startswith(part) for name in moved), part
     assert any(name.startswith("F_m.") for name in moved) == (shape == "fine")
-    assert (float(terms["preservation"].detach()) > 0) == (shape == "fine")
+    assert shape != "fine" or float(terms["preservation"].detach()) > 0
     width = method.backbone.channels
     for stream, dimensions in (("appearance", width), ("shape", width), ("both", 2 * width)):
         method.use(stream=stream)
@@ -105,11 +114,12 @@ def test_another_number_of_pose_clusters_is_named(project):
         method.losses(batch_for(method))
 
 
+@pytest.mark.parametrize("source", ["initial", "label"])
 @torch.no_grad()
-def test_losses_are_the_papers(project):
+def test_losses_are_the_papers(project, source):
     # the weights are 1, so that the terms are the paper's
     weights = {"similarity_weight": 1, "divergence_weight": 1, "preservation_weight": 1}
-    method = build("fsam", project, neck="fc", triplet_distance="euclidean", **weights).train()
+    method = build("fsam", project, neck="fc", triplet_distance="euclidean", coarse=source, **weights).train()
     batch = batch_for(method)
     terms = {name: float(value) for name, value in method.losses(batch).items()}
     a = method.backbone.block_maps(batch.images)
@@ -127,7 +137,10 @@ def test_losses_are_the_papers(project):
             negative = min(d[j] for j in range(8) if batch.pid[j] != batch.pid[i])
             hard.append(max(0.0, positive - negative + 0.3))  # Eq. 3
         assert terms[f"triplet_{stream}"] == pytest.approx(np.mean(hard), rel=1e-3, abs=1e-3)
-    coarse = F.interpolate(batch.labels["schp"][:, :7], (64, 32), mode="bilinear")
+    if source == "label":
+        coarse = F.interpolate(batch.labels["schp"][:, :7], (64, 32), mode="bilinear")
+    else:
+        coarse = build("fsam", project).F_m.eval()(batch.clean).softmax(1)  # of the same seed: what F_m started as
     norms = [float((M[i] - coarse[i]).norm()) ** 2 / (64 * 32) for i in range(8)]  # Eq. 4, P = 64 * 32
     assert terms["preservation"] == pytest.approx(np.mean(norms), rel=1e-4)
     assert terms["similarity"] == pytest.approx(float(dense_similarity(a, s, "mean_square")), rel=1e-3)
@@ -178,7 +191,7 @@ def test_masks_are_of_the_image_before_erasing(project):
 
 
 def test_an_unlabelled_image_has_no_preservation(project):
-    method = build("fsam", project).train()
+    method = build("fsam", project, coarse="label").train()
     batch = batch_for(method)
     batch.labelled["schp"][0] = False
     with torch.no_grad():
@@ -187,6 +200,70 @@ def test_an_unlabelled_image_has_no_preservation(project):
         assert float(method.losses(batch)["preservation"]) == before > 0
     batch.labelled["schp"][:] = False
     assert float(method.losses(batch)["preservation"].detach()) == 0
+
+
+def test_what_is_preserved_is_what_the_parser_said_at_first(project):
+    method = build("fsam", project).train()
+    assert method.labels == ("poses",)
+    batch = batch_for(method)
+    method.begin_epoch(0, ())
+    with torch.no_grad():
+        first = method.coarse_masks(batch, batch.clean)
+        torch.testing.assert_close(first, method.eval().classes(batch.clean))  # soft, in test mode
+        for p in method.train().F_m.parameters():
+            p.add_(0.1)
+        method.classes(batch.clean)  # moves F_m's running averages
+        assert torch.equal(method.coarse_masks(batch, batch.clean), first)
+        assert (method.eval().classes(batch.clean) - first).abs().max() > 0.01
+    assert not any("initial" in name for name in method.state_dict())  # neither saved nor trained
+
+
+def test_coarse_masks_leave_the_parser_as_it_was(project):
+    """So that a test of S* still sees them."""
+    method = build("fsam", project, shape="coarse").train()
+    batch = batch_for(method)
+    before = {name: value.clone() for name, value in method.F_m.state_dict().items()}
+    optimizer = torch.optim.Adam(method.parameters(), 1e-2, weight_decay=0.1)
+    total(method.losses(batch)).backward()
+    optimizer.step()
+    assert all(torch.equal(value, before[name]) for name, value in method.F_m.state_dict().items())
+
+
+def test_the_baseline_is_the_appearance_stream_alone(project):
+    method = build("fsam", project, streams="appearance").train()
+    assert method.labels == () == tuple(method.starts_from)
+    assert {name.split(".")[0] for name, _ in method.named_parameters()} == {"backbone", "neck_a"}
+    terms = method.losses(batch_for(method))
+    assert set(terms) == {"identity_appearance", "triplet_appearance"}
+    both = build("fsam", project).train()
+    both.load_state_dict(method.state_dict(), strict=False)
+    found = both.losses(batch_for(both))
+    assert all(torch.equal(value, found[name]) for name, value in terms.items())
+    with pytest.raises(UserError, match=r"at_test\.fsam\.stream is shape.*train both"):
+        method.use(stream="shape")
+
+
+@pytest.mark.parametrize("weight", ["similarity", "divergence", "preservation"])
+def test_a_term_of_weight_0_is_not_computed(project, weight):
+    method = build("fsam", project, **{f"{weight}_weight": 0.0}, coarse="label").train()
+    assert set(method.losses(batch_for(method))) == TERMS - {weight}
+    assert ("schp" in method.labels) == (weight != "preservation")
+
+
+def test_a_second_appearance_stream_sees_an_augmentation_of_its_own(project):
+    method = build("fsam", project, shape="colours", branches=1)
+    assert method.labels == () == tuple(method.starts_from)
+    batch = batch_for(method, size=3)
+    batch.changes[0] = torch.tensor([1, 0, 0, 0, 0, 0, 0])  # mirrored
+    batch.changes[1] = torch.tensor([0, 0, 0, 0.5, 0, 1, 1])  # the lower half erased
+    seen = method.shape_input(batch, batch.clean)
+    assert torch.equal(seen[0], batch.clean[0])
+    assert torch.equal(seen[1], batch.clean[1].flip(2))
+    assert torch.equal(seen[2, :, :32], batch.clean[2, :, :32])
+    assert seen[2, :, 32:].flatten(1).std(1).max() < 1e-6
+    assert torch.equal(
+        method.shape_input(Inputs(batch.images), batch.images), batch.images
+    )  # a test's images are whole
 
 
 @torch.no_grad()
@@ -215,7 +292,9 @@ def test_both_is_appearance_and_shape_at_unit_length(project):
     torch.testing.assert_close(found["both"], torch.cat(units, 1))
 
 
-@pytest.mark.parametrize("option", ["parser", "mask", "shape", "branching", "neck", "transfer", "reduction"])
+@pytest.mark.parametrize(
+    "option", ["parser", "mask", "shape", "branching", "neck", "transfer", "reduction", "coarse", "streams"]
+)
 def test_unknown_names_are_named(project, option):
     with pytest.raises(UserError, match="nonsense"):
         build("fsam", project, **{option: "nonsense"})

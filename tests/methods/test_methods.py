@@ -55,6 +55,7 @@ def name(request):
 
 def test_losses_reach_every_parameter_they_should(name, project):
     method = build(name, project).train()
+    method.begin_training()
     batch = batch_for(method)
     method.begin_epoch(0, persons(batch))
     terms = method.losses(batch)
@@ -67,6 +68,7 @@ def test_losses_reach_every_parameter_they_should(name, project):
 
 def test_a_few_steps_lower_the_loss(name, project):
     method = build(name, project).train()
+    method.begin_training()
     optimizer = torch.optim.Adam(method.parameters(), 1e-3)
     batch, losses = batch_for(method), []
     method.begin_epoch(0, persons(batch))

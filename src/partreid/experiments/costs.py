@@ -73,6 +73,7 @@ def training_step(learner: Learner, recipe: Recipe, batch: Batch, bfloat16: bool
     """
     groups = learner.parameter_groups(recipe.weight_decay)
     optimizer = OPTIMIZERS[recipe.optimizer](groups, lr=recipe.learning_rate)
+    learner.begin_training()
 
     def step() -> Tensor:
         learner.train().mixed = bfloat16

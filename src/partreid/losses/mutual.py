@@ -23,8 +23,13 @@ REDUCTIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def similarities(features: Tensor) -> Tensor:
-    """Eq. 8: feature maps (B, C, h, w) -> cosines of the images' averages (B, B)."""
-    phi = F.normalize(features.mean((2, 3)), dim=1)
+    """Eq. 8: feature maps (B, C, h, w) -> cosines of the images' averages (B, B), 0..1.
+
+    The paper compares the outputs of ResNet's blocks, which end in a ReLU. MobileNetV2's end in a linear bottleneck:
+    their signed averages have cosines around 0 in the first blocks and of 0.5 in the last, which can never agree. So a
+    ReLU stands here too, where it changes nothing for a ResNet.
+    """
+    phi = F.normalize(features.relu().mean((2, 3)), dim=1)
     return phi @ phi.T
 
 

@@ -53,6 +53,7 @@ def initial(
     method.load_initial(backbone)
     for part, path in pretrained.items():
         backbones.load_trained(getattr(method, part), part, path)
+    method.begin_training()
     return method
 
 

@@ -46,6 +46,9 @@ class Learner(nn.Module, ABC):
         """The optimiser's groups. A group with `rate` learns with that share of the learning rate."""
         return [{"params": list(self.parameters()), "weight_decay": weight_decay}]
 
+    def begin_training(self) -> None:
+        """Called when all initial weights are in place and nothing has learned yet; before a run is resumed, again."""
+
     def begin_epoch(self, epoch: int, persons: Persons) -> None:
         """Called before every epoch, for methods that look at the training set as a whole. In training mode."""
 
