@@ -1,6 +1,7 @@
 """A leaderboard's pictures: accuracy by protocol, and accuracy against cost."""
 
 from collections.abc import Callable, Mapping
+from itertools import cycle
 
 import matplotlib as mpl
 import numpy as np
@@ -20,8 +21,16 @@ LOOKS: Mapping[str, tuple[str, str]] = {
     "fsam": (COLOURS[3], "P"),
     "pah": (COLOURS[4], "X"),
 }
+MARKERS = "p*hH8<>"  # of methods that were added to these, which take the colours in turn, the last first
 WIDE = 9.25  # inches: 1,200 pixels as PNG
 LARGE = {**STYLE, "font.size": 12, "axes.titlesize": 13}
+
+
+def looks(board: Board) -> dict[str, tuple[str, str]]:
+    """Colour and marker of every method of a board: its own, or, where it has none, the next free ones."""
+    new = [entry.model for entry in board.entries if entry.model not in LOOKS]
+    spare = zip(cycle(reversed(COLOURS)), cycle(MARKERS))
+    return {**LOOKS, **dict(zip(new, spare, strict=False))}
 
 
 def by_protocol(board: Board, measure: str = "mAP") -> Figure:
@@ -30,12 +39,13 @@ def by_protocol(board: Board, measure: str = "mAP") -> Figure:
         figure = Figure(figsize=(WIDE, 4.3), layout="constrained")
         axes = figure.add_subplot()
         shown = [entry for entry in board.entries if entry.runs]
+        look = looks(board)
         width = 0.84 / max(len(shown), 1)
         for place, entry in enumerate(shown):
             found = [100 * np.array(values(entry, protocol, measure)) for protocol in board.protocols]
             x = np.arange(len(found)) + (place - (len(shown) - 1) / 2) * width
             means = [each.mean() if len(each) else 0.0 for each in found]
-            axes.bar(x, means, 0.9 * width, color=LOOKS[entry.model][0], label=entry.model)
+            axes.bar(x, means, 0.9 * width, color=look[entry.model][0], label=entry.model)
             several = [number for number, each in enumerate(found) if len(each) > 1]
             axes.errorbar(
                 x[several],
@@ -72,7 +82,13 @@ def against_cost(board: Board, measure: str = "mAP") -> Figure:
         both = figure.subplots(1, 2, sharey=True)
         for axes, (title, speed) in zip(both, speeds.items(), strict=True):
             for entry, cost in costed:
-                _point(axes, entry, speed(cost), 100 * np.array(values(entry, protocol, measure)))
+                _point(
+                    axes,
+                    entry,
+                    looks(board)[entry.model],
+                    speed(cost),
+                    100 * np.array(values(entry, protocol, measure)),
+                )
             axes.set_title(title)
             axes.set_xlabel(f"images per second, {base.model} = 1")
             axes.margins(x=0.08, y=0.12)
@@ -82,9 +98,9 @@ def against_cost(board: Board, measure: str = "mAP") -> Figure:
         return figure
 
 
-def _point(axes: Axes, entry: Entry, speed: float, found: np.ndarray) -> None:
-    """found: (seeds,), per cent."""
-    colour, marker = LOOKS[entry.model]
+def _point(axes: Axes, entry: Entry, look: tuple[str, str], speed: float, found: np.ndarray) -> None:
+    """look: colour and marker. found: (seeds,), per cent."""
+    colour, marker = look
     if len(found) > 1:
         axes.errorbar([speed], [found.mean()], [found.std(ddof=1)], color=colour, elinewidth=1.5, capsize=3)
     axes.scatter([speed], [found.mean()], 110, colour, marker=marker, edgecolors="white", zorder=3, label=entry.model)
