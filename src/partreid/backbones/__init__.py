@@ -35,6 +35,7 @@ BACKBONES: dict[str, Callable[[], Backbone]] = {
     "resnet50": ResNet50,
     "resnet50_bot": partial(ResNet50, stem_relu=False),
     "resnet50_fastreid": partial(ResNet50, pool="ceil"),
+    "resnet50_stride32": partial(ResNet50, last_stride=2),
     "resnet50_ibn_a": ResNet50IBN,
     "resnet50_rga_256x128": partial(RelationAwareResNet50, 256, 128),
     "resnet50_rga_384x128": partial(RelationAwareResNet50, 384, 128),

@@ -6,6 +6,7 @@ its resolution (last stride 1: Luo et al., "Bag of Tricks", CVPRW 2019, section 
 
 Two stems of published re-identification networks are other than torchvision's: Bag of Tricks' has no ReLU between the
 first batch norm and the pooling (`resnet50_bot`), fast-reid pools without a border and rounds up (`resnet50_fastreid`).
+torchreid's ResNet-50 keeps the last stage's stride (`resnet50_stride32`).
 """
 
 from torch import Tensor, nn
@@ -48,16 +49,17 @@ class ResNet50(Blocks):
 
     dilation 2: (B, 2048, H / 8, W / 8). The third stage keeps the resolution too, and the filters after its first
     block are dilated, so that the weights see what they were trained on.
-    stem_relu: a ReLU before the pooling. pool: "padded", or "ceil", without a border and rounding up.
+    stem_relu: a ReLU before the pooling. pool: "padded", or "ceil", without a border and rounding up. last_stride: 2
+    halves the resolution once more.
     """
 
     channels = 2048
     stride = 16
     weights: str | None = "resnet50"
 
-    def __init__(self, dilation: int = 1, stem_relu: bool = True, pool: str = "padded") -> None:
+    def __init__(self, dilation: int = 1, stem_relu: bool = True, pool: str = "padded", last_stride: int = 1) -> None:
         super().__init__()
-        self.stride = 16 // dilation
+        self.stride = 16 * last_stride // dilation
         self.conv1 = nn.Conv2d(3, 64, 7, 2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
         self.relu = nn.ReLU(inplace=True) if stem_relu else nn.Identity()
@@ -65,7 +67,7 @@ class ResNet50(Blocks):
         self.layer1 = stage(64, 64, 3, 1)
         self.layer2 = stage(256, 128, 4, 2)
         self.layer3 = stage(512, 256, 6, 2 // dilation, (1, dilation))
-        self.layer4 = stage(1024, 512, 3, 1, (dilation, dilation))
+        self.layer4 = stage(1024, 512, 3, last_stride, (dilation, dilation))
 
     def stem(self, images: Tensor) -> Tensor:
         return self.maxpool(self.relu(self.bn1(self.conv1(images))))  # (B, 64, H/4, W/4)

@@ -62,7 +62,7 @@ def renamed(names: Iterable[str], table: Table) -> Renamed:
 
 def fitted(given: Tensors, published: Sequence[str], ours: Tensor, name: str) -> Tensor:
     """The published tensors as one of the shape of `ours`; counters as the first. UserError where they do not fit."""
-    found = [_read(given[each]) for each in published]
+    found = [read(given[each]) for each in published]
     if name.endswith(COUNTERS):
         return found[0].reshape(())
     together = found[0] if len(found) == 1 else torch.stack(found)
@@ -82,7 +82,8 @@ def shape(given: Tensors, name: str) -> tuple[int, ...]:
     return value.size if isinstance(value, Stored) else tuple(value.shape)
 
 
-def _read(value: Stored | Tensor) -> Tensor:
+def read(value: Stored | Tensor) -> Tensor:
+    """A published tensor, read if it is still in the file."""
     return value.tensor() if isinstance(value, Stored) else value
 
 

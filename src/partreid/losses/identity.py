@@ -25,6 +25,21 @@ class BNNeck(nn.Module):
         return self.classifier(self.norm(feature))
 
 
+class FullyConnected(nn.Module):
+    """In place of the BNNeck: logits (B, identities) straight from the feature (B, D)."""
+
+    def __init__(self, channels: int, identities: int):
+        super().__init__()
+        self.norm = nn.Identity()
+        self.classifier = nn.Linear(channels, identities)
+
+    def forward(self, feature: Tensor) -> Tensor:
+        return self.classifier(feature)
+
+
+NECKS: dict[str, type[BNNeck] | type[FullyConnected]] = {"bnneck": BNNeck, "fc": FullyConnected}
+
+
 def smoothed_cross_entropy(logits: Tensor, target: Tensor, smoothing: float, count: int | None = None) -> Tensor:
     """Cross-entropy with uniform label smoothing: target weight 1 - e + e/N, others e/N, for C classes; mean.
 

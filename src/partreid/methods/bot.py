@@ -9,15 +9,18 @@ laptop's recipe takes the triplet loss's distance per channel (`triplet_distance
 small backbone the Euclidean one would drown the identity loss.
 What published code does otherwise, by name: `backbone: resnet50_bot` is the authors', without a ReLU before the first
 pooling; `erase_fill: raw` is their erasing; fast-reid has `backbone: resnet50_fastreid` and `smoothing_over: others`.
+torchreid's global networks have a classifier in place of the BNNeck, `neck: fc`; OSNet and its ResNet-50 with a reduced
+vector put Linear + BN + ReLU before it, `embedding: 512`, and compare what that gives; its plain ResNet-50 keeps the last
+stride, `backbone: resnet50_stride32`.
 """
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from partreid import backbones
 from partreid.errors import choose
 from partreid.inputs.batch import Batch, Inputs
-from partreid.losses.identity import BNNeck, smoothed_cross_entropy
+from partreid.losses.identity import NECKS, smoothed_cross_entropy
 from partreid.losses.triplet import DISTANCES, batch_hard
 from partreid.methods.base import Method
 
@@ -28,7 +31,8 @@ class BagOfTricks(Method):
     """f_t = GAP(backbone) for the triplet loss; f_i = BN(f_t) for the identity loss and, by cosine, for the test.
 
     smoothing: label smoothing. smoothing_over: "all" classes, Eq. 1, or the "others" than the right one. margin: of the
-    triplet loss. triplet_distance: a key of losses.triplet.DISTANCES. Older weights files lack this and smoothing_over.
+    triplet loss. triplet_distance: a key of losses.triplet.DISTANCES. embedding: the width that f_t is reduced to; 0: as
+    pooled. neck: a key of losses.identity.NECKS. Older weights files lack the last three and smoothing_over.
     """
 
     distance = "cosine"
@@ -42,11 +46,14 @@ class BagOfTricks(Method):
         margin: float,
         triplet_distance: str = "euclidean",
         smoothing_over: str = "all",
+        embedding: int = 0,
+        neck: str = "bnneck",
     ):
         super().__init__()
         choose(SMOOTHING_OVER, smoothing_over, "classes (methods.bot.smoothing_over)")
         self.backbone = backbones.build(backbone)
-        self.neck = BNNeck(self.backbone.channels, identities)
+        self.reduce = reduction(self.backbone.channels, embedding) if embedding else nn.Identity()
+        self.neck = choose(NECKS, neck, "neck (methods.bot.neck)")(embedding or self.backbone.channels, identities)
         self.smoothing = smoothing
         if smoothing_over == "others":  # e on the C - 1 others is e C / (C - 1) on all
             self.smoothing = smoothing * identities / (identities - 1)
@@ -54,8 +61,8 @@ class BagOfTricks(Method):
         self.triplet_distance = choose(DISTANCES, triplet_distance, "distance (methods.bot.triplet_distance)")
 
     def pooled(self, images: Tensor) -> Tensor:
-        """f_t: (B, 3, H, W) -> (B, C)."""
-        return self.feature_map(images).mean((2, 3))
+        """f_t: (B, 3, H, W) -> (B, D)."""
+        return self.reduce(self.feature_map(images).mean((2, 3)))
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         f_t = self.pooled(batch.images)
@@ -70,3 +77,8 @@ class BagOfTricks(Method):
 
     def part_names(self) -> tuple[str, ...]:
         return ("global",)
+
+
+def reduction(inputs: int, outputs: int) -> nn.Sequential:
+    """(B, inputs) -> (B, outputs)."""
+    return nn.Sequential(nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU())

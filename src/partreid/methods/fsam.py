@@ -61,7 +61,7 @@ from partreid.body.parsing import PARSING
 from partreid.errors import UserError, choose
 from partreid.inputs.augmentation import erase_images
 from partreid.inputs.batch import Batch, Inputs
-from partreid.losses.identity import BNNeck
+from partreid.losses.identity import NECKS
 from partreid.losses.mutual import REDUCTIONS, dense_similarity, symmetric_divergence
 from partreid.losses.triplet import DISTANCES, batch_hard
 from partreid.methods.base import Method, Persons
@@ -74,21 +74,6 @@ TRANSFERS = dict.fromkeys(("two_way", "one_way"))
 COARSE = dict.fromkeys(("initial", "label"))
 TRAINED = dict.fromkeys(("both", "appearance"))
 STREAMS = dict.fromkeys(("appearance", "shape", "both"))
-
-
-class FullyConnected(nn.Module):
-    """In place of the BNNeck: logits (B, identities) straight from the feature (B, D)."""
-
-    def __init__(self, channels: int, identities: int):
-        super().__init__()
-        self.norm = nn.Identity()
-        self.classifier = nn.Linear(channels, identities)
-
-    def forward(self, feature: Tensor) -> Tensor:
-        return self.classifier(feature)
-
-
-NECKS: dict[str, type[BNNeck] | type[FullyConnected]] = {"bnneck": BNNeck, "fc": FullyConnected}
 
 
 class FSAM(Method):

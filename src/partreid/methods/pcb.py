@@ -6,7 +6,8 @@ evenly into K strips; each is averaged, reduced by its own 1x1 convolution and c
 of MPN's paper compares size and speed with it.
 
 Where the paper is silent: the reduction is followed by batch norm and ReLU, as is usual. A test may take the strips'
-averages or the reduced vectors; we take the reduced ones, which that table counts in the test network.
+averages or the reduced vectors; we take the reduced ones, which that table counts in the test network; the averages
+are at_test's `vectors: averages`.
 Its authors' code and torchreid have one reduction for all strips, without a bias: `reduction: shared`.
 
 Table 4 of BPBreID's paper puts other losses on PCB (partreid.losses.gilt): `identity_on` and `triplet_on` name any of
@@ -18,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from partreid import backbones
@@ -85,15 +87,20 @@ class PCB(Method):
         self.compares = bool(triplet_on)
         self.smoothing, self.margin = smoothing, margin
         self.triplet_distance = choose(DISTANCES, triplet_distance, "distance (methods.pcb.triplet_distance)")
+        self.use()
 
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         new = [parameter for name, parameter in self.named_parameters() if not name.startswith("backbone.")]
         old = {"params": list(self.backbone.parameters()), "weight_decay": weight_decay, "rate": self.backbone_rate}
         return [{"params": new, "weight_decay": weight_decay}, old]
 
+    def average(self, features: Tensor) -> Tensor:
+        """g of every strip: (B, C, h, w) -> (B, K, C)."""
+        return uniform_strips(features, self.parts).mean(2)
+
     def strips(self, features: Tensor) -> Tensor:
         """h of every strip: (B, C, h, w) -> (B, K, D)."""
-        average = uniform_strips(features, self.parts).mean(2)  # (B, K, C)
+        average = self.average(features)
         if self.shared:
             return self.reduce(average.flatten(0, 1)).unflatten(0, average.shape[:2]).relu()
         return self.reduce(average[:, :, None])[:, 0].relu()
@@ -118,8 +125,13 @@ class PCB(Method):
             return self.part_identity(self.classifier(feature), pid, self.smoothing)
         return smoothed_cross_entropy(self.necks[name](feature), pid, self.smoothing)
 
+    def use(self, *, vectors: str = "reduced") -> None:
+        """vectors: what a test compares, the strips' "reduced" vectors or their "averages", each of unit length."""
+        self.averages = choose({"reduced": False, "averages": True}, vectors, "vectors (at_test.pcb.vectors)")
+
     def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        h = self.strips(self.feature_map(inputs.images))
+        features = self.feature_map(inputs.images)
+        h = F.normalize(self.average(features), dim=2) if self.averages else self.strips(features)
         return h, torch.ones(h.shape[:2], device=h.device)
 
     def part_names(self) -> tuple[str, ...]:
