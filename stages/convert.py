@@ -14,6 +14,8 @@ search.py with --weights; in weights/ it is a value of train.start_from.
 
 import argparse
 import dataclasses
+import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ def main() -> None:
     found = convert(family, given.file, options, changes(given.set))
     height, width = size(given.size) or found.described.size or (recipe.height, recipe.width)
     told = header(family, found, given.file, given.dataset, height, width)
+    told["converted"]["command"] = shlex.join(["python", *sys.argv])
     out = given.out or Path("weights") / f"{given.file.name.split('.')[0]}{weights.ENDING}"
     methods.save(out, found.method, told)
     report(found, out, told)

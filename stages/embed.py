@@ -29,8 +29,7 @@ def main() -> None:
     if not len(image_table.select(table, "query", "gallery")):
         raise UserError(f"{here.index} has no query and no gallery images, so there is nothing to embed")
     trained = methods.load(here.weights)
-    at_test = p.at_test.get(here.model, {})
-    trained.method.use(**at_test)
+    at_test = trained.use(p.at_test.get(here.model, {}))
     header = {
         **{key: trained.header[key] for key in ("model", "dataset", "recipe", "seed", "labels", "precision")},
         "target": here.target,

@@ -26,10 +26,11 @@ def main() -> None:
     p = params.load()
     here = Run(p.model, p.dataset, target or p.dataset)
     folder = here.results
-    results, curves = inputs.results(folder), inputs.curves(here.folder / "curves")
+    results = inputs.results(folder)
     table = image_table.read(here.index)
     trained = methods.load(here.weights)
-    trained.method.use(**p.at_test.get(p.model, {}))
+    curves = {} if "converted" in trained.header else inputs.curves(here.folder / "curves")
+    trained.use(p.at_test.get(p.model, {}))
     album = gather.Album(table, p.root(here.target))
     pids = image_table.integers(table, "pid")
 
@@ -60,8 +61,7 @@ def main() -> None:
     header = trained.header
     html = page.render(
         title=here.title,
-        subtitle=f"recipe {header['recipe']} · {header['backbone']} · {header['height']} × {header['width']} · "
-        f"{header['training']['epochs']} epochs · seed {header['seed']}",
+        subtitle=facts.subtitle(header),
         results=results,
         curves=curves,
         rankings=rankings,
@@ -77,7 +77,8 @@ def main() -> None:
     first = next(iter(rankings.values()))
     _write(folder / "ranking.png", pictures.png(sheets.rankings(first, album.thumb)))
     _write(folder / "attention.png", pictures.png(sheets.looks(looks, album.thumb)))
-    _write(folder / "curves.png", plots.png(plots.curves(curves)))
+    if curves:
+        _write(folder / "curves.png", plots.png(plots.curves(curves)))
     _write(folder / "cmc.png", plots.png(plots.cmc(results.cmc)))
     print(f"wrote {folder}/report.html ({len(html) / 1e6:.1f} MB) and ranking, attention, curves, cmc.png beside it")
 

@@ -48,8 +48,7 @@ def main() -> None:
     if skipped:
         raise UserError(f"cannot search by {skipped[0][0]}: {skipped[0][1]}")
     if given.gallery.is_dir():
-        at_test = p.at_test.get(trained.header["model"], {})
-        trained.method.use(**at_test)
+        at_test = trained.use(p.at_test.get(trained.header["model"], {}))
         header = {"model": trained.header["model"], "distance": trained.method.distance}
         header |= {"at_test": at_test, "weights": digest}
         gallery = galleries.from_folder(given.gallery, trained, header, given.out / "gallery.npz", device)

@@ -92,7 +92,7 @@ def test_a_global_method(project):
         ("results/folder/bot/ranks.parquet", "the evaluate stage makes it"),
         ("runs/bot-folder/weights.pt", "`dvc repro` trains them"),
         ("data/index/folder.parquet", "`dvc repro` makes it"),
-        ("images/06.png", "rebuild the index"),
+        ("images/06.png", "make the index anew"),
     ],
 )
 def test_a_missing_input_is_named_with_what_makes_it(project, gone, said):

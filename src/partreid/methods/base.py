@@ -94,3 +94,12 @@ class Trained:
     height: int
     width: int
     header: dict[str, Any]
+
+    def use(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Have the method embed as wanted, the keys of its block `at_test`; what it now does.
+
+        Weights converted from a released network (partreid.checkpoints) bring how that one is used, which goes before.
+        """
+        chosen = {**wanted, **self.header.get("at_test", {})}
+        self.method.use(**chosen)
+        return chosen

@@ -9,9 +9,9 @@ laptop's recipe takes the triplet loss's distance per channel (`triplet_distance
 small backbone the Euclidean one would drown the identity loss.
 What published code does otherwise, by name: `backbone: resnet50_bot` is the authors', without a ReLU before the first
 pooling; `erase_fill: raw` is their erasing; fast-reid has `backbone: resnet50_fastreid` and `smoothing_over: others`.
-torchreid's global networks have a classifier in place of the BNNeck, `neck: fc`; OSNet and its ResNet-50 with a reduced
-vector put Linear + BN + ReLU before it, `embedding: 512`, and compare what that gives; its plain ResNet-50 keeps the last
-stride, `backbone: resnet50_stride32`.
+torchreid's global networks have a classifier in place of the BNNeck, `neck: fc`; OSNet and its ResNet-50 with a
+reduced vector put Linear + BN + ReLU before it, `embedding: 512`, and compare what that gives; its plain ResNet-50
+keeps the last stride, `backbone: resnet50_stride32`.
 """
 
 import torch
@@ -31,8 +31,8 @@ class BagOfTricks(Method):
     """f_t = GAP(backbone) for the triplet loss; f_i = BN(f_t) for the identity loss and, by cosine, for the test.
 
     smoothing: label smoothing. smoothing_over: "all" classes, Eq. 1, or the "others" than the right one. margin: of the
-    triplet loss. triplet_distance: a key of losses.triplet.DISTANCES. embedding: the width that f_t is reduced to; 0: as
-    pooled. neck: a key of losses.identity.NECKS. Older weights files lack the last three and smoothing_over.
+    triplet loss. triplet_distance: a key of losses.triplet.DISTANCES. embedding: the width that f_t is reduced to; 0:
+    as pooled. neck: a key of losses.identity.NECKS. Older weights files lack the last three and smoothing_over.
     """
 
     distance = "cosine"

@@ -50,7 +50,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from partreid import backbones
 from partreid.backbones.base import Blocks

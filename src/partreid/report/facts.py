@@ -11,6 +11,14 @@ RUN = (
 EVALUATION = ("distance", "average_precision", "average_precision_formula", "ties", "version")
 
 
+def subtitle(trained: Mapping[str, Any]) -> str:
+    """What the model is, in a line. trained: the weights' header."""
+    about = f"recipe {trained['recipe']} · {trained['backbone']} · {trained['height']} × {trained['width']}"
+    if "converted" in trained:
+        return f"{about} · converted from {trained['converted']['file']} of {trained['converted']['published by']}"
+    return f"{about} · {trained['training']['epochs']} epochs · seed {trained['seed']}"
+
+
 def facts(
     trained: Mapping[str, Any], record: Mapping[str, Any], labels: Mapping[str, Mapping[str, Any]]
 ) -> list[Facts]:
@@ -25,6 +33,7 @@ def facts(
         },
         "Hashes (SHA-256)": hashes,
         "Evaluation": {key: record.get(key) for key in EVALUATION},
+        "Converted": trained.get("converted", {}),
         "Method": trained.get("options", {}),
         "Training": {key: value for key, value in trained.get("training", {}).items() if key not in RUN},
     }
@@ -42,6 +51,8 @@ def commands(trained: Mapping[str, Any], target: str | None = None) -> list[str]
 
     trained: the weights' header. target: the data set of the test, where it is another one.
     """
+    if "converted" in trained:
+        return [trained["converted"]["command"]]
     values = {key: trained[key] for key in ("model", "dataset", "recipe")}
     values["train.seed"] = trained["seed"]
     if "start" in trained:
