@@ -1,20 +1,22 @@
 """Write which source files decide each training and embedding: OUT/train-<method>.json and the like.
 
 A stage that depends on such a file runs again when code that reaches it changes: stages/dvc.yaml. It lists what the
-stage's script imports and the method or pre-training that it looks up, and all that these import in turn, less what only
+stage's script imports, the method or pre-training that it looks up, and all that these import in turn, less what only
 hands on (partreid.storage.source). Usage: python stages/source.py OUT
 """
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from partreid.errors import arguments, run
 from partreid.methods import METHODS
+from partreid.methods.base import Learner
 from partreid.pretraining import PRETRAININGS
 from partreid.storage.files import write_text
 from partreid.storage.source import digests
 
-STAGES = {"pretrain": PRETRAININGS, "train": METHODS, "embed": METHODS}
+STAGES: dict[str, Mapping[str, type[Learner]]] = {"pretrain": PRETRAININGS, "train": METHODS, "embed": METHODS}
 
 
 def main() -> None:

@@ -30,8 +30,8 @@ def written(tmp_path_factory):
     return {file.stem: json.loads(file.read_text()) for file in out.iterdir()}
 
 
-def embed_on(stages):
-    """Nothing is tested on another set by default: the template's cells for one."""
+def embed_on():
+    """The stages where a model is tested on another set too; by default it is on none."""
     content = pipeline._yaml(ROOT / "stages/dvc.yaml")
     values = {**pipeline._yaml(ROOT / "params.yaml"), "also_test_on": ["folder"]}
     for each in content["vars"][1:]:
@@ -42,12 +42,12 @@ def embed_on(stages):
 def test_every_method_and_pretraining_has_its_stages(stages):
     for kind, names in (("train", METHODS), ("embed", METHODS), ("pretrain", PRETRAININGS)):
         assert {f"{kind}@{name}" for name in names} == {name for name in stages if name.startswith(f"{kind}@")}
-    on = [stage for name, stage in embed_on(stages).items() if name.startswith("embed-on@")]
+    on = [stage for name, stage in embed_on().items() if name.startswith("embed-on@")]
     assert [stage.cmd.split()[2] for stage in on] == list(METHODS)
 
 
 def test_the_code_a_stage_depends_on_is_what_its_script_and_method_import(stages, written):
-    cells = {**stages, **embed_on(stages)}
+    cells = {**stages, **embed_on()}
     for stage in cells.values():
         script = Path(stage.cmd.split()[1])
         if script.name not in ("train.py", "embed.py", "pretrain.py"):
@@ -61,17 +61,15 @@ def test_the_code_a_stage_depends_on_is_what_its_script_and_method_import(stages
         assert {source.ROOT / file for file in listed} == set(reached)
 
 
-def test_nothing_is_left_out_but_what_hands_on(written):
-    everything = {file.relative_to(source.ROOT).as_posix() for file in source.ROOT.rglob("*.py")}
-    left_out = everything - {file for listed in written.values() for file in listed}
-    rooms = {file for file in left_out if "/" in file and not file.startswith(("storage/", "labels/"))}
-    # what lies beside the way from a label to an embedding
-    beside = ("body/", "datasets/", "drawing/", "evaluation/", "experiments/", "inspection/", "quality/", "report/")
-    beside += ("search/", "synthetic/", "tools/")
-    assert {file for file in rooms if not file.startswith(beside)} <= {
-        "methods/__init__.py", "pretraining/__init__.py", "inputs/__init__.py", "layers/__init__.py",
-        "losses/__init__.py", "training/__init__.py",
-    }  # fmt: skip
+def test_nothing_is_left_out_but_what_hands_on_and_what_only_that_imports(written, monkeypatch):
+    hands_on = {file for file in source.ROOT.rglob("*.py") if source._hands_on(file)}
+    names = {f"partreid.{name.replace('/', '.').removesuffix('.__init__')}" for name in source.HANDS_ON}
+    monkeypatch.setattr(source, "HANDS_ON", ())
+    beyond = {*hands_on, *source.reached(*names)}
+    for stage, kinds in (("train", METHODS), ("embed", METHODS), ("pretrain", PRETRAININGS)):
+        for name, kind in kinds.items():
+            everything = set(source.reached(kind.__module__, ROOT / f"stages/{stage}.py"))
+            assert everything - {source.ROOT / file for file in written[f"{stage}-{name}"]} <= beyond
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -93,11 +91,11 @@ def test_a_training_depends_on_what_the_method_learns_from(stages, method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_another_set_has_the_labels_that_the_embedding_needs(stages, method):
+def test_another_set_has_the_labels_that_the_embedding_needs(method):
     p = params.load(ROOT / "params.yaml")
     recipe, options = p.recipe_of(method)
     trained = methods.outline(method, backbone=recipe.backbone, **options)
-    cell = next(each for each in embed_on(stages).values() if f"embed.py {method} " in each.cmd and "-on@" in each.name)
+    cell = next(each for each in embed_on().values() if f"embed.py {method} " in each.cmd and "-on@" in each.name)
     assert {LABELS[label].file(label, "folder").as_posix() for label in trained.labels_at_test} <= set(cell.deps)
 
 

@@ -36,7 +36,7 @@ def digest(file: Path) -> str:
 
 
 def reached(*origins: str | Path) -> list[Path]:
-    """The files of modules, and of all that these or scripts import from this package, sorted; HANDS_ON only if asked for.
+    """The files of modules, and of all that these or scripts import from this package, sorted; HANDS_ON only if asked.
 
     origins: modules, dotted, as `partreid.methods.mpn`, and paths of scripts outside the package, which do not count
     themselves. A package stands for its `__init__.py`; who imports a module out of a package does not reach the
