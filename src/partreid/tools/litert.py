@@ -60,7 +60,7 @@ class _Writer:
         self.model.buffers, self.model.operatorCodes = [schema.BufferT()], []  # buffer 0 is the empty one
         self.graph.tensors, self.graph.operators = [], []
         self.codes: dict[int, int] = {}
-        self.shapes = {start: shape}
+        self.shapes: dict[str, tuple[int, ...]] = {start: shape}
         self.places = {start: self._tensor(shape)}
         self.graph.inputs = [self.places[start]]
 

@@ -5,8 +5,8 @@ width 1.75 with a feature pyramid and four heads as of CenterNet (Zhou et al., "
 Google under Apache-2.0 and trained on COCO's keypoints and on images of Google's own. It takes the person nearest the
 middle of a square and says where all 17 joints are, the hidden ones too; for those outside the image its score is low.
 
-The square is that of partreid.tools.squares with FILL. A keypoint's score is the network's, which is no probability; the
-image's is the mean of its JUDGED best keypoint scores, and below MIN_SCORE the image is `missing`.
+The square is that of partreid.tools.squares with FILL. A keypoint's score is the network's, which is no probability;
+the image's is the mean of its JUDGED best keypoint scores, and below MIN_SCORE the image is `missing`.
 """
 
 from dataclasses import dataclass
