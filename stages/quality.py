@@ -19,7 +19,7 @@ from partreid.quality import MEASURES, comparison, pictures, table
 from partreid.quality.groups import groups
 from partreid.quality.images import open_images
 from partreid.quality.plots import joints
-from partreid.quality.sides import TRUTH, open_pairs
+from partreid.quality.sides import JOINTS, TRUTH, open_pairs
 from partreid.storage.files import whole, write_json
 from partreid.tools import TOOLS
 
@@ -63,6 +63,7 @@ def main() -> None:
             shown = {group: details[group].get(label, {}) for group in ("unoccluded", "occluded")}
             figure = joints(shown, f"{tool}: joints near the truth")
             _write(out / "pictures" / f"{label}.png", plots.png(figure))
+        if label in JOINTS:
             continue
         measure = MEASURES[label]
         sheet = pictures.sheet(label, measure, images, a, b, measure.score(kept[label]), masks)

@@ -9,7 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 from partreid.body.parsing import PARSING
 from partreid.body.skeleton import KEYPOINT_MIRROR, KEYPOINTS
 from partreid.labels import grouping
-from partreid.quality import MEASURES, heads, keypoints, partmaps, pifpaf, poses, schp
+from partreid.quality import MEASURES, exchanged, heads, keypoints, partmaps, pifpaf, poses, schp, visible
 from partreid.storage.cache import FAILED, MISSING, OK
 
 
@@ -104,6 +104,56 @@ def test_the_keypoint_score_is_one_less_the_mean_error():
     assert keypoints.score(keypoints.compare(side(ours), side(true)))[0] == pytest.approx(1 - 1.3 / 2)
 
 
+def test_a_joint_is_said_to_be_seen_by_its_score_on_images_with_somebody():
+    rng = np.random.default_rng(11)
+    ours, true = rng.random((30, 17)) < 0.5, rng.random((30, 17)) < 0.6
+    true[:, 4] = ours[:, 4] = False
+    status = rng.choice([OK, OK, MISSING], 30).astype(np.uint8)
+    kept = visible.compare({"seen": ours, "status": status}, {"seen": true, "status": np.zeros(30, np.uint8)})
+    values = []
+    for k, name in enumerate(KEYPOINTS):
+        said = [i for i in range(30) if ours[i, k] and status[i] == OK]
+        real = [i for i in range(30) if true[i, k]]
+        both = len(set(said) & set(real))
+        if k == 4:
+            assert math.isnan(visible.details(kept)[name]["f1"])
+            continue
+        precision, recall = both / len(said), both / len(real)
+        values.append(2 * precision * recall / (precision + recall))
+        assert visible.details(kept)[name] == pytest.approx(
+            {"precision": precision, "recall": recall, "f1": values[-1]}
+        )
+    assert visible.summary(kept)["f1"] == pytest.approx(np.mean(values))
+
+
+def test_a_trunk_is_exchanged_when_it_fits_better_the_other_way_round():
+    true = person(5, seed=12)
+    ours = true.copy()
+    ours[1:4, [5, 6, 11, 12]] = true[1:4, [6, 5, 12, 11]]
+    true[2, 5, 0] = ours[2, 6, 0] = true[2, 6, 0]  # from the side: nothing to tell
+    tool = {**side(ours), "status": np.array([OK, OK, OK, MISSING, OK], np.uint8)}
+    kept = exchanged.compare(tool, side(true))
+    np.testing.assert_array_equal(kept["exchanged"], [0, 1, np.nan, np.nan, 0])
+    assert exchanged.summary(kept) == pytest.approx({"exchanged": 1 / 3})
+    assert exchanged.details(kept) == {"images": {"counted": 3, "exchanged": 1}}
+
+
+def test_a_part_is_seen_where_it_covers_its_share_of_the_cells():
+    true, ours = np.zeros((2, 3, 20, 20), np.uint8)
+    true[:2, 0, :2], true[2, 0, 0] = 3, 3  # 2 of 400 cells are enough, 1 is not
+    ours[0, 5, 5:9], ours[2, 5, 5:9] = 3, 3
+    blank = np.zeros_like(true)
+    kept = schp.compare({"parsing": ours, "person": blank}, {"parsing": true, "person": blank})
+    details = schp.details(kept)["upper_arms"]
+    assert {name: details[name] for name in ("precision", "recall", "f1")} == {
+        "precision": 0.5,
+        "recall": 0.5,
+        "f1": 0.5,
+    }
+    assert schp.summary(kept)["parts_f1"] == 0.5
+    assert math.isnan(schp.details(kept)["head"]["f1"])
+
+
 def boxes(*rows) -> dict[str, np.ndarray]:
     return dict(zip(heads.CORNERS, np.array(rows, np.float32).T, strict=True))
 
@@ -117,7 +167,7 @@ def test_head_boxes_by_hand():
     kept = heads.compare(tool, true)
     np.testing.assert_allclose(kept["iou"], [1, 50 / 150, 0, 0, 0, 0, 0], rtol=1e-6)
     summary = heads.summary(kept)  # five true boxes; of two images without, one has a box of the tool
-    assert summary == pytest.approx({"iou": (1 + 1 / 3) / 5, "iou50": 1 / 5, "false": 1 / 2})
+    assert summary == pytest.approx({"iou": (1 + 1 / 3) / 5, "iou50": 1 / 5, "found": 3 / 5, "false": 1 / 2})
     assert heads.details(kept) == {"boxes": {"true": 5, "missing": 2, "without": 2, "false": 1}}
     np.testing.assert_allclose(heads.score(kept), [1, 1 / 3, 0, np.nan, np.nan, 0, 0], rtol=1e-6)
 
@@ -258,15 +308,18 @@ def random_labels(n: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]
 
     def one():
         points = person(n, seed=18)
-        points[..., :2] += rng.normal(0, 20, points[..., :2].shape)
+        points[..., :2] += rng.normal(0, 60, points[..., :2].shape)
+        corners = np.sort(rng.random((n, 2, 2)), axis=1).reshape(n, 4)
+        corners[rng.random(n) < 0.3] = np.nan
         return {
             **side(points),
+            "seen": rng.random((n, 17)) < 0.5,
             "cluster": rng.integers(0, 3, n),
             "fields": rng.integers(0, 256, (n, 36, 4, 2)).astype(np.uint8),
-            "parsing": rng.integers(0, 7, (n, 6, 3)).astype(np.uint8),
+            "parsing": rng.integers(0, 7, (n, 1, 3)).repeat(6, 1).astype(np.uint8),
             "person": rng.integers(0, 256, (n, 6, 3)).astype(np.uint8),
             "maps": rng.random((n, 57, 4, 2)).astype(np.float16),
-            **boxes(*np.sort(rng.random((n, 2, 2)), axis=1).reshape(n, 4)),
+            **boxes(*corners),
         }
 
     return one(), one()
@@ -277,9 +330,8 @@ def test_a_label_agrees_with_itself_and_every_measure_keeps_its_promises(label):
     measure = MEASURES[label]
     tool, truth = random_labels(12)
     perfect = measure.summary(measure.compare(truth, truth))
-    assert {name: value for name, value in perfect.items() if name != "false"} == pytest.approx(
-        dict.fromkeys(set(perfect) - {"false"}, 1), abs=1e-3
-    )
+    errors = {"false", "exchanged"}
+    assert perfect == pytest.approx({name: 0 if name in errors else 1 for name in perfect}, abs=1e-3)
     kept = measure.compare(tool, truth)
     assert set(measure.summary(kept)) == set(measure.titles)
     assert max(value for value in measure.summary(kept).values() if value == value) < 0.9

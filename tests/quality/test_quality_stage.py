@@ -14,6 +14,7 @@ from partreid import params
 from partreid.labels import LABELS
 from partreid.quality import MEASURES
 from partreid.quality.groups import GROUPS
+from partreid.quality.sides import JOINTS
 from partreid.storage import cache, image_table, pieces
 from partreid.storage.files import sha256
 from partreid.tools import TOOLS
@@ -106,7 +107,7 @@ def test_every_label_that_the_tool_feeds_is_measured_and_drawn(project, stage):
     labels = [name for name in params.load().labels if name in MEASURES and LABELS[name].fed_by(gives)]
     assert tuple(quality) == GROUPS
     for group, values in quality.items():
-        assert set(values) == {"images", "keypoints", *labels}, group
+        assert set(values) == {"images", *JOINTS, *labels}, group
     assert quality["all"]["images"] == {"count": 12, "missing": 1, "failed": 0}
     assert {group: values["images"]["count"] for group, values in quality.items()} == dict(
         zip(GROUPS, (12, 9, 3, 4, 4, 4), strict=True)
@@ -138,7 +139,7 @@ def test_labels_that_would_need_a_second_tool_are_left_out(project, stage):
     status, _, errors = stage("alphapose")
     assert status == 0, errors
     quality = json.loads((project / "results/labels/alphapose/quality.json").read_text())
-    assert set(quality["all"]) == {"images", "keypoints", "poses", "partmaps"}
+    assert set(quality["all"]) == {"images", *JOINTS, "poses", "partmaps"}
 
 
 @pytest.mark.parametrize(

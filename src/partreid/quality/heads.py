@@ -12,6 +12,7 @@ CORNERS = ("x0", "y0", "x1", "y1")
 TITLES = {
     "iou": "box IoU",
     "iou50": "boxes with IoU >= 0.5",
+    "found": "heads that have a box",
     "false": "boxes where no head is seen",
 }
 SCORED = "IoU of the boxes"
@@ -37,10 +38,15 @@ def iou(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def summary(kept: Arrays) -> dict[str, float]:
-    """Mean IoU and the share of 0.5 and more, of true boxes; the share of images without one where the tool has one."""
+    """See TITLES; the first three of true boxes, the last of images without one."""
     ours, true = kept["boxes"].T
     values = kept["iou"][true]
-    return {"iou": mean(values), "iou50": mean((values >= 0.5).astype(float)), "false": mean(ours[~true].astype(float))}
+    return {
+        "iou": mean(values),
+        "iou50": mean((values >= 0.5).astype(float)),
+        "found": mean(ours[true].astype(float)),
+        "false": mean(ours[~true].astype(float)),
+    }
 
 
 def details(kept: Arrays) -> dict[str, dict[str, float]]:

@@ -13,6 +13,7 @@ from partreid.quality.side import Side, open_side
 from partreid.storage.cache import Cache
 
 TRUTH = "truth"
+JOINTS = ("keypoints", "visible", "exchanged")  # measures of what a tool itself says of the joints
 
 
 def open_pairs(tool: str, images: Images, labels: Mapping[str, Label]) -> dict[str, tuple[Side, Side]]:
@@ -24,7 +25,9 @@ def open_pairs(tool: str, images: Images, labels: Mapping[str, Label]) -> dict[s
     gives = ours.header["gives"]
     pairs = {}
     if "keypoints" in gives:
-        pairs["keypoints"] = _keypoints(tool, ours), _keypoints(TRUTH, true)
+        min_score = labels["poses"].options["min_score"]
+        joints = _joints(tool, ours, min_score), _joints(TRUTH, true, min_score)
+        pairs.update(dict.fromkeys(JOINTS, joints))
     for name in MEASURES:
         if name in labels and LABELS[name].fed_alone_by(gives):
             members, options = VIEWS[name].members, labels[name].options
@@ -33,8 +36,9 @@ def open_pairs(tool: str, images: Images, labels: Mapping[str, Label]) -> dict[s
     return pairs
 
 
-def _keypoints(side: str, cache: Cache) -> Side:
+def _joints(side: str, cache: Cache, min_score: float) -> Side:
     def rows(ids: np.ndarray) -> dict[str, np.ndarray]:
-        return {name: cache.rows(name, ids) for name in ("status", "keypoints")}
+        found = {name: cache.rows(name, ids) for name in ("status", "keypoints")}
+        return {**found, "seen": found["keypoints"][..., 2] >= min_score}
 
     return Side(side, cache.header, cache.status, rows, cache)
