@@ -10,8 +10,8 @@ Everything runs on one core, so that the ratios say what the work is, not how it
 network runs on the GPU and BlazePose, which has no other place, on the core. The network is the chosen recipe's with
 random weights: they change no time. Best of `--rounds`, the alternatives taking turns.
 
-accuracy: rank-1 and mAP of runs/pah-<dataset>/weights.pt, trained with `head_box: own`, by every protocol of the data
-set, with the boxes of the `heads` label and with its own. But for what finds the head it is the network that
+accuracy: rank-1 and mAP of the weights in runs/pah-<dataset>/, trained with `head_box: own`, by every protocol of the
+data set, with the boxes of the `heads` label and with its own. But for what finds the head it is the network that
 `head_box: label` trains.
 """
 

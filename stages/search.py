@@ -91,7 +91,7 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--query", nargs="+", required=True, help="image files")
     parser.add_argument("--gallery", type=Path, required=True, help="a folder of images, or an embeddings.npz")
-    parser.add_argument("--weights", type=Path, help="runs/<model>-<dataset>/weights.pt")
+    parser.add_argument("--weights", type=Path, help="runs/<model>-<dataset>/weights.safetensors")
     parser.add_argument("--top", type=int, default=20, help="images shown per photo")
     parser.add_argument("--index", default="auto", help=", ".join(INDEXES))
     parser.add_argument("--shortlist", type=int, default=500, help="images that are re-scored")

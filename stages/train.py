@@ -19,7 +19,9 @@ def main() -> None:
     wanted = methods.outline(name, backbone=recipe.backbone, **options)  # some options decide what it learns from
     table = Path(f"data/index/{dataset}.parquet")
     labels = {label: LABELS[label].file(label, dataset) for label in wanted.labels}
-    pretrained = {part: Path(f"runs/pretrain-{by}-{dataset}/weights.pt") for part, by in wanted.starts_from.items()}
+    pretrained = {
+        part: Path(f"runs/pretrain-{by}-{dataset}/weights.safetensors") for part, by in wanted.starts_from.items()
+    }
     coverage = covered(table, labels, dataset, p.coverage)
     data = training_set(table, p.root(dataset), labels)
     header = {

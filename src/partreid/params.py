@@ -89,7 +89,7 @@ class Train:
     start_from: str
 
     def start_file(self) -> Path | None:
-        """The weights.pt that training starts from; None for ImageNet's."""
+        """The weights.safetensors that training starts from; None for ImageNet's."""
         return None if self.start_from == "imagenet" else Path("weights") / self.start_from
 
 

@@ -100,8 +100,8 @@ def test_saved_and_loaded_is_the_same(name, project, tmp_path):
     method = build(name, project).eval()
     _, own = params.load(project / "params.yaml").recipe_of(name)
     header = {"model": name, "backbone": "mobilenet_v2", "identities": 6, "options": own, "height": 64, "width": 32}
-    methods.save(tmp_path / "weights.pt", method, header)
-    loaded = methods.load(tmp_path / "weights.pt")
+    methods.save(tmp_path / "weights.safetensors", method, header)
+    loaded = methods.load(tmp_path / "weights.safetensors")
     batch = batch_for(method)
     with torch.no_grad():
         assert torch.equal(method.embed(batch)[0], loaded.method.embed(batch)[0])
@@ -115,7 +115,7 @@ def test_a_method_takes_its_options_as_keywords_only(name):
 
 @pytest.mark.parametrize("content", [b"", b"nonsense"])
 def test_damaged_weights_are_named(tmp_path, content):
-    path = tmp_path / "weights.pt"
+    path = tmp_path / "weights.safetensors"
     path.write_bytes(content)
-    with pytest.raises(UserError, match=r"weights\.pt is damaged"):
+    with pytest.raises(UserError, match=r"weights\.safetensors is damaged"):
         methods.load(path)

@@ -219,10 +219,10 @@ def test_it_starts_from_the_pre_trained_part_network(project, tmp_path, monkeypa
     assert source.starts_from == {"part_network": "partmaps"}
     assert source.labels == source.labels_at_test == ()
     state = {f"part_network.{name}": value + 1 for name, value in source.part_network.state_dict().items()}
-    weights.save(tmp_path / "weights.pt", {}, state)
+    weights.save(tmp_path / "weights.safetensors", {}, state)
     monkeypatch.setattr(type(source), "load_initial", lambda *_: None)
     method = methods.initial(
-        "pabr", 1, {"part_network": tmp_path / "weights.pt"}, backbone="mobilenet_v2", identities=2, **own
+        "pabr", 1, {"part_network": tmp_path / "weights.safetensors"}, backbone="mobilenet_v2", identities=2, **own
     )
     for name, value in method.part_network.state_dict().items():
         assert torch.equal(value, state[f"part_network.{name}"])

@@ -26,11 +26,11 @@ def _saved(path, name, options, identities=5):
 @pytest.mark.parametrize("identities", [5, 9])
 def test_everything_but_the_classifiers_is_taken(name, identities, project, tmp_path):
     options = _options(name, project)
-    saved = _saved(tmp_path / "weights.pt", name, options)
+    saved = _saved(tmp_path / "weights.safetensors", name, options)
     torch.manual_seed(1)
     method = methods.build(name, identities=identities, **options)
     before = {key: value.clone() for key, value in method.state_dict().items()}
-    header = load_start(method, tmp_path / "weights.pt", name, identities=identities, **options)
+    header = load_start(method, tmp_path / "weights.safetensors", name, identities=identities, **options)
     assert header["dataset"] == "cuhk03_detected"
     kept = 0
     for key, value in method.state_dict().items():
@@ -41,21 +41,21 @@ def test_everything_but_the_classifiers_is_taken(name, identities, project, tmp_
 
 
 def test_weights_of_another_method_are_refused(project, tmp_path):
-    _saved(tmp_path / "weights.pt", "bot", _options("bot", project))
+    _saved(tmp_path / "weights.safetensors", "bot", _options("bot", project))
     options = _options("bpbreid", project)
     method = methods.build("bpbreid", identities=5, **options)
     with pytest.raises(UserError, match="holds weights of bot, expected bpbreid"):
-        load_start(method, tmp_path / "weights.pt", "bpbreid", identities=5, **options)
+        load_start(method, tmp_path / "weights.safetensors", "bpbreid", identities=5, **options)
 
 
 @pytest.mark.parametrize("change", [{"embedding": 32}, {"parts": 8}, {"backbone": "resnet50"}])
 def test_another_shape_is_named_and_nothing_is_loaded(project, tmp_path, change):
-    _saved(tmp_path / "weights.pt", "bpbreid", _options("bpbreid", project))
+    _saved(tmp_path / "weights.safetensors", "bpbreid", _options("bpbreid", project))
     options = _options("bpbreid", project, **change)
     method = methods.build("bpbreid", identities=5, **options)
     before = {key: value.clone() for key, value in method.state_dict().items()}
     with pytest.raises(UserError, match=r"does not fit bpbreid as params\.yaml has it: .* expected"):
-        load_start(method, tmp_path / "weights.pt", "bpbreid", identities=5, **options)
+        load_start(method, tmp_path / "weights.safetensors", "bpbreid", identities=5, **options)
     assert all(torch.equal(value, before[key]) for key, value in method.state_dict().items())
 
 
@@ -63,8 +63,8 @@ def test_a_file_that_is_no_weights_file_is_one_line(project, tmp_path):
     options = _options("bot", project)
     method = methods.build("bot", identities=5, **options)
     for content in (None, b"", b"text"):
-        path = tmp_path / "weights.pt"
+        path = tmp_path / "weights.safetensors"
         if content is not None:
             path.write_bytes(content)
-        with pytest.raises(UserError, match=r"weights\.pt"):
+        with pytest.raises(UserError, match=r"weights\.safetensors"):
             load_start(method, path, "bot", identities=5, **options)

@@ -213,7 +213,7 @@ def test_another_set_is_tested_with_one_parameter_and_without_training(built):
             shutil.copy(image, target)
     built.set(raw__folder=str(photos))
     built.repro()
-    before = (built.root / "runs/bpbreid-synthetic/weights.pt").read_bytes()
+    before = (built.root / "runs/bpbreid-synthetic/weights.safetensors").read_bytes()
     out = built.dvc("exp", "run", "-S", "also_test_on=[folder]").stdout
     assert sorted(executed(out)) == sorted(
         ["check", "index@folder", "embed-on@method4-folder", "evaluate-on@folder", "report-on@folder"]
@@ -226,14 +226,14 @@ def test_another_set_is_tested_with_one_parameter_and_without_training(built):
     own = json.loads((built.root / "results/synthetic/bpbreid/metrics.json").read_text())["general"]
     other = json.loads((results / "metrics.json").read_text())["photos"]
     assert other == own  # the same images by the same rule
-    assert (built.root / "runs/bpbreid-synthetic/weights.pt").read_bytes() == before
+    assert (built.root / "runs/bpbreid-synthetic/weights.safetensors").read_bytes() == before
     assert built.repro() == []
     built.set(also_test_on=[])
     assert built.repro() == []
 
 
 def test_training_starts_from_a_file_and_again_when_it_changes(built):
-    weights = built.root / "runs/bpbreid-synthetic/weights.pt"
+    weights = built.root / "runs/bpbreid-synthetic/weights.safetensors"
     built.set(train__start_from="first.pt")
     done = built.dvc("repro", check=False)
     assert "error: no file weights/first.pt (train.start_from)" in done.stdout + done.stderr

@@ -86,7 +86,7 @@ def test_a_training_depends_on_what_the_method_learns_from(stages, method):
     recipe, options = p.recipe_of(method)
     wanted = methods.outline(method, backbone=recipe.backbone, **options)
     files = {LABELS[label].file(label, p.dataset).as_posix() for label in wanted.labels}
-    files |= {f"runs/pretrain-{by}-{p.dataset}/weights.pt" for by in wanted.starts_from.values()}
+    files |= {f"runs/pretrain-{by}-{p.dataset}/weights.safetensors" for by in wanted.starts_from.values()}
     assert files <= set(stages[f"train@{method}"].deps)
 
 

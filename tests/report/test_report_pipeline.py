@@ -99,8 +99,8 @@ def test_folders_feed_what_reads_inside_them_and_names_that_only_begin_alike_do_
 
 
 def test_outs_of_one_folder_share_its_name():
-    assert _stage("a", outs=["runs/a/weights.pt", "data/x.npz", "runs/a/curves"]).written == (
-        "runs/a/{weights.pt, curves}, data/x.npz"
+    assert _stage("a", outs=["runs/a/weights.safetensors", "data/x.npz", "runs/a/curves"]).written == (
+        "runs/a/{weights.safetensors, curves}, data/x.npz"
     )
 
 

@@ -40,7 +40,9 @@ def project(tmp_path, monkeypatch, table, write_results):
         method = methods.build(model, backbone=recipe.backbone, identities=3, **options)
         header = {"model": model, "backbone": recipe.backbone, "identities": 3, "options": options, "height": 32}
         header |= {"width": 16, "dataset": "folder", "recipe": "laptop", "training": vars(recipe), "seed": 1}
-        methods.save(run / "weights.pt", method, {**header, "revision": "c0ffee-dirty", "precision": "float32"})
+        methods.save(
+            run / "weights.safetensors", method, {**header, "revision": "c0ffee-dirty", "precision": "float32"}
+        )
         return runpy.run_path(str(ROOT / "stages/report.py"))["main"]
 
     return make
@@ -90,7 +92,7 @@ def test_a_global_method(project):
     ("gone", "said"),
     [
         ("results/folder/bot/ranks.parquet", "the evaluate stage makes it"),
-        ("runs/bot-folder/weights.pt", "`dvc repro` trains them"),
+        ("runs/bot-folder/weights.safetensors", "`dvc repro` trains them"),
         ("data/index/folder.parquet", "`dvc repro` makes it"),
         ("images/06.png", "make the index anew"),
     ],

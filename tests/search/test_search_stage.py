@@ -30,10 +30,10 @@ def project(tmp_path_factory):
     _, options = params.load(PROJECT / "params.yaml").recipe_of("bot")
     method = methods.build("bot", backbone="mobilenet_v2", identities=3, **options)
     about = {"model": "bot", "backbone": "mobilenet_v2", "identities": 3, "options": options, "dataset": "folder"}
-    methods.save(run / "weights.pt", method, {**about, "height": 64, "width": 32})
-    trained, table = methods.load(run / "weights.pt"), image_table.read(index)
+    methods.save(run / "weights.safetensors", method, {**about, "height": 64, "width": 32})
+    trained, table = methods.load(run / "weights.safetensors"), image_table.read(index)
     header = {"model": "bot", "dataset": "folder", "target": "folder", "distance": "cosine"}
-    header |= {"table": sha256(index), "weights": sha256(run / "weights.pt")}
+    header |= {"table": sha256(index), "weights": sha256(run / "weights.safetensors")}
     batches = embed(trained, table, root / "photos", {}, torch.device("cpu"))
     embeddings.write(run / "embeddings.npz", header, batches)
     (root / "photos/broken.jpg").write_bytes(b"no image")
@@ -103,7 +103,7 @@ def test_a_data_sets_embeddings_are_searched_in_the_gallery_split_and_give_the_t
 def test_photos_are_embedded_as_the_gallery_was(project, search):
     _, options = params.load(PROJECT / "params.yaml").recipe_of("bpbreid")
     method = methods.build("bpbreid", backbone="mobilenet_v2", identities=3, **options)
-    weights = project / "runs/bpbreid-folder/weights.pt"
+    weights = project / "runs/bpbreid-folder/weights.safetensors"
     about = {"model": "bpbreid", "backbone": "mobilenet_v2", "identities": 3, "options": options, "dataset": "folder"}
     methods.save(weights, method, {**about, "height": 64, "width": 32})
     before = (project / "params.yaml").read_text()

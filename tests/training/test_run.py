@@ -55,7 +55,7 @@ def start(tmp_path, monkeypatch, project):
         header |= {"options": options, "height": 32, "width": 16}
         settings = Train(1, "cpu", "float32", 0, "imagenet")
         training.run(method, data, RECIPE, settings, header, FOLDER, table)
-        return methods.load(FOLDER / "weights.pt").method.state_dict()
+        return methods.load(FOLDER / "weights.safetensors").method.state_dict()
 
     run.table = table
     return run

@@ -46,7 +46,7 @@ def names(params: Params) -> None:
     at_least(0, {"train.seed": params.train.seed, "train.workers": params.train.workers, "split": params.split})
     start = params.train.start_file()
     if start is not None and not start.is_file():
-        raise UserError(f"no file {start} (train.start_from); copy there the weights.pt of an earlier training")
+        raise UserError(f"no file {start} (train.start_from); copy there the weights of an earlier training")
     at_least(1, {"evaluate.ranks": params.evaluate.ranks})
     reranking(params.evaluate.rerank)
     pretrainings = {

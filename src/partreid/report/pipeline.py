@@ -32,7 +32,7 @@ class Stage:
 
     @property
     def written(self) -> str:
-        """The outs as one line; the files of one folder share its name: `runs/a/{weights.pt, curves}`."""
+        """The outs as one line; the files of one folder share its name: `runs/a/{weights.safetensors, curves}`."""
         folders: dict[PurePosixPath, list[str]] = {}
         for out in map(PurePosixPath, self.outs):
             folders.setdefault(out.parent, []).append(out.name)

@@ -14,12 +14,12 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        """What training left behind: weights.pt and curves/."""
+        """What training left behind: weights.safetensors and curves/."""
         return Path("runs") / f"{self.model}-{self.dataset}"
 
     @property
     def weights(self) -> Path:
-        return self.folder / "weights.pt"
+        return self.folder / "weights.safetensors"
 
     @property
     def index(self) -> Path:

@@ -29,7 +29,7 @@ def run(
     folder: Path,
     table: Path,
 ) -> None:
-    """Train and write `folder`/weights.pt with `header`, and DVCLive's curves to `folder`/curves.
+    """Train and write `folder`/weights.safetensors with `header`, and DVCLive's curves to `folder`/curves.
 
     header: says all that the result depends on; a killed run is taken up by one with the same header and code.
     Labels that the learner makes itself are written to `folder`/labels after every epoch; table: the image table.
@@ -70,7 +70,7 @@ def run(
             )
         shutil.rmtree(folder / "curves", ignore_errors=True)
         shutil.copytree(scratch / "curves", folder / "curves")
-        methods.save(folder / "weights.pt", learner, {**header, "revision": revision()})
+        methods.save(folder / "weights.safetensors", learner, {**header, "revision": revision()})
         shutil.rmtree(scratch)
 
 
