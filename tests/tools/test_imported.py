@@ -126,3 +126,20 @@ def test_a_damaged_npz_is_one_failed_image(tmp_path):
     with pytest.raises(zipfile.BadZipFile):
         imported.numbers(tmp_path / "a.npz")
     assert zipfile.BadZipFile in imported.DAMAGE
+
+
+def test_a_file_that_is_away_stops_the_import_and_is_no_finding(tmp_path):
+    for name in ("0.npy", "1.npy"):
+        np.save(tmp_path / name, np.ones(3))
+    images = made(["0.jpg", "1.jpg"])
+    source = imported.find(images, "x_files", {"market": str(tmp_path)}, (".npy",))
+
+    def read(file, _height, _width):
+        return {"score": float(imported.numbers(file)[0])}
+
+    _, work = imported.build({"tool": "x_files"}, source, images, read, {})
+    (tmp_path / "1.npy").unlink()
+    with pytest.raises(UserError, match=r"cannot read .*1\.npy now: No such file"):
+        work(0, 2)
+    (tmp_path / "1.npy").write_bytes(b"damaged")
+    assert work(0, 2)["status"].tolist() == [0, 2]

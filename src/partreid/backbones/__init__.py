@@ -87,13 +87,14 @@ def load_named(module: nn.Module, state: dict[str, Tensor], ignore: tuple[str, .
     counters = {name: value for name, value in wanted.items() if name.endswith("num_batches_tracked")}
     given = {**counters, **given}
     missing, extra = sorted(set(wanted) - set(given)), sorted(set(given) - set(wanted))
-    both = [name for name in wanted if name in given]
+    both = [name for name in wanted if isinstance(given.get(name), Tensor)]
+    strange = sorted(name for name in wanted if name in given and name not in both)
     shapes = [
         f"{name} {tuple(given[name].shape)} for {tuple(wanted[name].shape)}"
         for name in both
         if given[name].shape != wanted[name].shape
     ]
-    found = {"missing": missing, "unknown": extra, "of another shape": shapes}
+    found = {"missing": missing, "unknown": extra, "of another shape": shapes, "no tensors": strange}
     problems = [f"{len(names)} tensors are {problem}: {_first(names)}" for problem, names in found.items() if names]
     if problems:
         raise UserError(f"{source} does not fit: {'; '.join(problems)}")

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from partreid.errors import UserError
+from partreid.storage import foreign
 
 VARINT, EIGHT_BYTES, BYTES, FOUR_BYTES = 0, 1, 2, 5  # wire types
 OLD_LAYER, LAYER = 2, 100
@@ -38,10 +39,15 @@ def load(path: Path, remedy: str) -> dict[str, Tensor]:
                 name, blobs = _layer(layer, *FIELDS[field])
                 state |= {f"{name}.{kind}": blob for kind, blob in zip(("weight", "bias"), blobs, strict=False)}
     except (IndexError, ValueError, TypeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is damaged or no .caffemodel ({error}); {remedy}") from error
+        raise UserError(f"{path} is damaged or no .caffemodel ({_told(path, str(error))}); {remedy}") from error
     if not state:
-        raise UserError(f"{path} is damaged or no .caffemodel (it holds no weights); {remedy}")
+        raise UserError(f"{path} is damaged or no .caffemodel ({_told(path, 'it holds no weights')}); {remedy}")
     return state
+
+
+def _told(path: Path, otherwise: str) -> str:
+    kind = foreign.what(path)
+    return f"it is {kind}" if kind else otherwise
 
 
 def fields(data: memoryview) -> Iterator[tuple[int, int | memoryview]]:

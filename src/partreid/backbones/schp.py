@@ -28,7 +28,8 @@ from torch.nn import functional as F
 
 from partreid.backbones import load_named
 from partreid.backbones.resnet import stage
-from partreid.storage import torchfile
+from partreid.errors import UserError
+from partreid.storage import foreign, torchfile
 
 POOLED = (1, 2, 3, 6)  # sides of the grids that the context is pooled to
 
@@ -153,6 +154,8 @@ def load(network: SCHP, file: Path) -> None:
     """
     content = torchfile.load(file, "download it again")
     state = content.get("state_dict", content)
+    if not isinstance(state, dict):
+        raise UserError(f"{file} is {foreign.kinds_of(content)}, of which state_dict is no table; download it again")
     state = {name.removeprefix("module."): value for name, value in state.items()}
     for name, module in network.named_modules():
         gamma = f"{name}.weight"

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from partreid import backbones
-from partreid.errors import UserError, choose
+from partreid.errors import UserError, choose, reason
 from partreid.methods.base import Learner, Method, Trained
 from partreid.methods.bot import BagOfTricks
 from partreid.methods.bpbreid import BPBreID
@@ -75,5 +75,5 @@ def load(path: Path) -> Trained:
         )
         method.load_state_dict(state)
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is of another version ({error}); delete it and run `dvc repro`") from error
+        raise UserError(f"{path} is of another version ({reason(error)}); {weights.AGAIN}") from error
     return Trained(method.eval(), header["height"], header["width"], header)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from partreid.errors import UserError
+from partreid.storage import foreign
 from partreid.storage.files import whole
 
 CHUNK = 1024  # images per member
@@ -59,7 +60,10 @@ class Reader:
             self._file = np.load(path, allow_pickle=False)
             self.header: dict[str, Any] = json.loads(str(self._read("header")))
         except DAMAGE as error:
-            raise UserError(f"{path} is damaged ({error}); delete it and run `dvc repro`") from error
+            told: object = error
+            if (kind := foreign.what(path)) != "a NumPy archive":  # then NumPy's words are advice
+                told = f"it is {kind or 'no NumPy archive'}"
+            raise UserError(f"{path} is damaged ({told}); delete it and run `dvc repro`") from error
         self._cached: dict[str, tuple[int, np.ndarray]] = {}
 
     def _read(self, member: str) -> np.ndarray:

