@@ -1,5 +1,6 @@
 """Check every name and key of params.yaml before any work starts. Usage: python stages/check.py OUT"""
 
+import sys
 from pathlib import Path
 
 from partreid import params
@@ -10,7 +11,10 @@ from partreid.storage.files import write_text
 
 def main() -> None:
     (out,) = arguments(__doc__, "out")
-    check.names(params.load())
+    p = params.load()
+    check.names(p)
+    for warning in check.tables(p):
+        print(f"warning: {warning}", file=sys.stderr)
     # constant on purpose: every stage depends on this file, and none should re-run because a checked value changed
     write_text(Path(out), "params.yaml holds only known names and keys\n")
 

@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 
 from partreid import params
-from partreid.datasets import DATASETS, read, summary
+from partreid.datasets import DATASETS, notes, read, summary
+from partreid.datasets.prospects import foreseen
 from partreid.errors import UserError, choose, run
 from partreid.storage import image_table
 
@@ -25,6 +26,7 @@ def main() -> None:
         if differing:
             raise UserError(f"{differing} counts differ from the published ones: the copy is incomplete or altered")
         return
+    table = notes.add(table, [line for line in foreseen(dataset, table, p) if line not in notes.warnings(table)])
     out = Path(f"data/index/{dataset}.parquet")
     image_table.write(table, out)
     print(summary.splits(table))

@@ -1,11 +1,13 @@
 """Train what methods start from on a data set. Usage: python stages/pretrain.py NAME DATASET"""
 
+import sys
 from pathlib import Path
 
 from partreid import params, pretraining
+from partreid.datasets.prospects import foreseen
 from partreid.errors import arguments, choose, run
 from partreid.labels import LABELS
-from partreid.storage import files
+from partreid.storage import files, image_table
 from partreid.training import run as training
 from partreid.training.coverage import covered
 from partreid.training.inputs import training_set
@@ -18,6 +20,8 @@ def main() -> None:
     kind = choose(pretraining.PRETRAININGS, name, "pre-training")
     table = Path(f"data/index/{dataset}.parquet")
     labels = {label: LABELS[label].file(label, dataset) for label in kind.labels}
+    for warning in foreseen(dataset, image_table.read(table), p):
+        print(f"warning: {warning}", file=sys.stderr)
     coverage = covered(table, labels, dataset, p.coverage)
     data = training_set(table, p.root(dataset), labels)
     header = {

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from partreid import params
+from partreid.datasets.prospects import foreseen
 from partreid.errors import choose, run
 from partreid.storage import cache, image_table, pieces
 from partreid.storage.files import sha256
@@ -24,6 +25,8 @@ def main() -> None:
     tool = choose(TOOLS, name, "tool")
     p = params.load()
     file = Path(f"data/index/{dataset}.parquet")
+    for warning in foreseen(dataset, image_table.read(file), p):
+        print(f"warning: {warning}", file=sys.stderr)
     images = Images(dataset, image_table.read(file), sha256(file), p.root(dataset), file)
     header, work = tool.build(images, **choose(p.tools, name, "tool in params.yaml"))
     header["gives"] = list(tool.gives)

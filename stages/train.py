@@ -1,12 +1,14 @@
 """Train a method on a data set. Usage: python stages/train.py METHOD DATASET"""
 
+import sys
 from pathlib import Path
 
 from partreid import methods, params
+from partreid.datasets.prospects import foreseen
 from partreid.errors import arguments, run
 from partreid.labels import LABELS
 from partreid.methods.start import load_start
-from partreid.storage import files
+from partreid.storage import files, image_table
 from partreid.training import run as training
 from partreid.training.coverage import covered
 from partreid.training.inputs import training_set
@@ -22,6 +24,8 @@ def main() -> None:
     pretrained = {
         part: Path(f"runs/pretrain-{by}-{dataset}/weights.safetensors") for part, by in wanted.starts_from.items()
     }
+    for warning in foreseen(dataset, image_table.read(table), p):
+        print(f"warning: {warning}", file=sys.stderr)
     coverage = covered(table, labels, dataset, p.coverage)
     data = training_set(table, p.root(dataset), labels)
     header = {

@@ -2,12 +2,14 @@ import copy
 import dataclasses
 
 import pytest
+import torch
 import yaml
 
-from partreid import params
+from partreid import methods, params
 from partreid.errors import UserError
 from partreid.experiments import check
 from partreid.labels import LABELS
+from partreid.storage import image_table
 
 
 @pytest.fixture
@@ -158,3 +160,43 @@ def test_a_part_and_its_pre_training_are_the_same_network(values):
     over = changed(values, "recipes.laptop.pabr.part_network", "openpose")
     with pytest.raises(UserError, match=r"part_network of methods\.pabr starts from pretraining\.partmaps, whose"):
         check.names(params.parse(over))
+
+
+def test_a_batch_of_one_image_is_refused(values):
+    recipe, _ = params.parse(values).pretraining_of("ide")
+    check.values(dataclasses.replace(recipe, ids_per_batch=2, images_per_id=1), "pretraining.ide")
+    with pytest.raises(UserError, match=r"pretraining.ide: ids_per_batch x images_per_id is 1"):
+        check.values(dataclasses.replace(recipe, ids_per_batch=1, images_per_id=1), "pretraining.ide")
+
+
+def test_a_start_that_does_not_fit_is_refused_before_any_work(values, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights").mkdir()
+    start = tmp_path / "weights" / "old.pt"
+    values["train"]["start_from"], values["model"] = "old.pt", "bot"
+    torch.save({"epoch": 1, "state_dict": {}}, start)
+    with pytest.raises(UserError, match="a checkpoint with the keys epoch, state_dict"):
+        check.names(params.parse(values))
+    recipe, own = params.parse(values).recipe_of("bot")
+    other = methods.build("bot", backbone="resnet50", identities=3, **own)
+    about = {"model": "bot", "backbone": "resnet50", "identities": 3, "options": own, "height": 9, "width": 9}
+    methods.save(start, other, about)
+    with pytest.raises(UserError, match=r"does not fit bot as params\.yaml has it"):
+        check.names(params.parse(values))
+    methods.save(start, methods.build("bot", backbone=recipe.backbone, identities=3, **own), about)
+    check.names(params.parse(values))
+
+
+def test_what_the_image_table_knows_is_said_by_the_check(values, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    values |= {"dataset": "folder"}
+    values["raw"]["folder"] = str(tmp_path)
+    p = params.parse(values)
+    assert check.tables(p) == []
+    row = {"width": 1, "height": 1, "sha1": "0", "pid": 1, "camid": 0, "split": "train"}
+    table = image_table.build([{**row, "path": "a.jpg"}], {})
+    image_table.write(table, tmp_path / "data/index/folder.parquet")
+    assert check.tables(p) == []  # its images are elsewhere: it is about to be made anew
+    (tmp_path / "a.jpg").touch()
+    with pytest.raises(UserError, match=r"folder has 1 person to train on(.|\n)*delete data/index/folder.parquet"):
+        check.tables(p)

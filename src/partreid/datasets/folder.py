@@ -16,6 +16,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from partreid.datasets import counts, images, names, splits
+from partreid.datasets.prospects import NO_QUERIES
 from partreid.datasets.table import CSV, listed
 from partreid.datasets.walk import Walk, printable
 from partreid.errors import UserError
@@ -169,7 +170,7 @@ def _doubts(rows: Sequence[images.Row], cameras: Sequence[str]) -> list[str]:
         warnings.append("no cameras: every other image of a person counts as an answer")
     lost, asking = splits.unanswerable(rows)
     if not asking:
-        warnings.append("no queries: this set can be trained on, but not evaluated")
+        warnings.append(NO_QUERIES)
     if lost:
         warnings.append(f"{lost} of {asking} queries have no gallery image of the same person by another camera")
     tested = {row["person"] for row in rows if row["split"] in ("query", "gallery")}

@@ -14,3 +14,8 @@ def add(table: pa.Table, warnings: Iterable[str] = (), **notes: Any) -> pa.Table
     about = image_table.about(table)
     about |= notes | {"warnings": [*about.get("warnings", []), *warnings]}
     return table.replace_schema_metadata({"about": json.dumps(about, sort_keys=True)})
+
+
+def warnings(table: pa.Table) -> list[str]:
+    """What a table warns of."""
+    return image_table.about(table).get("warnings", [])

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 
 from partreid.backbones import BACKBONES
 from partreid.datasets import DATASETS
+from partreid.datasets.prospects import foreseen
 from partreid.errors import UserError, choose
 from partreid.evaluation import rerank
 from partreid.evaluation.metrics import AVERAGE_PRECISION, UNMATCHED
@@ -17,9 +19,11 @@ from partreid.labels import LABELS
 from partreid.labels.base import Label
 from partreid.methods import METHODS
 from partreid.methods.base import Learner
+from partreid.methods.start import fitting
 from partreid.params import Label as LabelBlock
 from partreid.params import Params, Recipe, Rerank
 from partreid.pretraining import PRETRAININGS
+from partreid.storage import image_table
 from partreid.tools import TOOLS
 from partreid.training.loop import DEVICES, OPTIMIZERS, PRECISIONS
 from partreid.training.sampler import SAMPLERS
@@ -70,10 +74,32 @@ def names(params: Params) -> None:
             )
         for part, by in method.starts_from.items():
             alike(getattr(method, part), getattr(choose(pretrainings, by, "pre-training"), part), part, name, by)
+        if name == params.model and start is not None:
+            fitting(method.state_dict(), start, name, identities=2, backbone=recipe.backbone, **own)
         options(method.use, params.at_test.get(name, {}), f"at_test.{name}")
         method.use(**params.at_test.get(name, {}))
     for name in params.at_test:
         choose(METHODS, name, "model (at_test)")
+
+
+def tables(params: Params) -> list[str]:
+    """Warnings of what the image tables say that are there already, of the sets that params.yaml chooses.
+
+    UserError where nothing sensible can follow. A table whose images are no longer at `raw` is about to be made anew.
+    """
+    warnings = []
+    for dataset in (params.dataset, *params.also_test_on):
+        file = Path(f"data/index/{dataset}.parquet")
+        if not file.is_file():
+            continue
+        table = image_table.read(file)
+        if not len(table) or not (params.root(dataset) / table["path"][0].as_py()).is_file():
+            continue
+        try:
+            warnings += [f"{dataset}: {line}" for line in foreseen(dataset, table, params)]
+        except UserError as error:
+            raise UserError(f"{error}\n(if the images have changed since they were indexed: delete {file})") from error
+    return warnings
 
 
 def learner(kind: type[L], recipe: Recipe, own: Mapping[str, Any], where: str, recipe_name: str) -> L:
@@ -130,6 +156,10 @@ def values(recipe: Recipe, where: str) -> None:
     choose(FILLS, recipe.erase_fill, "fill of erased holes (erase_fill)")
     counts = ("height", "width", "ids_per_batch", "images_per_id", "repeats")
     at_least(1, {f"{where}: {name}": getattr(recipe, name) for name in counts})
+    if recipe.ids_per_batch * recipe.images_per_id < 2:
+        raise UserError(
+            f"params.yaml: {where}: ids_per_batch x images_per_id is 1, but a batch norm needs two images a batch"
+        )
     amounts = ("epochs", "pad", "weight_decay", "warmup_epochs", "batches_per_epoch")
     at_least(0, {f"{where}: {name}": getattr(recipe, name) for name in amounts})
     if recipe.schedule == "cosine" and recipe.decay_at:

@@ -1,5 +1,6 @@
 """Training that starts from another training's weights, such as CUHK01 from CUHK03's."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,27 @@ from partreid.storage import weights
 def load_start(method: torch.nn.Module, path: Path, name: str, *, identities: int, **arguments: Any) -> dict[str, Any]:
     """Load a weights file into a method that `methods.build(name, identities=..., **arguments)` made. Its header.
 
-    Classifiers keep their random weights: every tensor whose shape depends on the number of persons. UserError when
-    the file is of another method, or any other tensor is missing, unknown or of another shape.
+    Classifiers keep their random weights: every tensor whose shape depends on the number of persons. UserError as
+    `fitting`.
+    """
+    header, state = fitting(method.state_dict(), path, name, identities=identities, **arguments)
+    method.load_state_dict(state, strict=False)
+    return header
+
+
+def fitting(
+    own: Mapping[str, torch.Tensor], path: Path, name: str, *, identities: int, **arguments: Any
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Header of a weights file, and what of it goes into a method with the tensors `own`; else see load_start.
+
+    UserError when the file is of another method, or any tensor that is no classifier's is missing, unknown or of
+    another shape.
     """
     header, state = weights.read(path)
     if header.get("model") != name:
         raise UserError(f"{path} holds weights of {header.get('model')}, expected {name} (train.start_from)")
     with torch.device("meta"):
         more = build(name, identities=identities + 1, **arguments).state_dict()
-    own = method.state_dict()
     classifiers = {key for key, value in own.items() if value.shape != more[key].shape}
     wanted = {key: tuple(value.shape) for key, value in own.items() if key not in classifiers}
     given = {key: tuple(value.shape) for key, value in state.items() if key not in classifiers}
@@ -35,8 +48,7 @@ def load_start(method: torch.nn.Module, path: Path, name: str, *, identities: in
             f"{path} does not fit {name} as params.yaml has it: {'; '.join(problems[:3])}{more_of_them}. It was "
             f"trained with backbone {header.get('backbone')} and {header.get('options')}"
         )
-    method.load_state_dict({key: value for key, value in state.items() if key not in classifiers}, strict=False)
-    return header
+    return header, {key: value for key, value in state.items() if key not in classifiers}
 
 
 def _told(shape: tuple[int, ...] | None) -> str:

@@ -25,10 +25,8 @@ def load(path: Path, remedy: str) -> dict[str, Any]:
     UserError "<path> is <what it is instead> ...; <remedy>" when it is none, is damaged, or would have to be run.
     """
     try:
-        with (
-            path.open("rb") as file,
-            warnings.catch_warnings(action="ignore"),
-        ):  # by its path torch would read it otherwise, were it called .safetensors
+        # by its path torch would read it otherwise, were it called .safetensors
+        with path.open("rb") as file, warnings.catch_warnings(action="ignore"):
             content = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # the restricted unpickler raises whatever a damaged byte leads it to
         kind = foreign.what(path)

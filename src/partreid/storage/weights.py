@@ -21,7 +21,7 @@ from partreid.storage.files import whole
 
 ENDING = ".safetensors"
 AGAIN = "if `dvc repro` made it, delete it and run `dvc repro`; else put the right file there"
-EXPECTED = "weights that partreid saved, such as runs/<model>-<data set>/weights.pt"
+EXPECTED = "weights that partreid saved, such as runs/<model>-<data set>/weights.safetensors"
 
 
 def save(path: Path, header: Mapping[str, Any], state: Mapping[str, Tensor]) -> None:
