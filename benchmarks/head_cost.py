@@ -41,7 +41,7 @@ from partreid.storage.embeddings import Embeddings
 from partreid.storage.places import Run
 from partreid.tools import blazepose
 from partreid.tools.reading import read_original
-from partreid.training.loop import device_of
+from partreid.training.precision import device_of
 
 BATCH = 32  # images through the network at a time, as in the paper's measurement
 PAPER = 23 / 107

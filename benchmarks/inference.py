@@ -22,7 +22,7 @@ from partreid.errors import run
 from partreid.experiments import costs
 from partreid.methods.base import Method
 from partreid.params import Recipe
-from partreid.training.loop import device_of, mixed
+from partreid.training.precision import device_of, precision_of
 
 GOALS = {"training": 10.9 / 8.3, "test": 5.1 / 4.9}
 
@@ -61,7 +61,7 @@ def main() -> None:
     given = parser.parse_args()
     device = device_of(given.device)
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    precision = "bfloat16" if mixed(given.precision, device) else "float32"
+    precision = precision_of(given.precision, device)
     print(f"{name}, {precision} in training, float32 in the test; milliseconds per image")
     both = {"mpn": build("mpn", channel_attention=False), "pcb": build("pcb")}
     for method, _ in both.values():
@@ -71,7 +71,7 @@ def main() -> None:
         steps = {}
         for key, (method, recipe) in both.items():
             if phase == "training":
-                steps[key] = costs.training_step(method, recipe, batch, mixed(given.precision, device))
+                steps[key] = costs.training_step(method, recipe, batch, precision == "bfloat16")
             else:
                 steps[key] = costs.embedding_step(method, batch)
             seconds(steps[key])  # the first call allocates

@@ -37,7 +37,7 @@ from partreid.storage.pieces import Program, Work
 from partreid.storage.revision import revision
 from partreid.tools import TOOLS
 from partreid.tools.base import Images
-from partreid.training.loop import device_of, mixed
+from partreid.training.precision import device_of, precision_of
 
 Seconds = dict[str, float | None]  # per image; None where a program of its own does the work
 WARM = 4  # images before the clock starts: models are loaded, memory is allocated
@@ -93,10 +93,11 @@ def network(
 ) -> dict[str, float]:
     """Seconds of "train <name>" and "test <name>" for a batch, the methods taking turns."""
     steps = {}
+    bfloat16 = precision_of(p.train.precision, device) == "bfloat16"
     for name, (method, recipe) in built.items():
         method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         images = made_up(p, method, recipe, batch, device)
-        steps[f"train {name}"] = costs.training_step(method, recipe, images, mixed(p.train.precision, device))
+        steps[f"train {name}"] = costs.training_step(method, recipe, images, bfloat16)
         steps[f"test {name}"] = costs.embedding_step(method, images)
     best(1, steps)  # the first call allocates
     return best(rounds, steps)

@@ -14,7 +14,7 @@ from partreid.storage import embeddings, files, image_table
 from partreid.storage.cache import Cache
 from partreid.storage.image_table import SPLITS
 from partreid.storage.places import Run
-from partreid.training.loop import device_of
+from partreid.training.precision import device_of
 
 
 def main() -> None:

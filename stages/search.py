@@ -32,7 +32,7 @@ from partreid.search.unpacked import folder, unpacked
 from partreid.storage import files, image_table
 from partreid.storage.embeddings import Embeddings, Stored, joined
 from partreid.storage.places import Run
-from partreid.training.loop import device_of
+from partreid.training.precision import device_of
 
 WHOLE = 50_000  # images up to which every one is compared
 INDEXES = dict.fromkeys(("auto", "whole", "exact", "approximate"))

@@ -85,7 +85,7 @@ class Train:
     seed: int
     device: str
     precision: str
-    workers: int
+    compile: str
     start_from: str
 
     def start_file(self) -> Path | None:

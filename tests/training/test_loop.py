@@ -1,4 +1,4 @@
-"""The loop on a tiny set: deterministic, independent of workers, and resumed to the same result."""
+"""The loop on a tiny set: deterministic, and resumed to the same result."""
 
 import cv2
 import numpy as np
@@ -10,8 +10,10 @@ from partreid.errors import UserError
 from partreid.inputs.images import load_images
 from partreid.inputs.kinds import Label
 from partreid.params import Recipe
-from partreid.training.data import TrainingSet, persons
-from partreid.training.loop import device_of, train
+from partreid.storage import torchfile
+from partreid.training.data import TrainingSet, opened, persons
+from partreid.training.loop import train
+from partreid.training.precision import device_of
 
 RECIPE = Recipe(
     backbone="mobilenet_v2", height=32, width=16, epochs=3, ids_per_batch=2, images_per_id=2, optimizer="adam",
@@ -21,19 +23,21 @@ RECIPE = Recipe(
 
 
 @pytest.fixture
-def data(tmp_path):
+def data(tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     rng = np.random.default_rng(0)
     for number in range(8):
         cv2.imwrite(str(tmp_path / f"{number}.png"), rng.integers(0, 256, (40, 20, 3), dtype=np.uint8))
     fields = Label({"fields": rng.integers(0, 256, (8, 36, 5, 3), dtype=np.uint8)}, np.ones(8, bool))
-    return TrainingSet(tmp_path, [f"{n}.png" for n in range(8)], np.arange(8) // 4, {"pifpaf": fields})
+    paths = [f"{n}.png" for n in range(8)]
+    return TrainingSet(tmp_path, paths, np.arange(8) // 4, {"pifpaf": fields}, paths)
 
 
 class Killed(Exception):
     pass
 
 
-def run(data, project, scratch, workers=0, stop_after=None, name="bpbreid"):
+def run(data, project, scratch, stop_after=None, name="bpbreid", seconds=0, compiling="auto"):
     _, own = params.load(project / "params.yaml").recipe_of(name)
     torch.manual_seed(1)
     method = methods.build(name, backbone="mobilenet_v2", identities=2, **{**own, "embedding": 8})
@@ -41,23 +45,23 @@ def run(data, project, scratch, workers=0, stop_after=None, name="bpbreid"):
 
     def log(epoch, means):
         logged.append((epoch, means))
+
+    def keep(epoch):
         if epoch == stop_after:
             raise Killed
 
-    cpu = torch.device("cpu")
-    train(method, data, RECIPE, seed=1, device=cpu, bfloat16=False, workers=workers, scratch=scratch, log=log)
+    options = {"seed": 1, "device": torch.device("cpu"), "precision": "float32", "compiling": compiling}
+    train(method, data, RECIPE, **options, scratch=scratch, log=log, keep=keep, seconds=seconds)
     return method.state_dict(), logged
 
 
-def test_workers_and_interruption_change_nothing(data, project, tmp_path):
+def test_interruption_changes_nothing(data, project, tmp_path):
     whole, logged = run(data, project, tmp_path / "a")
-    with_workers, _ = run(data, project, tmp_path / "b", workers=2)
     with pytest.raises(Killed):
         run(data, project, tmp_path / "c", stop_after=1)  # dies after epoch 1's log, before its checkpoint
     resumed, again = run(data, project, tmp_path / "c")
     assert [(epoch, means["loss"]) for epoch, means in again] == [(epoch, means["loss"]) for epoch, means in logged]
     for name, value in whole.items():
-        assert torch.equal(value, with_workers[name]), name
         assert torch.equal(value, resumed[name]), name
 
 
@@ -66,6 +70,44 @@ def test_the_pull_of_every_term_is_told(data, project, tmp_path):
     told = [{name.removeprefix("gradient_norm_") for name in means if "gradient" in name} for _, means in logged]
     assert told == [{"identity", "triplet", "attention"}, {"identity", "triplet", "attention"}, set()]
     assert all(value > 0 for name, value in logged[0][1].items() if "gradient" in name)
+
+
+def test_a_checkpoint_is_written_when_it_is_due(data, project, tmp_path):
+    with pytest.raises(Killed):
+        run(data, project, tmp_path / "d", stop_after=2, seconds=3600)
+    assert not (tmp_path / "d/checkpoint.pt").exists()
+    run(data, project, tmp_path / "d", seconds=3600)
+    assert len(torchfile.load(tmp_path / "d/checkpoint.pt", "")["history"]) == 3
+
+
+def test_what_cannot_be_compiled_runs_all_the_same(data, project, tmp_path, monkeypatch, capsys):
+    whole, _ = run(data, project, tmp_path / "a")
+
+    def compiled(_):
+        raise RuntimeError("no compiler here\nand more")
+
+    monkeypatch.setattr(torch, "compile", lambda *_, **__: compiled)
+    other, _ = run(data, project, tmp_path / "b", compiling="on")
+    assert all(torch.equal(value, other[name]) for name, value in whole.items())
+    assert "op by op: compiling failed (RuntimeError: no compiler here)" in capsys.readouterr().out
+
+
+def test_no_process_is_started(data, project, tmp_path, monkeypatch):
+    """So there is no shared memory to run out of, and nobody whose death could go unnoticed."""
+
+    def refuse(*_, **__):
+        raise AssertionError("a process is started")
+
+    monkeypatch.setattr("os.fork", refuse)
+    monkeypatch.setattr("multiprocessing.process.BaseProcess.start", refuse)
+    monkeypatch.setattr("subprocess.Popen.__init__", refuse)
+    run(data, project, tmp_path / "a")
+
+
+def test_an_image_that_is_gone_is_named(data, project, tmp_path):
+    (tmp_path / "3.png").unlink()
+    with pytest.raises(UserError, match=r"3\.png"):
+        run(data, project, tmp_path / "a")
 
 
 def test_a_damaged_checkpoint_is_named(data, project, tmp_path):
@@ -83,7 +125,7 @@ def test_cuda_without_cuda_is_a_user_error(monkeypatch):
 
 
 def test_persons_come_whole_and_in_order(data):
-    for person, (rows, images) in enumerate(persons(data, 32, 16, workers=0)):
+    for person, (rows, images) in enumerate(persons(opened(data, 32, 16))):
         assert rows.tolist() == np.flatnonzero(data.pid == person).tolist()
         assert torch.equal(images, load_images(data.root, [data.paths[row] for row in rows], 32, 16))
     assert person == 1

@@ -53,7 +53,7 @@ def start(tmp_path, monkeypatch, project):
         method = methods.build("pah", backbone="mobilenet_v2", identities=2, **options)
         header = {"model": "pah", "dataset": "synthetic", "backbone": "mobilenet_v2", "identities": 2}
         header |= {"options": options, "height": 32, "width": 16}
-        settings = Train(1, "cpu", "float32", 0, "imagenet")
+        settings = Train(1, "cpu", "float32", "auto", "imagenet")
         training.run(method, data, RECIPE, settings, header, FOLDER, table)
         return methods.load(FOLDER / "weights.safetensors").method.state_dict()
 
@@ -72,6 +72,7 @@ def test_a_run_that_was_killed_ends_as_an_undisturbed_one_with_its_labels(start,
         write(path, label, table, paths, maps, parameters)
 
     monkeypatch.setattr(made, "write", dies)
+    monkeypatch.setattr(training, "SECONDS", 0)
     with pytest.raises(Killed):
         start("killed")
     first = Cache(tmp_path / "killed" / FILE, "label/pseudo_parts", start.table)
@@ -88,7 +89,7 @@ def test_a_run_that_was_killed_ends_as_an_undisturbed_one_with_its_labels(start,
 
 
 def test_a_network_without_parts_has_a_file_without_labels(start, tmp_path, monkeypatch):
-    monkeypatch.setattr(training, "train", lambda *_, log, **__: log(0, {"loss": 1.0}))
+    monkeypatch.setattr(training, "train", lambda *_, keep, **__: keep(0))
     start("global", streams=["global"])
     cache = Cache(tmp_path / "global" / FILE, "label/pseudo_parts", start.table)
     assert (cache.status == MISSING).all()

@@ -59,9 +59,11 @@ class Branched(nn.Module):
         if branch is None:
             out = torch.stack([block(maps[-1]) for block in branches]).sum(0)
         else:
-            rows = [(branch == i).nonzero()[:, 0] for i in range(len(branches))]
-            parts = [block(maps[-1][chosen]) for block, chosen in zip(branches, rows, strict=True) if len(chosen)]
-            out = torch.cat(parts)[torch.cat(rows).argsort()]  # back in the batch's order
+            order = branch.argsort(stable=True)
+            sizes = branch.bincount(minlength=len(branches)).tolist()  # the one time that the host waits for a GPU
+            given = zip(branches, maps[-1][order].split(sizes), strict=True)
+            parts = [block(own) for block, own in given if len(own)]
+            out = torch.cat(parts)[order.argsort()]  # back in the batch's order
         return [*maps[1:], out]
 
 

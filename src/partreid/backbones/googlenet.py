@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from partreid.backbones.base import Backbone
 from partreid.inputs.images import MEAN, STD
+from partreid.layers.constants import constant
 
 CAFFE_MEAN = (104.0, 117.0, 123.0)  # blue, green, red
 
@@ -34,9 +35,7 @@ BLOCKS = {  # output channels of 1x1, 3x3 reduce, 3x3, 5x5 reduce, 5x5, pool pro
 
 def caffe_input(images: Tensor) -> Tensor:
     """Normalised RGB (B, 3, H, W) (partreid.inputs.images) -> BGR in 0..255 less Caffe's mean."""
-    scale, mean, shift = (
-        torch.tensor(values, device=images.device)[:, None, None] for values in (STD, MEAN, CAFFE_MEAN)
-    )
+    scale, mean, shift = (constant(values, images.device)[:, None, None] for values in (STD, MEAN, CAFFE_MEAN))
     return (255 * (images * scale + mean)).flip(1) - shift
 
 

@@ -23,6 +23,7 @@ from partreid import backbones
 from partreid.backbones.base import Backbone
 from partreid.backbones.googlenet import caffe_input
 from partreid.inputs.images import MEAN, STD
+from partreid.layers.constants import constant
 from partreid.storage import torchfile
 
 LIMBS, JOINTS, FEATURES = 38, 19, 128  # x and y of 19 limb vectors; 18 joints and background; VGG features
@@ -123,7 +124,7 @@ class PartOpenPose(Backbone):
 
 def from_normalised(images: Tensor) -> Tensor:
     """Normalised RGB (B, 3, H, W) (partreid.inputs.images) -> the same as `prepare` makes of the pixels."""
-    scale, mean = (torch.tensor(values, device=images.device)[:, None, None] for values in (STD, MEAN))
+    scale, mean = (constant(values, images.device)[:, None, None] for values in (STD, MEAN))
     return (255 / 256 * (images * scale + mean) - 0.5).flip(1)
 
 

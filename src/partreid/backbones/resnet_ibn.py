@@ -21,7 +21,9 @@ class IBN(nn.Module):
         self.BN = nn.BatchNorm2d(channels - self.first)
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([self.IN(x[:, : self.first]), self.BN(x[:, self.first :])], 1)
+        layout = torch.channels_last if x.is_contiguous(memory_format=torch.channels_last) else torch.contiguous_format
+        looks = self.IN(x[:, : self.first]).contiguous(memory_format=layout)  # instance norm would lose the layout
+        return torch.cat([looks, self.BN(x[:, self.first :].contiguous(memory_format=layout))], 1)
 
 
 class ResNet50IBN(ResNet50):

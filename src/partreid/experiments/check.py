@@ -25,9 +25,10 @@ from partreid.params import Params, Recipe, Rerank
 from partreid.pretraining import PRETRAININGS
 from partreid.storage import image_table
 from partreid.tools import TOOLS
-from partreid.training.loop import DEVICES, OPTIMIZERS, PRECISIONS
+from partreid.training.precision import DEVICES, PRECISIONS
 from partreid.training.sampler import SAMPLERS
 from partreid.training.schedule import SCHEDULES
+from partreid.training.step import COMPILE, OPTIMIZERS
 
 L = TypeVar("L", bound=Learner)
 
@@ -45,9 +46,10 @@ def names(params: Params) -> None:
         fed(label, block, name)
     choose(DEVICES, params.train.device, "device (train.device)")
     choose(PRECISIONS, params.train.precision, "precision (train.precision)")
+    choose(COMPILE, params.train.compile, "compile (train.compile)")
     choose(AVERAGE_PRECISION, params.evaluate.average_precision, "formula (evaluate.average_precision)")
     choose(dict.fromkeys(UNMATCHED), params.evaluate.unmatched, "treatment (evaluate.unmatched)")
-    at_least(0, {"train.seed": params.train.seed, "train.workers": params.train.workers, "split": params.split})
+    at_least(0, {"train.seed": params.train.seed, "split": params.split})
     start = params.train.start_file()
     if start is not None and not start.is_file():
         raise UserError(f"no file {start} (train.start_from); copy there the weights of an earlier training")

@@ -11,7 +11,7 @@ from torch import Tensor
 from partreid.inputs.batch import Batch
 from partreid.methods.base import Learner, Method, Persons
 from partreid.params import Recipe
-from partreid.training.loop import OPTIMIZERS
+from partreid.training.step import optimizer_of
 
 BODY = (
     (1, 16, 30),
@@ -71,8 +71,7 @@ def training_step(learner: Learner, recipe: Recipe, batch: Batch, bfloat16: bool
 
     That includes, for as many images, what the method does at the beginning of an epoch.
     """
-    groups = learner.parameter_groups(recipe.weight_decay)
-    optimizer = OPTIMIZERS[recipe.optimizer](groups, lr=recipe.learning_rate)
+    optimizer = optimizer_of(learner, recipe)
     learner.begin_training()
 
     def step() -> Tensor:

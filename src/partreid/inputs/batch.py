@@ -35,8 +35,9 @@ class Inputs:
 class Batch(Inputs):
     """A training batch: images and labels that have gone through the same flip, shift and random erasing.
 
-    pid: int64 (B,), 0..identities-1. clean: the images before the erasing. rows: int64 (B,), which training row each
-    is. changes: float32 (B, 7), what each went through, as augmentation.Change.numbers.
+    pid: int64 (B,), 0..identities-1. clean: the images before the erasing, for learners that read them
+    (methods.base.Learner.reads_clean), else of none, (0, 3, H, W). rows: int64 (B,), which training row each is.
+    changes: float32 (B, 7), what each went through, see partreid.inputs.augmentation.
     """
 
     pid: Tensor

@@ -1,63 +1,58 @@
-"""Heads, cut from the original image, which has more detail than the resized one, and changed as the image was."""
+"""Heads, cut from the original image, which has more detail than the resized one, and changed as the image was.
 
-from collections.abc import Sequence
-from pathlib import Path
+Boxes are x0, y0, x1, y1; NaN where there is no head.
+"""
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from partreid.inputs.augmentation import STILL, Change, move_image
-from partreid.inputs.images import normalise, read_image, resized
+from partreid.inputs.augmentation import DX, DY, FLIP, HOLE
+from partreid.inputs.images import resized
 from partreid.inputs.kinds import Label
 
 
-def box(label: Label, row: int) -> np.ndarray | None:
-    """x0, y0, x1, y1 in pixels of the original image; None where there is no head."""
-    return np.array([label.values[name][row] for name in ("x0", "y0", "x1", "y1")]) if label.known[row] else None
+def boxes(label: Label) -> np.ndarray:
+    """The boxes of a label's N images: float64 (N, 4), pixels of the original images."""
+    corners = np.stack([label.values[name].astype(np.float64) for name in ("x0", "y0", "x1", "y1")], 1)
+    corners[~label.known] = np.nan
+    return corners
 
 
-def cut(image: np.ndarray, box: np.ndarray | None, height: int, width: int) -> np.ndarray:
+def in_shares(boxes: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Boxes (N, 4) in shares of images whose height and width in pixels are sizes (N, 2)."""
+    return boxes / sizes[:, [1, 0, 1, 0]]
+
+
+def cut(image: np.ndarray | None, box: np.ndarray, height: int, width: int) -> np.ndarray:
     """The head in an image uint8 (H, W, 3), resized to (height, width, 3); black where there is none."""
-    if box is None:
+    if image is None or np.isnan(box).any():
         return np.zeros((height, width, 3), np.uint8)
     low, high = np.floor(box[:2]).astype(int), np.ceil(box[2:]).astype(int)  # whole pixels, at least one
     return resized(np.ascontiguousarray(image[low[1] : high[1], low[0] : high[0]]), height, width)
 
 
-def moved_head(
-    image: np.ndarray, box: np.ndarray | None, change: Change, height: int, width: int
-) -> tuple[np.ndarray, Change]:
-    """The head of an original image after the flip of the whole, and what it goes through: its part of the hole."""
-    head = cut(image, box, height, width)
-    of_head = STILL if box is None else follow(change, box, *image.shape[:2])
-    return move_image(head, of_head), of_head
+def places(boxes: np.ndarray, changes: np.ndarray) -> np.ndarray:
+    """Where heads are after changes (n, 7) of their images: boxes and places float64 (n, 4), in shares of the images.
 
-
-def place(box: np.ndarray | None, change: Change, height: int, width: int) -> np.ndarray:
-    """Where the head of an image of height x width pixels is after the change: float32 (4,), x0, y0, x1, y1 in shares.
-
-    Not cut off where it leaves the image; NaN where there is no head.
+    Not cut off where they leave the image.
     """
-    if box is None:
-        return np.full(4, np.nan, np.float32)
-    x0, y0, x1, y1 = box / (width, height, width, height)
-    if change.flip:
-        x0, x1 = 1 - x1, 1 - x0
-    return np.array([x0 + change.dx, y0 + change.dy, x1 + change.dx, y1 + change.dy], np.float32)
+    moved = _flipped(boxes, changes)
+    return moved + changes[:, [DX, DY, DX, DY]]
 
 
-def follow(change: Change, box: np.ndarray, height: int, width: int) -> Change:
-    """What a change of an image of height x width pixels does to what `box` cuts out: the shift moves the box along."""
-    x0, y0, x1, y1 = box / (width, height, width, height)
-    if change.flip:
-        x0, x1 = 1 - x1, 1 - x0
-    hole = np.array(change.hole) - (change.dy, change.dx, change.dy, change.dx)
-    inside = ((hole - (y0, x0, y0, x0)) / (y1 - y0, x1 - x0, y1 - y0, x1 - x0)).clip(0, 1)
-    return Change(change.flip, 0, 0, tuple(inside.tolist()))
+def follow(boxes: np.ndarray, changes: np.ndarray) -> np.ndarray:
+    """What changes (n, 7) of images do to what boxes (n, 4), in shares of the images, cut out: changes (n, 7).
+
+    The flip and the part of the hole that covers the box; the shift moves the box along. None where there is no head.
+    """
+    x0, y0, x1, y1 = _flipped(boxes, changes).T
+    hole = changes[:, HOLE] - changes[:, [DY, DX, DY, DX]]
+    inside = (hole - np.stack([y0, x0, y0, x0], 1)) / np.stack([y1 - y0, x1 - x0, y1 - y0, x1 - x0], 1)
+    result = np.zeros_like(changes)
+    result[:, FLIP] = changes[:, FLIP]
+    result[:, HOLE] = inside.clip(0, 1)
+    return np.where(np.isnan(boxes[:, :1]), 0, result)
 
 
-def load_heads(root: Path, paths: Sequence[str], boxes: Sequence[np.ndarray | None], height: int, width: int) -> Tensor:
-    """Heads as the networks take them in a test: float32 (B, 3, height, width)."""
-    heads = [cut(read_image(root / path), box, height, width) for path, box in zip(paths, boxes, strict=True)]
-    return normalise(torch.from_numpy(np.stack(heads)))
+def _flipped(boxes: np.ndarray, changes: np.ndarray) -> np.ndarray:
+    mirrored = np.stack([1 - boxes[:, 2], boxes[:, 1], 1 - boxes[:, 0], boxes[:, 3]], 1)
+    return np.where(changes[:, [FLIP]] > 0, mirrored, boxes)

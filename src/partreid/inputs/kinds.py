@@ -5,7 +5,8 @@
     schp      float32 (B, 8, h, w)                a share for each of the seven classes, then the person probability;
                                                   background outside the image; the hole is not cut out
     poses     float32 (B, clusters)               1 for the cluster
-    partmaps  float32 (B, C, 20, 10)              C = 57 or 185; 0 outside the image; the hole is not cut out
+    partmaps  float32 (B, C, 20, 10)              C = 57 or 185; outside the image nobody: 1 in the background's
+                                                  channel, 0 in all others; the hole is not cut out
     heads     float32 (B, 3, H, W), normalised    the head, cut from the image and resized to the image's own size;
                                                   flipped with the image, erased where the hole covers it; black where
                                                   there is none
@@ -22,13 +23,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from partreid.body.openpose_layout import CHANNEL_MIRROR, CHANNEL_SIGN
+from partreid.body.openpose_layout import BACKGROUND, CHANNEL_MIRROR, CHANNEL_SIGN
 from partreid.body.parsing import PARSING
 from partreid.body.skeleton import FIELD_MIRROR
 from partreid.inputs.augmentation import change_fields, erase_fields
+from partreid.layers.constants import constant
 from partreid.storage.cache import OK, Cache
 
 HEADS = "heads"  # the one kind that is an image; it is cut where images are read
@@ -53,38 +54,40 @@ def read(kind: str, path: Path, table_path: Path, image_ids: np.ndarray) -> Labe
     cache = Cache(path, f"label/{kind}", table_path)
     values = {name: cache.rows(name, image_ids) for name in MEMBERS[kind]}
     if kind == "poses":
-        values["clusters"] = np.full(len(image_ids), cache.header["parameters"]["clusters"])
+        values = {"clusters": np.eye(cache.header["parameters"]["clusters"], dtype=np.uint8)[values["cluster"]]}
     return Label(values, cache.status[image_ids] == OK)
 
 
 def pifpaf(stored: Stored, changes: Tensor) -> Tensor:
     """See above."""
-    fields = change_fields(stored["fields"].float() / 255, changes, FIELD_MIRROR)
-    return erase_fields(fields, changes)
+    return erase_fields(change_fields(stored["fields"], changes, FIELD_MIRROR) / 255, changes)
 
 
 def schp(stored: Stored, changes: Tensor) -> Tensor:
     """See above."""
-    classes = F.one_hot(stored["parsing"].long(), len(PARSING)).movedim(-1, 1)  # (B, 7, h, w)
-    maps = torch.cat([classes, stored["person"][:, None] / 255], 1).float()
-    maps = change_fields(maps, changes, tuple(range(maps.shape[1])))
+    classes = torch.arange(len(PARSING), device=changes.device, dtype=torch.uint8)[:, None, None]
+    shares = 255 * (stored["parsing"][:, None] == classes).to(torch.uint8)  # (B, 7, h, w)
+    maps = change_fields(torch.cat([shares, stored["person"][:, None]], 1), changes) / 255
     maps[:, 0] += 1 - maps[:, : len(PARSING)].sum(1)  # what came in from outside is background
     return maps
 
 
 def poses(stored: Stored, changes: Tensor) -> Tensor:
     """See above. Cluster c of an image is cluster k - 1 - c of its mirror image (partreid.labels.poses)."""
-    clusters = F.one_hot(stored["cluster"].long(), int(stored["clusters"][0])).float()
+    clusters = stored["clusters"].float()
     return torch.where(changes[:, :1] > 0, clusters.flip(1), clusters)
 
 
 def partmaps(stored: Stored, changes: Tensor) -> Tensor:
     """See above. The inner channels of 185 have no meaning that could be exchanged."""
-    maps = stored["maps"].float()
-    inner = tuple(range(len(CHANNEL_MIRROR), maps.shape[1]))
-    moved = change_fields(maps, changes, (*CHANNEL_MIRROR, *inner))
-    sign = torch.tensor((*CHANNEL_SIGN, *(1 for _ in inner)), device=maps.device)[:, None, None]
-    return torch.where(changes[:, 0, None, None, None] > 0, moved * sign, moved)
+    channels = stored["maps"].shape[1]
+    inner = range(len(CHANNEL_MIRROR), channels)
+    moved = change_fields(stored["maps"], changes, (*CHANNEL_MIRROR, *inner))
+    sign = constant((*CHANNEL_SIGN, *(1 for _ in inner)), moved.device)
+    moved = torch.where(changes[:, :1] > 0, sign, 1)[:, :, None, None] * moved
+    outside = 1 - change_fields(torch.ones_like(moved[:, :1]), changes)
+    moved[:, BACKGROUND] += outside[:, 0]
+    return moved
 
 
 MEMBERS: dict[str, tuple[str, ...]] = {

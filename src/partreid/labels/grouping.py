@@ -7,6 +7,7 @@ published code are lopsided (the link between the hips belongs to the left leg a
 from torch import Tensor
 
 from partreid.errors import choose
+from partreid.layers.constants import constant
 
 # numbers are partreid.body.skeleton.FIELDS
 _HEAD = (0, 1, 2, 3, 4, 29, 30, 31, 32, 33, 34, 35)  # nose, eyes, ears, their links, and ear to shoulder
@@ -94,7 +95,7 @@ def group(fields: Tensor, parts: int | str) -> Tensor:
     """36 fields (..., 36, h, w), any dtype -> K part maps (..., K, h, w) by the maximum inside each group."""
     maps = fields.new_empty((*fields.shape[:-3], len(groups(parts)), *fields.shape[-2:]))
     for k, (_, members) in enumerate(groups(parts)):
-        maps[..., k, :, :] = fields[..., list(members), :, :].amax(-3)
+        maps[..., k, :, :] = fields.index_select(-3, constant(members, fields.device)).amax(-3)
     return maps
 
 

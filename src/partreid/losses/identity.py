@@ -40,15 +40,24 @@ class FullyConnected(nn.Module):
 NECKS: dict[str, type[BNNeck] | type[FullyConnected]] = {"bnneck": BNNeck, "fc": FullyConnected}
 
 
+IGNORED = -100  # the target of what has no say
+
+
 def smoothed_cross_entropy(logits: Tensor, target: Tensor, smoothing: float, count: int | None = None) -> Tensor:
     """Cross-entropy with uniform label smoothing: target weight 1 - e + e/N, others e/N, for C classes; mean.
 
-    logits: (B, C) or (B, C, ...). target: int64 (B,) or (B, ...). count: N; C by default, when the weights sum to 1.
+    logits: (B, C) or (B, C, ...). target: int64 (B,) or (B, ...), IGNORED where there is none; 0 if there is none at
+    all. count: N; C by default, when the weights sum to 1.
     """
+    known = (target != IGNORED).sum().clamp_min(1)
+
+    def loss(e: float) -> Tensor:
+        return F.cross_entropy(logits, target, label_smoothing=e, reduction="sum", ignore_index=IGNORED) / known
+
     if count is None:
-        return F.cross_entropy(logits, target, label_smoothing=smoothing)
-    even = F.cross_entropy(logits, target, label_smoothing=1.0)  # every class weighs 1/C
-    return (1 - smoothing) * F.cross_entropy(logits, target) + smoothing * logits.shape[1] / count * even
+        return loss(smoothing)
+    # loss(1): every class weighs 1/C
+    return (1 - smoothing) * loss(0) + smoothing * logits.shape[1] / count * loss(1)
 
 
 def averaged_cross_entropy(logits: Tensor, target: Tensor, smoothing: float) -> Tensor:

@@ -22,12 +22,14 @@ class Learner(nn.Module, ABC):
     backbone: the sub-module that ImageNet weights are loaded into. mixed: whether backbones run in bfloat16.
     labels: the label kinds that training reads. made: labels that `begin_epoch` made, by kind: uint8 (N, h, w), a row
     per training row, or none yet; the run writes them where stages/inspect.py finds them (partreid.labels.made).
+    reads_clean: whether training reads the images before the erasing too.
     """
 
     labels: tuple[str, ...] = ()
     made: Mapping[str, Tensor] = {}
     backbone: Backbone
     mixed: bool = False
+    reads_clean: bool = False
 
     def feature_map(self, images: Tensor, backbone: nn.Module | None = None) -> Tensor:
         """Features in float32, (B, C, h, w), of `backbone`, by default the learner's own.

@@ -60,7 +60,7 @@ from partreid.errors import UserError, choose
 from partreid.inputs.batch import Batch, Inputs
 from partreid.labels import grouping
 from partreid.losses import gilt
-from partreid.losses.identity import PART_IDENTITIES, BNNeck, smoothed_cross_entropy
+from partreid.losses.identity import IGNORED, PART_IDENTITIES, BNNeck, smoothed_cross_entropy
 from partreid.losses.triplet import DISTANCES
 from partreid.methods.base import Method
 
@@ -68,7 +68,6 @@ HOLISTIC = ("global", "foreground", "background", "concatenated")
 ATTENTIONS = dict.fromkeys(("learned", "fixed", "sharp"))
 LABEL_COUNTS = dict.fromkeys(("classes", "batch"))
 LABEL_PATHS = dict.fromkeys(("nearest", "quarter"))
-IGNORED = -100  # PyTorch's cross-entropy skips this target
 SHARPNESS = 15  # of the code's softmax
 
 
@@ -195,8 +194,6 @@ class BPBreID(Method):
         sizes = ((each.shape[2], each.shape[3]) for each in (scores, batch.images))
         Y = self.part_labels(batch.labels["pifpaf"], *sizes)
         Y = Y.masked_fill(~batch.labelled["pifpaf"][:, None, None], IGNORED)
-        if not (Y != IGNORED).any():
-            return scores.sum() * 0
         N = len(Y) if self.label_count == "batch" else None
         return smoothed_cross_entropy(scores, Y, self.smoothing, N)
 

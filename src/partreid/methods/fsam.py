@@ -91,6 +91,7 @@ class FSAM(Method):
     """
 
     backbone: Blocks
+    reads_clean = True
     distance = "cosine"
 
     def __init__(

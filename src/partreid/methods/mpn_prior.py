@@ -29,7 +29,7 @@ from partreid.body.parsing import PARSING
 from partreid.layers.strips import divided
 
 BACKGROUND, HEAD = PARSING.index("background"), PARSING.index("head")
-LEGS = [PARSING.index("upper_legs"), PARSING.index("lower_legs")]
+LEGS = PARSING.index("upper_legs"), PARSING.index("lower_legs")
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def body(schp: Tensor, labelled: Tensor, size: tuple[int, int], head_share: floa
     classes, person = schp[:, : len(PARSING)], schp[:, len(PARSING)]
     # first, are the head and at least one leg there?
     cells = classes.mean((2, 3))  # (B, 7), the share of each class
-    present = (cells[:, HEAD] >= head_share) & (cells[:, LEGS].sum(1) >= leg_share) & labelled
+    present = (cells[:, HEAD] >= head_share) & (sum(cells[:, leg] for leg in LEGS) >= leg_share) & labelled
     # second, the union of both maps
     union = (classes[:, BACKGROUND] < 0.5) | (person >= 0.5)  # (B, H, W)
     # third, resized to the feature map, binarised, dilated

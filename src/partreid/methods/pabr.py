@@ -41,6 +41,7 @@ from partreid import backbones
 from partreid.errors import UserError, choose
 from partreid.inputs.batch import Batch, Inputs
 from partreid.layers.bilinear import POOLINGS, Concatenated, Pooling, glorot
+from partreid.layers.constants import constant
 from partreid.losses.all_triplets import MEANS, all_triplets
 from partreid.methods.base import Method
 
@@ -92,7 +93,7 @@ class PABR(Method):
         self.appearance = nn.Sequential(*reduction(self.backbone.channels, appearance, 1))
         self.part_stream = part_stream
         self.dilated = dilated
-        self.channels = [channel for kind in part_maps for channel in choose(MAPS, kind, "part maps (part_maps)")]
+        self.channels = tuple(c for kind in part_maps for c in choose(MAPS, kind, "part maps (part_maps)"))
         self.pooling: Pooling
         if part_stream == "none":
             self.pooling = Concatenated(appearance, 0, embedding)  # of the appearance map's mean alone
@@ -122,7 +123,7 @@ class PABR(Method):
             maps = self.feature_map(inputs.images, self.part_network)
         else:
             maps = self.cached(inputs.labels["partmaps"], (A.shape[2], A.shape[3]))
-        maps = maps[:, self.channels]
+        maps = maps.index_select(1, constant(self.channels, maps.device))
         if maps.shape[2:] != A.shape[2:]:
             maps = F.adaptive_max_pool2d(maps, A.shape[2:])
         return A, self.part(maps)

@@ -59,6 +59,7 @@ from partreid.inputs.augmentation import change_fields, erase_fields
 from partreid.inputs.batch import Batch, Inputs
 from partreid.labels.pseudo_parts import part_maps
 from partreid.layers import crops
+from partreid.layers.constants import constant
 from partreid.losses.identity import BNNeck, smoothed_cross_entropy
 from partreid.losses.multi_similarity import multi_similarity
 from partreid.methods.base import Method, Persons
@@ -193,9 +194,7 @@ class PAH(Method):
         if F_dense is not None and self.finds_head and not self.training:
             return crops.crop(inputs.images, self.own_boxes(F_dense))
         images, known = inputs.images, inputs.labelled["heads"]
-        if known.all():
-            return inputs.labels["heads"]
-        stand_in = crops.crop(images, torch.tensor(NO_HEAD).expand(len(images), 4).to(images))
+        stand_in = crops.crop(images, constant(NO_HEAD, images.device).expand(len(images), 4))
         return torch.where(known[:, None, None, None], inputs.labels["heads"], stand_in)
 
     def own_boxes(self, F_dense: Tensor) -> Tensor:
@@ -237,16 +236,22 @@ class PAH(Method):
         found: dict[int, Tensor] = {}
         for rows, images in persons:
             dense = [self.dense(some.to(device, memory_format=torch.channels_last)) for some in images.split(AT_ONCE)]
-            maps = part_maps(torch.cat(dense), self.parts).cpu()
+            maps = part_maps(torch.cat(dense), self.parts)
             found |= dict(zip(rows.tolist(), maps, strict=True))
         self.train(training)
-        self.made = {"pseudo_parts": torch.stack([found[row] for row in range(len(found))])}
+        labels = torch.stack([found[row] for row in range(len(found))])
+        before = self.made.get("pseudo_parts")
+        if before is not None and before.shape == labels.shape and before.device == labels.device:
+            before.copy_(labels)  # a CUDA graph reads them where they were
+        else:
+            self.made = {"pseudo_parts": labels}
 
     def pseudo_labels(self, batch: Batch) -> Tensor:
         """Y^psd, changed as the images were: int64 (B, h, w), 0 background, 1..K-1 parts."""
-        Y = self.made["pseudo_parts"][batch.rows.cpu()].to(batch.images.device).long()
-        maps = F.one_hot(Y, self.parts + 1).movedim(-1, 1).float()[:, 1:]  # (B, K-1, h, w); no part has a side
-        maps = erase_fields(change_fields(maps, batch.changes, tuple(range(self.parts))), batch.changes)
+        Y = self.made["pseudo_parts"][batch.rows].long()
+        parts = torch.arange(1, self.parts + 1, device=Y.device)[:, None, None]
+        maps = (Y[:, None] == parts).float()  # (B, K-1, h, w); no part has a side
+        maps = erase_fields(change_fields(maps, batch.changes), batch.changes)
         return torch.where(maps.amax(1) < 0.5, 0, 1 + maps.argmax(1))
 
     # 3.2.2 losses

@@ -9,6 +9,7 @@ Differs from SCHP's own training: cross-entropy of every pixel on the result alo
 and for the decoder, no Lovász loss, no self-correction.
 """
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -22,6 +23,7 @@ class Parsing(Learner):
     """F_m alone. parser: one of partreid.backbones.parser. published: start from SCHP's published weights."""
 
     labels = ("schp",)
+    reads_clean = True
 
     def __init__(self, *, backbone: str, identities: int, parser: str, published: bool):  # noqa: ARG002
         super().__init__()
@@ -43,7 +45,6 @@ class Parsing(Learner):
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         scores = self.feature_map(batch.clean, self.F_m)  # (B, 7, H, W)
         known = batch.labelled["schp"]
-        if not known.any():
-            return {"parsing": scores.sum() * 0}
         target = coarse(batch.labels["schp"], (scores.shape[2], scores.shape[3]))
-        return {"parsing": F.cross_entropy(scores[known], target[known])}
+        loss = F.cross_entropy(scores, target, reduction="none").mean((1, 2))  # (B,)
+        return {"parsing": torch.where(known, loss, 0).sum() / known.sum().clamp_min(1)}

@@ -59,5 +59,6 @@ class PartMaps(Learner):
         target = F.interpolate(target, stages[0].shape[2:], mode="bilinear", antialias=True)
         known = batch.labelled["partmaps"]
         apart = torch.stack([stage.float()[:, :CHANNELS] for stage in stages]) - target  # (2, B, 57, h, w)
-        errors = apart.square().mean((3, 4)).sum(0)[known].sum(0) / known.sum().clamp_min(1)  # (57,)
+        errors = apart.square().mean((3, 4)).sum(0)  # (B, 57)
+        errors = torch.where(known[:, None], errors, 0).sum(0) / known.sum().clamp_min(1)  # (57,)
         return {"limbs": errors[:LIMBS].sum(), "joints": errors[LIMBS:].sum()}

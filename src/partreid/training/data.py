@@ -1,36 +1,47 @@
-"""Training batches: images and labels read, changed together, and collated.
+"""Training batches: a few bytes and numbers gathered on the host, changed and normalised on the device.
 
-What is drawn for an image depends only on (seed, epoch, place in the epoch): the number of worker processes and an
-interruption change nothing.
+What is drawn for a batch depends only on (seed, epoch, number of the batch): an interruption changes nothing.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
-from partreid.errors import UserError
-from partreid.inputs.augmentation import draw, erase_images, jitter, move_image
+from partreid.inputs import heads
+from partreid.inputs.augmentation import draw, draw_lights, erase_images, erase_pixels, move_images, relit
 from partreid.inputs.batch import Batch
-from partreid.inputs.heads import box, moved_head, place
-from partreid.inputs.images import load_images, normalise, read_image, resized
+from partreid.inputs.images import normalise
 from partreid.inputs.kinds import HEADS, Label, tensors
+from partreid.inputs.pixels import Pixels, heads_of, images_of, kept
 from partreid.training.sampler import batches, epoch_order
+
+# purposes of random streams: numpy.random.SeedSequence(seed, spawn_key=(purpose, ...)), no two of which are alike
+ORDER, CHANGES = 1, 2
+
+Parcel = Mapping[str, Any]
+"""What travels to the device, tensors and mappings of tensors: uint8 `images` (B, H, W, 3), float32 `changes` (B, 7),
+int64 `rows` and `pid` (B,), `labels` as stored, by kind and member, `labelled`; with heads `heads` uint8 (B, H, W, 3),
+`head_changes` and `head_boxes`; with jitter `lights`."""
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """N training rows. paths relative to root; pid int64 (N,), 0..identities-1; labels by kind."""
+    """N training rows. paths relative to root; pid int64 (N,), 0..identities-1; labels by kind.
+
+    sha1: of the files. sizes: int (N, 2), height and width of the images in pixels; needed for heads only.
+    """
 
     root: Path
     paths: Sequence[str]
     pid: np.ndarray
     labels: Mapping[str, Label]
+    sha1: Sequence[str]
+    sizes: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), int))
 
     @property
     def identities(self) -> int:
@@ -51,54 +62,31 @@ class Augmentation:
     jitter: float = 0.0
 
 
-class _Batches(Dataset[dict[str, Any] | UserError]):
-    """Item b is the b-th batch of an epoch, as NumPy arrays."""
+@dataclass(frozen=True)
+class Source:
+    """A training set with its pixels, of one size. boxes: of heads in shares of the images, float64 (N, 4)."""
 
-    def __init__(self, data: TrainingSet, augmentation: Augmentation, order: list[np.ndarray], seed: tuple[int, int]):
-        self.data, self.augmentation, self.order, self.seed = data, augmentation, order, seed
-
-    def __len__(self) -> int:
-        return len(self.order)
-
-    def __getitem__(self, number: int) -> dict[str, Any] | UserError:
-        # a worker process cannot raise without a traceback, so a user's mistake travels as an item
-        try:
-            return self._batch(number)
-        except UserError as error:
-            return error
-
-    def _batch(self, number: int) -> dict[str, Any]:
-        rows = self.order[number]
-        examples = [
-            self._one(row, np.random.default_rng([*self.seed, number, place])) for place, row in enumerate(rows)
-        ]
-        arrays = [torch.from_numpy(np.stack(column)) for column in zip(*examples, strict=True)]
-        return {
-            # heads where they are wanted
-            **dict(zip(("images", "changes", "heads", "head_changes", "head_boxes"), arrays, strict=False)),
-            "rows": torch.from_numpy(rows),
-            "labels": {name: label.rows(rows) for name, label in self.data.labels.items()},
-        }
-
-    def _one(self, row: int, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-        """The moved image and its change; where they are wanted, the moved head, its change and its place."""
-        a = self.augmentation
-        change = draw(rng, a.height, a.width, a.flip, a.pad, a.erase)
-        original = read_image(self.data.root / self.data.paths[row])
-        image = move_image(resized(original, a.height, a.width), change)
-        if a.jitter and rng.random() < a.jitter:
-            image = jitter(image, rng)
-        example = image, change.numbers()
-        if HEADS not in self.data.labels:
-            return example
-        found = box(self.data.labels[HEADS], row)
-        head, of_head = moved_head(original, found, change, a.height, a.width)
-        return *example, head, of_head.numbers(), place(found, change, *original.shape[:2])
+    data: TrainingSet
+    images: Pixels
+    heads: Pixels | None = None
+    boxes: np.ndarray | None = None
 
 
-def epoch_batches(
+def opened(data: TrainingSet, height: int, width: int) -> Source:
+    """The training set with its pixels at hand: decoded and resized now, unless they were before."""
+    name = f"{data.root.name} at {height} x {width}"
+    files = images_of(data.root, data.paths, height, width)
+    images = kept(files, [list(data.paths), list(data.sha1)], name)
+    if HEADS not in data.labels:
+        return Source(data, images)
+    boxes = heads.boxes(data.labels[HEADS])
+    of_heads = heads_of(data.root, data.paths, boxes, height, width)
+    about = [list(data.paths), list(data.sha1), np.nan_to_num(boxes, nan=-1).tolist()]
+    return Source(data, images, kept(of_heads, about, f"heads of {name}"), heads.in_shares(boxes, data.sizes))
+
+
+def order(
     data: TrainingSet,
-    augmentation: Augmentation,
     *,
     ids_per_batch: int,
     images_per_id: int,
@@ -107,65 +95,116 @@ def epoch_batches(
     batches_per_epoch: int,
     seed: int,
     epoch: int,
-    workers: int,
-) -> tuple[int, Iterator[Batch]]:
-    """The number of batches of an epoch and the batches, images and labels changed together, on the CPU.
+) -> list[np.ndarray]:
+    """The rows of each batch of an epoch.
 
-    sampler: a key of training.sampler.SAMPLERS. repeats: how often an epoch goes over the set, each time with other
-    changes and in another order. batches_per_epoch: 0, or how many batches an epoch has in place of that.
+    sampler: a key of training.sampler.SAMPLERS. repeats: how often an epoch goes over the set, each time in another
+    order. batches_per_epoch: 0, or how many batches an epoch has in place of that.
     """
-    rng = np.random.default_rng([seed, epoch])
-    order = epoch_order(
+    rng = stream(seed, ORDER, epoch)
+    return epoch_order(
         lambda: batches(data.pid, ids_per_batch, images_per_id, rng, sampler), repeats=repeats, count=batches_per_epoch
     )
-    source = _Batches(data, augmentation, order, (seed, epoch))
-    loader: DataLoader[dict[str, Any] | UserError] = DataLoader(source, batch_size=None, num_workers=workers)
-    return len(order), (_collate(data, item, augmentation.fill) for item in loader)
 
 
-def _collate(data: TrainingSet, item: dict[str, Any] | UserError, fill: str) -> Batch:
-    if isinstance(item, UserError):
-        raise item
-    labels = tensors(item["labels"], item["changes"])
-    if "heads" in item:
-        heads = erase_images(normalise(item["heads"]), item["head_changes"], fill)
-        labels |= {HEADS: heads, "head_boxes": item["head_boxes"]}
-    rows = item["rows"].numpy()
-    clean = normalise(item["images"])
+def stream(seed: int, *purpose: int) -> np.random.Generator:
+    """Random numbers for a purpose, such as CHANGES of an epoch's batch, independent of those for any other."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=purpose))
+
+
+def parcels(
+    source: Source, augmentation: Augmentation, order: Sequence[np.ndarray], seed: int, epoch: int, pinned: bool = False
+) -> Iterator[Parcel]:
+    """What the batches of an epoch are made of, on the host. pinned: in memory that a GPU copies from by itself."""
+    a = augmentation
+    for number, rows in enumerate(order):
+        rng = stream(seed, CHANGES, epoch, number)
+        changes = draw(rng, len(rows), a.height, a.width, flip=a.flip, pad=a.pad, erase=a.erase)
+        lights = draw_lights(rng, len(rows), a.jitter) if a.jitter else None
+        yield parcel(source, rows, changes, lights, pinned)
+
+
+def parcel(
+    source: Source, rows: np.ndarray, changes: np.ndarray, lights: np.ndarray | None = None, pinned: bool = False
+) -> Parcel:
+    """The training rows int64 (B,) with their changes float64 (B, 7) and, where wanted, lights float64 (B, 2)."""
+
+    def hosted(array: np.ndarray) -> Tensor:
+        return torch.from_numpy(array).pin_memory() if pinned else torch.from_numpy(array)
+
+    def read(pixels: Pixels) -> Tensor:
+        out = torch.empty(len(rows), *pixels.shape[1:], dtype=torch.uint8, pin_memory=pinned)
+        pixels.rows(rows, out.numpy())
+        return out
+
+    labels = source.data.labels
+    made: dict[str, Any] = {
+        "images": read(source.images),
+        "changes": hosted(changes.astype(np.float32)),
+        "rows": hosted(rows),
+        "pid": hosted(source.data.pid[rows]),
+        "labels": {
+            kind: {name: hosted(array[rows]) for name, array in label.values.items()}
+            for kind, label in labels.items()
+            if kind != HEADS
+        },
+        "labelled": {kind: hosted(label.known[rows]) for kind, label in labels.items()},
+    }
+    if lights is not None:
+        made["lights"] = hosted(lights)
+    if source.heads is not None and source.boxes is not None:
+        boxes = source.boxes[rows]
+        made["heads"] = read(source.heads)
+        made["head_changes"] = hosted(heads.follow(boxes, changes).astype(np.float32))
+        made["head_boxes"] = hosted(heads.places(boxes, changes).astype(np.float32))
+    return made
+
+
+def assembled(parcel: Parcel, clean: bool, fill: str = "mean") -> Batch:
+    """The batch that a parcel holds, on the device that it lies on.
+
+    clean: with the images before the erasing. fill: of holes, a key of augmentation.FILLS.
+    """
+    changes = parcel["changes"]
+    labels = tensors(parcel["labels"], changes)
+    if "heads" in parcel:
+        heads = move_images(parcel["heads"], parcel["head_changes"])
+        labels |= {HEADS: erased(heads, parcel["head_changes"], fill), "head_boxes": parcel["head_boxes"]}
+    moved = move_images(parcel["images"], changes)
+    if "lights" in parcel:
+        moved = relit(moved, parcel["lights"])
+    images = erased(moved, changes, fill)
     return Batch(
-        images=erase_images(clean, item["changes"], fill),
+        images=images,
         labels=labels,
-        labelled={name: torch.from_numpy(label.known[rows]) for name, label in data.labels.items()},
-        pid=torch.from_numpy(data.pid[rows]),
-        clean=clean,
-        rows=item["rows"],
-        changes=item["changes"],
+        labelled=parcel["labelled"],
+        pid=parcel["pid"],
+        clean=normalise(moved) if clean else images[:0],
+        rows=parcel["rows"],
+        changes=changes,
     )
 
 
-class PersonImages(Dataset[tuple[Tensor, Tensor] | UserError]):
-    """Item p is identity p's training rows and un-augmented images; see methods.base.Persons."""
-
-    def __init__(self, data: TrainingSet, height: int, width: int):
-        self.data, self.height, self.width = data, height, width
-
-    def __len__(self) -> int:
-        return self.data.identities
-
-    def __getitem__(self, person: int) -> tuple[Tensor, Tensor] | UserError:
-        rows = np.flatnonzero(self.data.pid == person)
-        paths = [self.data.paths[row] for row in rows.tolist()]
-        try:
-            images = load_images(self.data.root, paths, self.height, self.width)
-        except UserError as error:
-            return error
-        return torch.from_numpy(rows), images
+def erased(images: Tensor, changes: Tensor, fill: str) -> Tensor:
+    """uint8 images (B, H, W, 3) with their holes filled and normalised: float32 (B, 3, H, W)."""
+    if fill == "mean":  # the same, of a quarter of the bytes
+        return normalise(erase_pixels(images, changes))
+    return erase_images(normalise(images), changes, fill)
 
 
-def persons(data: TrainingSet, height: int, width: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The training set, one identity after another, on the CPU."""
-    source = PersonImages(data, height, width)
-    for item in DataLoader(source, batch_size=None, num_workers=workers):
-        if isinstance(item, UserError):
-            raise item
-        yield item
+def mapped(parcel: Parcel, function: Callable[[Tensor], Tensor]) -> dict[str, Any]:
+    """The parcel with a function applied to every tensor."""
+    return {
+        name: mapped(value, function) if isinstance(value, Mapping) else function(value)
+        for name, value in parcel.items()
+    }
+
+
+def persons(source: Source) -> Iterator[tuple[Tensor, Tensor]]:
+    """The training set, one identity after another, on the CPU; see methods.base.Persons."""
+    pid = source.data.pid
+    by_person = np.split(np.argsort(pid, kind="stable"), np.cumsum(np.bincount(pid))[:-1])
+    for rows in by_person:
+        images = torch.empty(len(rows), *source.images.shape[1:], dtype=torch.uint8)
+        source.images.rows(rows, images.numpy())
+        yield torch.from_numpy(rows), normalise(images)

@@ -28,4 +28,6 @@ def training_set(table_path: Path, root: Path, label_paths: Mapping[str, Path]) 
         )
     image_ids = image_table.integers(table, "image_id")
     labels = {kind: kinds.read(kind, path, table_path, image_ids) for kind, path in label_paths.items()}
-    return TrainingSet(root, table["path"].to_pylist(), relabelled.astype(np.int64), labels)
+    sizes = np.stack([image_table.integers(table, name) for name in ("height", "width")], 1)
+    paths, sha1 = table["path"].to_pylist(), table["sha1"].to_pylist()
+    return TrainingSet(root, paths, relabelled.astype(np.int64), labels, sha1, sizes)

@@ -1,23 +1,23 @@
 """One training from its data to its weights file, taken up where it was killed."""
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-from dvclive import Live
 
 from partreid import methods, params
 from partreid.labels import made
 from partreid.methods.base import Learner
 from partreid.storage import files, source
 from partreid.storage.revision import revision
+from partreid.training.curves import curves
 from partreid.training.data import TrainingSet
-from partreid.training.loop import device_of, mixed, train
+from partreid.training.loop import train
+from partreid.training.precision import device_of, precision_of
 
 # what decides a training beside the learner, which brings its layers, losses and backbones
 CODE = ("partreid.training.inputs", "partreid.training.run")
+SECONDS = 60.0  # between checkpoints, at least; the last epoch has one in any case
 
 
 def run(
@@ -29,66 +29,54 @@ def run(
     folder: Path,
     table: Path,
 ) -> None:
-    """Train and write `folder`/weights.safetensors with `header`, and DVCLive's curves to `folder`/curves.
+    """Train and write `folder`/weights.safetensors with `header`, and the curves to `folder`/curves.
 
     header: says all that the result depends on; a killed run is taken up by one with the same header and code.
-    Labels that the learner makes itself are written to `folder`/labels after every epoch; table: the image table.
+    Labels that the learner makes itself are written to `folder`/labels; table: the image table.
     """
     device = device_of(settings.device)
+    precision = precision_of(settings.precision, device)
     header = {
         **header,
         "training": vars(recipe),
         "seed": settings.seed,
-        "precision": "bfloat16" if mixed(settings.precision, device) else "float32",
+        "precision": precision,
         "device": device.type,
     }
     scratch = (
         files.scratch_root() / "training" / files.fingerprint(header, source.code(type(learner).__module__, *CODE))
     )
-    print(f"{header['model']} on {header['dataset']}: {len(data.paths)} images, {recipe.epochs} epochs on {device}")
+    what = f"{header['model']} on {header['dataset']}"
+    print(f"{what}: {len(data.paths)} images, {recipe.epochs} epochs on {device} in {precision}", flush=True)
 
     def keep(epoch: int) -> None:
         for label, maps in learner.made.items():
-            made.write(scratch / f"{label}.npz", label, table, data.paths, maps.numpy(), {"epoch": epoch + 1})
-        for file in scratch.glob("*.npz"):  # also from before a kill
+            path = scratch / f"{label}.npz"
+            made.write(path, label, table, data.paths, maps.cpu().numpy(), {"epoch": epoch + 1})
+        show()
+
+    def show() -> None:
+        for file in scratch.glob("*.npz"):
             with files.whole(folder / "labels" / file.name) as temporary:
                 shutil.copyfile(file, temporary)
 
     (folder / "labels").mkdir(parents=True, exist_ok=True)  # of most it stays empty
     with files.alone(scratch):
-        with curves(scratch / "curves", keep) as log:
-            train(
-                learner,
-                data,
-                recipe,
-                seed=settings.seed,
-                device=device,
-                bfloat16=mixed(settings.precision, device),
-                workers=settings.workers,
-                scratch=scratch,
-                log=log,
-            )
+        train(
+            learner,
+            data,
+            recipe,
+            seed=settings.seed,
+            device=device,
+            precision=precision,
+            compiling=settings.compile,
+            scratch=scratch,
+            log=curves(scratch / "curves"),
+            keep=keep,
+            seconds=SECONDS,
+        )
+        show()  # what a killed run had kept, and this one had nothing to add to
         shutil.rmtree(folder / "curves", ignore_errors=True)
         shutil.copytree(scratch / "curves", folder / "curves")
         methods.save(folder / "weights.safetensors", learner, {**header, "revision": revision()})
         shutil.rmtree(scratch)
-
-
-@contextmanager
-def curves(folder: Path, then: Callable[[int], None]) -> Iterator[Callable[[int, dict[str, float]], None]]:
-    """A function (epoch, values) that prints the values and adds them to DVCLive's curves in a new folder.
-
-    Then it calls `then` with the epoch.
-    """
-    shutil.rmtree(folder, ignore_errors=True)  # a training that is taken up again logs its first epochs anew
-    with Live(str(folder), save_dvc_exp=False, dvcyaml=None, report=None) as live:
-
-        def log(epoch: int, values: dict[str, float]) -> None:
-            for key, value in values.items():
-                live.log_metric(f"train/{key}", value)
-            live.next_step()
-            shown = "  ".join(f"{key} {value:.4g}" for key, value in values.items())
-            print(f"epoch {epoch + 1:3d}: {shown}", flush=True)
-            then(epoch)
-
-        yield log
