@@ -51,21 +51,22 @@ def main() -> None:
         at_test = trained.use(p.at_test.get(trained.header["model"], {}))
         header = {"model": trained.header["model"], "distance": trained.method.distance}
         header |= {"at_test": at_test, "weights": digest}
-        gallery = galleries.from_folder(given.gallery, trained, header, given.out / "gallery.npz", device)
+        gallery = galleries.from_folder(given.gallery, trained, header, given.out / "gallery.npz", p, device)
     else:
         gallery = galleries.from_file(given.gallery, digest, p)
         at_test = gallery.stored.header.get("at_test", {})
         trained.method.use(**at_test)  # the photos are embedded as the gallery was
-    query = joined(galleries.embedded(trained, list(asked), device))
+    query = joined(galleries.embedded(trained, asked, p, device))
 
     kind = given.index
     if kind == "auto":
         kind = "whole" if len(gallery) <= WHOLE else "approximate"
     hits = search(query, gallery, trained.method.distance, kind, given.top, given.shortlist)
-    limit, told = calibrated(weights, digest, at_test, set(asked.values()), given.false_match_rate, len(gallery))
+    files_asked = {photo["sha1"] for photo in asked}
+    limit, told = calibrated(weights, digest, at_test, files_asked, given.false_match_rate, len(gallery))
 
     header = trained.header
-    found = page.answers(list(asked), hits, gallery.paths, None if limit is None else limit.distance)
+    found = page.answers([photo["path"] for photo in asked], hits, gallery, None if limit is None else limit.distance)
     about = {"model": header["model"], "trained on": header["dataset"], "weights": f"{weights} (sha256 {digest})"}
     about |= {"gallery": str(given.gallery), "images": f"{len(gallery):,}", "distance": trained.method.distance}
     about |= {"index": kind if kind == "whole" else f"{kind}, short list of {given.shortlist}"}
@@ -83,7 +84,7 @@ def main() -> None:
             print("  warning: can be compared with nothing: no gallery image shows a part that this photo shows")
         for hit in answer.found[:5]:
             same = " same" if hit.same else ""
-            print(f"  {hit.rank:2d}  {'inf' if hit.distance is None else f'{hit.distance:.4f}'}  {hit.path}{same}")
+            print(f"  {hit.rank:2d}  {'inf' if hit.distance is None else f'{hit.distance:.4f}'}  {hit.name}{same}")
     print(f"wrote {given.out}/search.html and search.json")
 
 
@@ -145,13 +146,18 @@ def calibrated(
         limit = threshold.calibrate(stored, table.filter(have), split, rate)
     except UserError as error:
         return None, f"No threshold: {error}."
+    low, high = (100 * bound for bound in limit.interval)
+    set_for = f"{100 * limit.carried:g} %"
+    if limit.carried > rate:
+        set_for = f"{100 * limit.carried:.2g} %, the lowest rate that its {limit.set_on:,} pairs can carry"
     return limit, (
         f"Threshold {limit.distance:.4f}: nearer images are called the same person. Measured on persons of {dataset} "
         f"whom training never saw (half of {limit.persons} persons of its {split} split; on the other half it was set "
-        f"for {100 * rate:g} %), {100 * limit.false_matches:.3f} % of {limit.different:,} pairs of different persons "
-        f"are that near (false matches), and {100 * limit.matches:.1f} % of {limit.same:,} pairs of the same person. "
-        f"Among {images:,} images of other persons that makes about {images * limit.false_matches:.1f} false matches. "
-        "On photos unlike that data set the rates differ."
+        f"for {set_for}), {100 * limit.false_matches:.3f} % ({low:.3f} to {high:.3f} % with 95 % confidence) of "
+        f"{limit.different:,} pairs of different persons are that near (false matches), and "
+        f"{100 * limit.matches:.1f} % of {limit.same:,} pairs of the same person. Among {images:,} images of other "
+        f"persons that makes about {images * limit.false_matches:.1f} false matches ({images * low / 100:.1f} to "
+        f"{images * high / 100:.1f}). On photos unlike that data set the rates differ."
     )
 
 

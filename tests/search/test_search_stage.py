@@ -14,8 +14,9 @@ import coloured_persons
 from partreid import methods, params
 from partreid.errors import UserError
 from partreid.inference import embed
-from partreid.storage import embeddings, image_table
+from partreid.storage import embeddings, image_table, published_weights
 from partreid.storage.files import sha256
+from partreid.tools import blazepose
 
 PROJECT = Path(__file__).parents[2]
 
@@ -66,9 +67,12 @@ def test_a_folder_is_ranked_and_its_embeddings_are_a_gallery_too(project, search
         distances = [found["distance"] for found in query["found"]]
         assert distances == sorted(distances)
     html = (out / "search.html").read_text()
-    sources = re.findall(r"""(?:src|href)=["']([^"']*)""", html)
-    assert len(sources) == 12
-    assert all(source.startswith(("data:image/jpeg;base64,", "#")) for source in sources)
+    sources = re.findall(r"""src=["']([^"']*)""", html)
+    assert len(sources) == 10
+    assert all(source.startswith("data:image/jpeg;base64,") for source in sources)  # nothing is loaded from elsewhere
+    links = [link for link in re.findall(r"""href=["']([^"']*)""", html) if not link.startswith("#")]
+    assert links[0] == (project / "photos/3_0.png").as_uri()
+    assert len(links) == 10
 
     for index in ("whole", "exact", "approximate"):
         search(
@@ -146,3 +150,52 @@ def test_bad_inputs_are_one_line(project, search, arguments, message):
         search(*arguments)
     assert message in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_people_in_folders_and_of_a_data_set_are_named(project, search):
+    for source in project.glob("photos/*_1.png"):
+        there = project / "people" / f"Ann {source.stem[0]}" / "hall" / "photo.png"
+        there.parent.mkdir(parents=True, exist_ok=True)
+        there.write_bytes(source.read_bytes())
+    (project / "people/.cache").mkdir()
+    (project / "people/.cache/x.png").write_bytes(there.read_bytes())
+    (project / "people/IMG.HEIC").touch()
+    printed = search("--query", "photos/3_0.png", "--gallery", "people", "--out", "results/people")
+    assert "left out: 1 .heic, 1 hidden folders" in printed
+    assert "Ann 3/hall/photo.png" in printed
+    hits = json.loads((project / "results/people/search.json").read_text())["queries"][0]["found"]
+    assert len(hits) == 8
+    assert hits[0]["name"] == "Ann 3/hall/photo.png"
+    html = (project / "results/people/search.html").read_text()
+    assert 'alt="Ann 3/hall/photo.png: rank 1' in html
+    assert ">Ann 3/hall/photo.png<" in html
+    search("--query", "photos/3_0.png", "--gallery", "runs/bot-folder/embeddings.npz", "--out", "results/set")
+    hits = json.loads((project / "results/set/search.json").read_text())["queries"][0]["found"]
+    assert hits[0]["name"] == "3 · cam 1"
+
+
+def test_pah_is_searched_with_heads_that_its_tool_finds(project, search, monkeypatch):
+    _, options = params.load(PROJECT / "params.yaml").recipe_of("pah")
+    method = methods.build("pah", backbone="mobilenet_v2", identities=3, **options)
+    weights = project / "runs/pah-folder/weights.safetensors"
+    about = {"model": "pah", "backbone": "mobilenet_v2", "identities": 3, "options": options, "dataset": "folder"}
+    methods.save(weights, method, {**about, "height": 128, "width": 64})
+    looked = []
+
+    def network(_model, _square):  # one person upright in the middle
+        looked.append(1)
+        landmarks = np.concatenate([np.tile([128, 128, 0, 5, 5], 33), np.zeros(30)]).astype(np.float32)
+        landmarks[1:165:5] = np.linspace(40, 220, 33)
+        landmarks[:165:5] = np.linspace(110, 150, 33)
+        return landmarks, 0.95, np.full((256, 256), 5, np.float32)
+
+    monkeypatch.setattr(blazepose, "_run", network)
+    monkeypatch.setattr(published_weights, "path", lambda _name: Path("params.yaml"))
+    arguments = ["--query", "photos/3_0.png", "--gallery", "photos", "--weights", weights, "--out", "results/pah"]
+    search(*arguments)
+    found = json.loads((project / "results/pah/search.json").read_text())["queries"][0]["found"]
+    assert (found[0]["name"], found[0]["distance"]) == ("3_0.png", pytest.approx(0, abs=1e-3))
+    once = len(looked)
+    assert once >= 17
+    search(*arguments)
+    assert len(looked) == once, "the tool looked again at photos that it had seen"

@@ -124,3 +124,27 @@ def test_too_few_persons_and_rates_without_sense_are_refused():
     for wanted in (0, 1, 2, float("nan")):
         with pytest.raises(UserError, match="a share between 0 and 1"):
             calibrate(_embedded(table), table, "test", wanted)
+
+
+def test_few_pairs_claim_no_rate_that_they_cannot_carry():
+    table = _table(24, 4)
+    result = calibrate(_embedded(table), table, "test", 0.001)
+    first, second = threshold._halves(table, 0)
+    _, set_on = _slow(_embedded(table), first, "euclidean")
+    _, different = _slow(_embedded(table), second, "euclidean")
+    assert result.set_on == len(set_on) < 200
+    assert result.carried == 1 / len(set_on) > 0.001
+    assert result.distance < set_on.min()
+    low, high = result.interval
+    assert low <= (different <= result.distance).mean() <= high
+    many = _table()
+    assert calibrate(_embedded(many), many, "test", 0.05).carried == 0.05
+
+
+def test_wilsons_interval_is_the_root_of_its_equation():
+    for count, of in ((0, 16), (1, 16), (8, 16), (16, 16), (3, 20_000)):
+        for bound in threshold.wilson(count, of):
+            # the bound p for which the observed share lies 1.96 standard deviations of p away
+            assert (count / of - bound) ** 2 == pytest.approx(1.96**2 * bound * (1 - bound) / of, abs=1e-12)
+    assert threshold.wilson(0, 16)[0] == 0
+    assert threshold.wilson(0, 16)[1] == pytest.approx(0.1936, abs=1e-4)

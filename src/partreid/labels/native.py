@@ -1,6 +1,6 @@
 """From a tool's output on disk to a label's work."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,15 +31,22 @@ def build(
     Options named in the label's `beside` hold a tool's name; that tool's opened output takes its place.
     UserError when a tool's output is missing, stale, or lacks what the label needs.
     """
+    return made_of(name, tool, lambda each: output(each, dataset, table_file), table, options)
+
+
+def made_of(
+    name: str, tool: str, outputs: Callable[[str], Cache], table: pa.Table, options: Mapping[str, Any]
+) -> tuple[dict[str, Any], Work]:
+    """As `build`. outputs: a tool's name -> its opened output."""
     label = choose(LABELS, name, "label")
-    native = output(tool, dataset, table_file)
+    native = outputs(tool)
     if not label.fed_by(native.header["gives"]):
         wanted = " or ".join("+".join(members) for members in label.needs)
         raise UserError(f"label {name} needs {wanted}; tool {tool} gives {', '.join(native.header['gives'])}")
     options = dict(options)
     for member in label.beside:
         other = options[member]
-        options[member] = output(other, dataset, table_file)
+        options[member] = outputs(other)
         if member not in options[member].header["gives"]:
             raise UserError(f"labels.{name}.{member} is {other}, a tool that gives no {member}")
     return label.build(native, table, **options)

@@ -28,7 +28,7 @@ class Album:
     def __init__(self, table: pa.Table, root: Path, height: int = 160, width: int = 80):
         self.root, self.height, self.width = root, height, width
         self.paths: list[str] = table["path"].to_pylist()
-        self._pids, self._cameras = image_table.integers(table, "pid"), image_table.integers(table, "camid")
+        self._called = image_table.called(table)
         self._thumbs: dict[int, np.ndarray] = {}
 
     def image(self, image_id: int) -> np.ndarray:
@@ -48,9 +48,8 @@ class Album:
         return self._thumbs[image_id]
 
     def name(self, image_id: int) -> str:
-        """Person and camera, numbered as in the image table."""
-        camera = self._cameras[image_id]
-        return f"{self._pids[image_id]}" + (f" · cam {camera}" if camera >= 0 else "")
+        """Person and camera, by name where the image table has names."""
+        return self._called[image_id]
 
 
 def looks(trained: Trained, album: Album, labels: Mapping[str, Label], image_ids: np.ndarray) -> Looks:

@@ -9,27 +9,33 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from partreid.datasets.images import measure
+from partreid.datasets.images import Row, measure
 from partreid.datasets.walk import ENDINGS, Walk
 from partreid.errors import UserError
 from partreid.inference import embed
 from partreid.methods.base import Trained
 from partreid.params import Params
+from partreid.search.labels import made
 from partreid.storage import embeddings, files, image_table
 from partreid.storage.embeddings import Embeddings, Stored
 from partreid.storage.places import Run
 
-Photos = dict[str, str]  # path -> hex SHA-1 of the file
+Photos = list[Row]  # path, width, height and sha1 of image files
 
 
 @dataclass(frozen=True)
 class Gallery:
-    """N images: `paths` are their files, `image_ids` their numbers in the embeddings file `file`."""
+    """N images: `paths` are their files, `image_ids` their numbers in the embeddings file `file`.
+
+    names: what to call them: below a folder the path, which begins with the person where the folders are persons; in a
+    data set person and camera.
+    """
 
     file: Path
     stored: Stored
     image_ids: np.ndarray
     paths: Sequence[Path]
+    names: Sequence[str]
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -38,21 +44,20 @@ class Gallery:
 def readable(paths: Sequence[str]) -> tuple[Photos, list[list[str]]]:
     """The image files among `paths`, and the others with the reason, [path, reason] each."""
     measured, skipped = measure(Path(), [{"path": path} for path in paths])
-    return {row["path"]: row["sha1"] for row in measured}, skipped
+    return measured, skipped
 
 
-def embedded(trained: Trained, paths: Sequence[str], device: torch.device) -> Iterator[Embeddings]:
-    """Embeddings of image files, numbered in this order. UserError when the method needs labels at test time."""
-    if kinds := trained.method.labels_at_test:
-        raise UserError(
-            f"{trained.header['model']} needs {', '.join(kinds)} labels at test time, which a search does not make; "
-            "make the photos a data set (data/README.md), or search with another model"
-        )
+def embedded(trained: Trained, photos: Photos, p: Params, device: torch.device) -> Iterator[Embeddings]:
+    """Embeddings of photos, numbered in this order. The labels that the method needs at test time are made first."""
+    labels = made(trained.method.labels_at_test, photos, p)
+    paths = [photo["path"] for photo in photos]
     table = pa.table({"image_id": pa.array(range(len(paths)), pa.int32()), "path": pa.array(paths, pa.string())})
-    return embed(trained, table, Path(), {}, device)
+    return embed(trained, table, Path(), labels, device)
 
 
-def from_folder(folder: Path, trained: Trained, header: Mapping[str, Any], out: Path, device: torch.device) -> Gallery:
+def from_folder(
+    folder: Path, trained: Trained, header: Mapping[str, Any], out: Path, p: Params, device: torch.device
+) -> Gallery:
     """Embed every image below a folder. header: of the embeddings, which go to `out`, with the weights' SHA-256."""
     walk = Walk(folder.resolve())
     good, skipped = readable([str(walk.root / path) for path in walk.below()])
@@ -62,7 +67,8 @@ def from_folder(folder: Path, trained: Trained, header: Mapping[str, Any], out: 
         print(f"left out: {walk.left_out()}")
     if not good:
         raise UserError(f"no readable image below {folder}; expected files that end with {', '.join(ENDINGS)}")
-    embeddings.write(out, {**header, "paths": list(good)}, embedded(trained, list(good), device))
+    paths = [photo["path"] for photo in good]
+    embeddings.write(out, {**header, "paths": paths, "root": str(walk.root)}, embedded(trained, good, p, device))
     return from_file(out, header["weights"], None)
 
 
@@ -78,7 +84,10 @@ def from_file(file: Path, weights: str, p: Params | None) -> Gallery:
             f"this search ({weights[:12]}...); name the right ones with --weights"
         )
     if "paths" in stored.header:
-        return Gallery(file, stored, stored.image_id, [Path(path) for path in stored.header["paths"]])
+        paths = [Path(path) for path in stored.header["paths"]]
+        root = stored.header.get("root", "")
+        names = [path.relative_to(root).as_posix() if root else path.name for path in paths]
+        return Gallery(file, stored, stored.image_id, paths, names)
     if p is None:
         raise UserError(f"{file} does not say which images it holds; make it again")
     dataset = stored.header.get("target", stored.header["dataset"])
@@ -89,6 +98,5 @@ def from_file(file: Path, weights: str, p: Params | None) -> Gallery:
     table = image_table.select(table, "gallery")
     table = table.filter(pa.array(image_table.integers(table, "pid") > image_table.JUNK))
     root = p.root(dataset)
-    return Gallery(
-        file, stored, image_table.integers(table, "image_id"), [root / path for path in table["path"].to_pylist()]
-    )
+    paths = [root / path for path in table["path"].to_pylist()]
+    return Gallery(file, stored, image_table.integers(table, "image_id"), paths, image_table.called(table))

@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from partreid.drawing.pictures import fit, jpeg
+from partreid.search.gallery import Gallery
 from partreid.search.nearest import Hits
 from partreid.tools.reading import picture
 
@@ -22,11 +23,13 @@ FAR = 1e30  # a distance beyond it means: no part of the two images could be com
 class Found:
     """One gallery image. rank: one more than the images that are nearer, so equally near ones share it.
 
-    distance: None where no part could be compared. same: by the threshold; None without one.
+    name: what to call it, see Gallery. distance: None where no part could be compared. same: by the threshold; None
+    without one.
     """
 
     rank: int
     path: str
+    name: str
     distance: float | None
     same: bool | None
 
@@ -39,8 +42,8 @@ class Answer:
     found: list[Found]
 
 
-def answers(queries: Sequence[str], hits: Hits, paths: Sequence[Path], threshold: float | None) -> list[Answer]:
-    """What was found for each query, (Q, k), with file names."""
+def answers(queries: Sequence[str], hits: Hits, gallery: Gallery, threshold: float | None) -> list[Answer]:
+    """What was found for each query, (Q, k), with files and names."""
     result = []
     for query, rows, distances in zip(queries, hits.row, hits.distance, strict=True):
         found = []
@@ -49,7 +52,7 @@ def answers(queries: Sequence[str], hits: Hits, paths: Sequence[Path], threshold
                 rank = int((distances < distance).sum()) + 1
                 value = None if distance > FAR else float(distance)
                 same = None if threshold is None else bool(distance <= threshold)
-                found.append(Found(rank, str(paths[row]), value, same))
+                found.append(Found(rank, str(gallery.paths[row]), gallery.names[row], value, same))
         result.append(Answer(query, found))
     return result
 
@@ -80,13 +83,15 @@ def _shown(answer: Answer) -> dict[str, Any]:
     return {
         "name": Path(answer.path).name,
         "path": answer.path,
+        "link": Path(answer.path).absolute().as_uri(),
         "picture": uri(Path(answer.path)),
         "same": sum(bool(found.same) for found in answer.found),
         "known": any(found.same is not None for found in answer.found),
         "found": [
             {
                 "rank": found.rank,
-                "name": Path(found.path).name,
+                "name": found.name,
+                "link": Path(found.path).absolute().as_uri(),
                 "path": found.path,
                 "distance": "∞" if found.distance is None else f"{found.distance:.3f}",
                 "verdict": {None: "plain", True: "right", False: "plain"}[found.same],

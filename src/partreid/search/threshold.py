@@ -6,7 +6,8 @@ A pair is of the same person by the Market rule: other cameras where cameras are
 are left out.
 
 The persons are split at random into two halves. On the first the threshold is set so that at most the wanted share of
-the pairs of different persons lies below it; how often it is wrong is then measured on pairs of the second half.
+the pairs of different persons lies below it; how often it is wrong is then measured on pairs of the second half. n
+pairs carry no rate below 1/n: where a lower one is wanted, the threshold lies below all of them, and 1/n is claimed.
 """
 
 from dataclasses import dataclass
@@ -30,13 +31,18 @@ BLOCK = 512  # images against images
 class Threshold:
     """Two images at `distance` or nearer are called the same person.
 
-    wanted: share of the pairs of different persons that may be called the same. false_matches, matches: share of the
-    second half's pairs of different persons, and of the same person, that are. different, same: how many pairs of the
-    second half. persons, images: of both halves. split: where they come from.
+    wanted: share of the pairs of different persons that may be called the same. carried: the share that it was set for:
+    that, or the lowest that set_on, the number of pairs of the first half, can carry. false_matches, matches: share of
+    the second half's pairs of different persons, and of the same person, that are. interval: of false_matches, by
+    Wilson's formula with 95 % confidence as if the pairs were independent; they share images, so it is rather wider.
+    different, same: how many pairs of the second half. persons, images: of both halves. split: where they come from.
     """
 
     distance: float
     wanted: float
+    carried: float
+    set_on: int
+    interval: tuple[float, float]
     false_matches: float
     matches: float
     different: int
@@ -80,6 +86,9 @@ def calibrate(stored: Embeddings | Stored, table: pa.Table, split: str, wanted: 
     return Threshold(
         distance=limit,
         wanted=wanted,
+        carried=max(wanted, 1 / len(set_on)),
+        set_on=len(set_on),
+        interval=wilson(int((different <= limit).sum()), len(different)),
         false_matches=float((different <= limit).mean()),
         matches=float((same <= limit).mean()),
         different=len(different),
@@ -88,6 +97,15 @@ def calibrate(stored: Embeddings | Stored, table: pa.Table, split: str, wanted: 
         images=sum(map(len, halves)),
         split=split,
     )
+
+
+def wilson(count: int, of: int, z: float = 1.96) -> tuple[float, float]:
+    """Interval of a share, count of `of` trials: Wilson, JASA 1927; z = 1.96 for 95 % confidence."""
+    share = count / of
+    middle = share + z * z / (2 * of)
+    half = z * ((share * (1 - share) + z * z / (4 * of)) / of) ** 0.5
+    scale = 1 + z * z / of
+    return max((middle - half) / scale, 0.0), min((middle + half) / scale, 1.0)
 
 
 def at_rate(different: np.ndarray, wanted: float) -> float:

@@ -108,3 +108,22 @@ def select(table: pa.Table, *splits: str) -> pa.Table:
 def integers(table: pa.Table, column: str) -> np.ndarray:
     """A column as int64 (N,), null as -1. For camid that means: an image without camera shares camera -1."""
     return table[column].fill_null(-1).to_numpy().astype(np.int64)
+
+
+def called(table: pa.Table) -> list[str]:
+    """What to call each image's person and camera: by their names where the reader noted them, else by number."""
+    known = about(table)
+    persons, cameras = known.get("persons", []), known.get("cameras", [])
+
+    def person(pid: int) -> str:
+        if pid == JUNK:
+            return "junk"
+        return persons[pid - 1] if 0 < pid <= len(persons) else str(pid)
+
+    def camera(camid: int) -> str:
+        if camid < 0:
+            return ""
+        return f" · {cameras[camid]}" if camid < len(cameras) else f" · cam {camid}"
+
+    pairs = zip(integers(table, "pid").tolist(), integers(table, "camid").tolist(), strict=True)
+    return [person(pid) + camera(camid) for pid, camid in pairs]
