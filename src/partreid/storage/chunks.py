@@ -41,8 +41,9 @@ def write(path: Path, header: Mapping[str, Any], chunks: Iterable[Mapping[str, n
 
 
 def _member(archive: zipfile.ZipFile, name: str, array: np.ndarray) -> None:
-    # ZipInfo's default date is fixed (1980), which keeps the file free of the time of writing
-    with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as file:
+    # a member opened by its name has the archive's compression, which a ZipInfo of one's own has not; its date is fixed
+    # (1980), which keeps the file free of the time of writing
+    with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
         np.lib.format.write_array(file, np.asanyarray(array), allow_pickle=False)
 
 
