@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 from partreid import methods, params
 from partreid.datasets.prospects import foreseen
@@ -9,6 +10,7 @@ from partreid.errors import arguments, run
 from partreid.labels import LABELS
 from partreid.methods.start import load_start
 from partreid.storage import files, image_table
+from partreid.storage.cache import Cache
 from partreid.training import run as training
 from partreid.training.coverage import covered
 from partreid.training.inputs import training_set
@@ -39,6 +41,7 @@ def main() -> None:
         "recipe": p.recipe,
         "table": files.sha256(table),
         "labels": {label: files.sha256(path) for label, path in labels.items()},
+        "label_tools": {label: made_by(Cache(path, f"label/{label}", table)) for label, path in labels.items()},
         "coverage": coverage,
         "pretrained": {part: files.sha256(path) for part, path in pretrained.items()},
     }
@@ -53,6 +56,11 @@ def main() -> None:
         header["start"] = {"file": start.name, "sha256": files.sha256(start), **about}
         print(f"starts from {start}: {name} trained on {before.get('dataset')}; classifiers start at random")
     training.run(method, data, recipe, p.train, header, Path(f"runs/{name}-{dataset}"), table)
+
+
+def made_by(cache: Cache) -> dict[str, Any]:
+    """How a label was made: enough to make it of other photos (partreid.api.labels)."""
+    return {key: cache.header.get(key) for key in ("tool", "tool_version", "tool_parameters", "parameters")}
 
 
 if __name__ == "__main__":

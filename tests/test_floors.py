@@ -5,7 +5,8 @@ from pathlib import Path
 
 # top to bottom; a room imports from the floors below its own, never from its own or one above. CONTRIBUTING.md shows it
 FLOORS = """
-report
+__init__
+api report
 experiments inspection search
 checkpoints inference pretraining quality training
 drawing methods tools
@@ -39,7 +40,7 @@ def arrows() -> list[tuple[str, str, str]]:
 
 
 def test_every_room_has_a_floor():
-    rooms = {path.relative_to(SOURCE).with_suffix("").parts[0] for path in SOURCE.rglob("*.py")} - {"__init__"}
+    rooms = {path.relative_to(SOURCE).with_suffix("").parts[0] for path in SOURCE.rglob("*.py")}
     assert rooms == set(floor_of_rooms())
 
 

@@ -1,7 +1,44 @@
-"""Part-aligned person re-identification as reproducible pipelines."""
+"""Part-aligned person re-identification as reproducible pipelines, and as a library.
 
+    import partreid
+    model = partreid.load("weights.safetensors")
+    people = model.embed(["a.jpg", "b.jpg"])
+    partreid.distance(people, people)
+
+docs/use.md shows the library. What it needs, torch among it, is imported when its first name is used.
+"""
+
+import importlib
 import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from partreid.api import Model as Model
+    from partreid.api import People as People
+    from partreid.api import distance as distance
+    from partreid.api import load as load
+    from partreid.api import rank as rank
+    from partreid.errors import UserError as UserError
 
 # Before torch loads OpenMP: let waiting threads sleep. By default they spin, and beside another busy process on the
 # same cores a network then waits for time slices: seven times slower on two cores with one of them busy.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+HANDED_ON = {
+    "Model": "partreid.api",
+    "People": "partreid.api",
+    "UserError": "partreid.errors",
+    "distance": "partreid.api",
+    "load": "partreid.api",
+    "rank": "partreid.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HANDED_ON:
+        raise AttributeError(f"module 'partreid' has no attribute {name!r}")
+    return getattr(importlib.import_module(HANDED_ON[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *HANDED_ON])

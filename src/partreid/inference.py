@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from partreid.inputs.ahead import ahead
 from partreid.inputs.batch import Inputs
-from partreid.inputs.heads import boxes
-from partreid.inputs.images import normalise
+from partreid.inputs.heads import boxes, cut
+from partreid.inputs.images import normalise, resized
 from partreid.inputs.kinds import HEADS, Label, no_change, tensors
 from partreid.inputs.pixels import Files, heads_of, images_of
 from partreid.methods.base import Trained
@@ -79,6 +79,20 @@ class Reader:
             result[name] = torch.empty(len(rows), *pixels.shape[1:], dtype=torch.uint8, pin_memory=pinned)
             pixels.rows(rows, result[name].numpy())
         return result
+
+
+def stored_of(images: Sequence[np.ndarray], labels: Mapping[str, Label], height: int, width: int) -> dict[str, Any]:
+    """What `Reader.stored` would read of images uint8 RGB (H, W, 3) of any sizes; labels: a row per image."""
+    rows = np.arange(len(images))
+    result: dict[str, Any] = {
+        "labels": {kind: label.rows(rows) for kind, label in labels.items() if kind != HEADS},
+        "labelled": {kind: torch.from_numpy(label.known) for kind, label in labels.items()},
+        "images": torch.from_numpy(np.stack([resized(image, height, width) for image in images])),
+    }
+    if HEADS in labels:
+        found = zip(images, boxes(labels[HEADS]), strict=True)
+        result[HEADS] = torch.from_numpy(np.stack([cut(image, box, height, width) for image, box in found]))
+    return result
 
 
 def assembled(stored: Mapping[str, Any]) -> Inputs:

@@ -1,0 +1,36 @@
+"""Distances and ranks of embedded people."""
+
+import numpy as np
+import torch
+
+from partreid.api.people import People, comparable
+from partreid.errors import UserError, choose
+from partreid.evaluation.distances import DISTANCES, Vectors, vectors
+from partreid.search.nearest import Hits, nearest
+
+
+def distance(people: People, others: People) -> np.ndarray:
+    """The method's own distance of everybody from everybody: float32 (N, M), 0 or more, smaller is more alike.
+
+    +inf where two photos show no common part. UserError when they were embedded by different networks.
+    """
+    comparable(people, others)
+    return choose(DISTANCES, people.distance, "distance")(_tensors(people), _tensors(others)).numpy()
+
+
+def rank(people: People, gallery: People, top: int = 20) -> Hits:
+    """The nearest of a gallery for each of N people, nearest first.
+
+    Returns `row`, int64 (N, k): rows of the gallery, and `distance`, float32 (N, k); k is `top`, or the size of a
+    smaller gallery. Every distance is computed, in bounded memory; ties come in the evaluator's order.
+    """
+    comparable(people, gallery)
+    if top < 1:
+        raise UserError(f"top is {top}, expected 1 or more")
+    if not len(gallery):
+        raise UserError("the gallery is empty")
+    return nearest(_tensors(people), _tensors(gallery), choose(DISTANCES, people.distance, "distance"), top)
+
+
+def _tensors(people: People) -> Vectors:
+    return vectors(torch.from_numpy(people.features), torch.from_numpy(people.visibility))

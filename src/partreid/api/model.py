@@ -1,0 +1,159 @@
+"""A trained network for photos."""
+
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from partreid import methods
+from partreid.api import photos as given_photos
+from partreid.api.labels import Given, labels
+from partreid.api.people import People
+from partreid.api.photos import Photo
+from partreid.errors import UserError
+from partreid.inference import assembled, stored_of
+from partreid.inputs.batch import Inputs
+from partreid.methods.base import Trained
+from partreid.storage import weights
+from partreid.storage.files import sha256, whole
+
+BATCH = 64
+FILE = f"weights{weights.ENDING}"
+CARD = "model-card.md"
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+class Model:
+    """A network that turns photos of one person each into embeddings. `load` makes one; threads may share it.
+
+    name: of the method. header: all that the weights file says of how it came to be. parts: names of the embedded
+    parts. distance: how embeddings are compared. height, width: what photos are resized to. needs: the labels that a
+    test needs (most methods: none). device: where it runs.
+    """
+
+    def __init__(self, trained: Trained, file: Path, device: torch.device, bfloat16: bool, at_test: Mapping[str, Any]):
+        self._file, self._digest = file, sha256(file)
+        trained.use(at_test)
+        self._method = trained.method.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+        self._method.mixed = bfloat16
+        self.name: str = trained.header["model"]
+        self.header: Mapping[str, Any] = trained.header
+        self.height, self.width, self.device = trained.height, trained.width, device
+        self.parts: tuple[str, ...] = self._method.part_names()
+        self.distance: str = self._method.distance
+        self.needs: tuple[str, ...] = self._method.labels_at_test
+
+    def embed(
+        self, photos: Photo | Iterable[Photo] | Tensor, *, labels: Given | None = None, batch: int = BATCH
+    ) -> People:
+        """Embed one photo or many, in order.
+
+        photos: paths, uint8 RGB arrays (H, W, 3) of any sizes, PIL images, mixed as you like; an array (N, H, W, 3); or
+        a float tensor (N, 3, height, width) that is already resized and normalised. labels: kind -> array, a row per
+        photo, for methods that need some (`needs`); what is not given is made by the tool that the weights name. batch:
+        photos through the network at a time. UserError for a photo that cannot be read.
+        """
+        if batch < 1:
+            raise UserError(f"batch is {batch}, expected 1 or more")
+        if isinstance(photos, Tensor):
+            return self._of_tensor(photos, labels or {}, batch)
+        every = given_photos.listed(photos)
+        features: list[np.ndarray] = []
+        visibility: list[np.ndarray] = []
+        for start in range(0, len(every), batch):
+            images = [given_photos.array(photo, start + n) for n, photo in enumerate(every[start : start + batch])]
+            here = self._labels(images, _rows(labels or {}, start, len(images), len(every)))
+            inputs = assembled(stored_of(images, here, self.height, self.width))
+            for into, found in zip((features, visibility), self._embedded(inputs), strict=True):
+                into.append(found)
+        return self._people(features, visibility, [given_photos.file_of(photo) for photo in every])
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the weights, and the model card if there is one, into a folder that `load` takes; its path."""
+        folder = Path(folder)
+        for file in (self._file, self._file.with_name(CARD)):
+            if file.is_file():
+                with whole(folder / (FILE if file == self._file else CARD)) as temporary:
+                    shutil.copyfile(file, temporary)
+        return folder
+
+    def __repr__(self) -> str:
+        about = f"{self.name}, {self.height} x {self.width}, {len(self.parts)} parts, {self.distance} distance"
+        return f"<partreid.Model {about}, on {self.device}>"
+
+    def _labels(self, images: list[np.ndarray], given: Given) -> dict[str, Any]:
+        return labels(self.needs, images, given, self.header.get("label_tools", {}))
+
+    def _of_tensor(self, images: Tensor, given: Given, batch: int) -> People:
+        images = images[None] if images.dim() == 3 else images
+        if images.shape[1:] != (3, self.height, self.width) or not images.is_floating_point():
+            raise UserError(
+                f"a tensor of photos is float, (N, 3, {self.height}, {self.width}), normalised; found {images.dtype} "
+                f"{tuple(images.shape)}"
+            )
+        if self.needs or given:
+            raise UserError(f"a tensor of photos goes without labels; this model needs {self.needs or 'none'}")
+        found = [self._embedded(Inputs(some.float())) for some in images.split(batch)]
+        return self._people([f for f, _ in found], [v for _, v in found], [None] * len(images))
+
+    def _embedded(self, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
+        with torch.inference_mode():
+            features, visibility = self._method.embed(inputs.to(self.device))
+        return features.float().cpu().numpy(), visibility.float().cpu().numpy()
+
+    def _people(self, features: list[np.ndarray], visibility: list[np.ndarray], paths: list[str | None]) -> People:
+        if not features:
+            raise UserError("there are no photos to embed")
+        return People(
+            np.concatenate(features), np.concatenate(visibility), self.parts, self.distance, self._digest, tuple(paths)
+        )
+
+
+def load(
+    path: str | Path,
+    *,
+    device: str | torch.device = "auto",
+    precision: str = "auto",
+    at_test: Mapping[str, Any] | None = None,
+) -> Model:
+    """Open weights: a file, or a folder that `Model.save` wrote.
+
+    device: "auto" (a CUDA device where there is one), or what torch.device takes. precision: of the backbone,
+    "float32", "bfloat16", or "auto", bfloat16 where a CUDA device has it. at_test: the method's choices in a test, as
+    `at_test` in params.yaml. UserError when the file is missing, damaged, or of another version.
+    """
+    file = Path(path) / FILE if Path(path).is_dir() else Path(path)
+    if precision not in PRECISIONS:
+        raise UserError(f"unknown precision {precision!r}; known: {', '.join(PRECISIONS)}")
+    where = _device(device)
+    fast = where.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    bfloat16 = precision == "bfloat16" or (precision == "auto" and fast)
+    return Model(methods.load(file), file, where, bfloat16, at_test or {})
+
+
+def _device(name: str | torch.device) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(name)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts
+        raise UserError(f"device {name!r} cannot be used here: {str(error).splitlines()[0]}") from error
+    return found
+
+
+def _rows(given: Given, start: int, count: int, total: int) -> Given:
+    """Rows of given labels. UserError when they are not one per photo."""
+
+    def some(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: some(each) for name, each in value.items()}
+        if len(value) != total:
+            raise UserError(f"labels have a row per photo: found {len(value)} rows, {total} photos")
+        return np.asarray(value)[start : start + count]
+
+    return {kind: some(value) for kind, value in given.items()}

@@ -1,0 +1,282 @@
+"""The library: photos in, embeddings, distances and ranks out, from an empty folder."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from PIL import Image
+
+import partreid
+from partreid import methods, params
+from partreid.api import labels as test_labels
+from partreid.errors import UserError
+from partreid.evaluation.distances import DISTANCES, vectors
+from partreid.inference import embed
+from partreid.inputs.images import normalise, resized
+from partreid.inputs.kinds import Label
+from partreid.methods import METHODS
+from partreid.storage import cache
+from partreid.tools.base import Tool
+
+PROJECT = Path(__file__).parents[2]
+HEIGHT, WIDTH = 64, 32
+
+
+def write(path: Path, name: str, **more: object) -> Path:
+    """An untrained method's weights."""
+    _, options = params.load(PROJECT / "params.yaml").recipe_of(name)
+    torch.manual_seed(1)
+    method = methods.build(name, backbone="mobilenet_v2", identities=3, **options)
+    about = {"model": name, "backbone": "mobilenet_v2", "identities": 3, "options": options, "dataset": "synthetic"}
+    methods.save(path, method, {**about, "height": HEIGHT, "width": WIDTH, **more})
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Five photos of different sizes."""
+    root = tmp_path_factory.mktemp("photos")
+    random = np.random.default_rng(0)
+    for number, (height, width) in enumerate([(64, 32), (130, 50), (40, 40), (200, 90), (33, 70)]):
+        colours = random.integers(0, 256, (4, 2, 3), dtype=np.uint8)
+        image = cv2.resize(colours, (width, height), interpolation=cv2.INTER_NEAREST)
+        cv2.imwrite(str(root / f"{number}.png"), image)
+    return root
+
+
+@pytest.fixture(scope="module")
+def photos(folder):
+    return sorted(folder.glob("*.png"))
+
+
+@pytest.fixture(scope="module")
+def arrays(photos):
+    return [cv2.imread(str(path), cv2.IMREAD_COLOR_RGB) for path in photos]
+
+
+@pytest.fixture(scope="module")
+def bot(tmp_path_factory):
+    return partreid.load(write(tmp_path_factory.mktemp("bot") / "weights.safetensors", "bot"))
+
+
+HEADS = np.array([[2, 1, 20, 15], [0, 0, 50, 40], [np.nan] * 4, [30, 5, 60, 44], [10, 0, 40, 12]], np.float32)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_it_is_the_embedding_of_the_pipeline(name, tmp_path, folder, photos):
+    file = write(tmp_path / "weights.safetensors", name)
+    model = partreid.load(file)
+    people = model.embed(photos, labels={"heads": HEADS} if model.needs else None, batch=2)
+    assert model.needs == (("heads",) if name == "pah" else ())
+    table = pa.table({"image_id": pa.array(range(5), pa.int32()), "path": [path.name for path in photos]})
+    corners = dict(zip(("x0", "y0", "x1", "y1"), HEADS.T, strict=True))
+    label = {"heads": Label(corners, ~np.isnan(HEADS[:, 0]))} if model.needs else {}
+    (wanted,) = embed(methods.load(file), table, folder, label, torch.device("cpu"))
+    np.testing.assert_allclose(people.features, wanted.features, atol=2e-5 * np.abs(wanted.features).max())
+    np.testing.assert_array_equal(people.visibility, wanted.visibility)
+    assert len(people.parts) == people.features.shape[1]
+    assert people.paths == tuple(map(str, photos))
+    given = vectors(torch.from_numpy(people.features), torch.from_numpy(people.visibility))
+    np.testing.assert_array_equal(partreid.distance(people, people), DISTANCES[people.distance](given, given))
+
+
+def test_paths_arrays_and_pictures_are_the_same_photo(bot, photos, arrays):
+    wanted = bot.embed(photos).features
+    kinds = {
+        "text": [str(path) for path in photos],
+        "arrays": arrays,
+        "PIL": [Image.open(path) for path in photos],
+        "with alpha": [Image.open(path).convert("RGBA") for path in photos],
+        "alpha arrays": [np.dstack([each, np.full(each.shape[:2], 7, np.uint8)]) for each in arrays],
+        "mixed": [photos[0], arrays[1], Image.open(photos[2]), str(photos[3]), arrays[4]],
+        "a generator": (path for path in photos),
+    }
+    for kind, given in kinds.items():
+        np.testing.assert_array_equal(bot.embed(given).features, wanted, err_msg=kind)
+
+
+def test_one_photo_needs_no_list(bot, photos, arrays):
+    wanted = bot.embed(photos[:1]).features
+    for one in (photos[0], str(photos[0]), arrays[0], Image.open(photos[0]), arrays[0][None]):
+        assert np.array_equal(bot.embed(one).features, wanted)
+
+
+def test_grey_is_that_grey_in_colour(bot):
+    grey = np.random.default_rng(0).integers(0, 256, (40, 20), dtype=np.uint8)
+    assert np.array_equal(bot.embed(grey).features, bot.embed(np.dstack([grey] * 3)).features)
+
+
+def test_a_picture_is_turned_by_its_exif_note_as_its_file_is(bot, tmp_path, arrays):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(arrays[1]).save(tmp_path / "a.jpg", quality=95, exif=exif)
+    from_file, picture = bot.embed(tmp_path / "a.jpg").features, bot.embed(Image.open(tmp_path / "a.jpg")).features
+    assert np.abs(from_file - picture).max() < 0.02 * np.abs(from_file).max()
+    assert np.abs(from_file - bot.embed(arrays[1]).features).max() > 0.1 * np.abs(from_file).max()
+
+
+def test_a_tensor_is_taken_as_it_is(bot, arrays):
+    small = np.stack([resized(each, HEIGHT, WIDTH) for each in arrays])
+    found = bot.embed(normalise(torch.from_numpy(small))).features
+    np.testing.assert_allclose(found, bot.embed(arrays).features, atol=1e-5 * np.abs(found).max())
+    with pytest.raises(UserError, match=r"float, \(N, 3, 64, 32\), normalised; found torch.uint8"):
+        bot.embed(torch.zeros(2, 3, 64, 32, dtype=torch.uint8))
+
+
+def test_ranks_are_those_of_the_distances(bot, photos):
+    people = bot.embed(photos)
+    found = partreid.rank(people[[0, 3]], people, top=3)
+    assert found.row[:, 0].tolist() == [0, 3]
+    distances = partreid.distance(people[[0, 3]], people)
+    np.testing.assert_allclose(np.sort(distances, 1)[:, :3], found.distance, atol=1e-6)
+    assert partreid.rank(people, people).row.shape == (5, 5)
+    assert people[1:3].paths == tuple(map(str, photos[1:3]))
+    assert people.vectors.shape == (5, people.features.shape[1] * people.features.shape[2])
+
+
+def test_threads_share_a_model(bot, photos):
+    wanted, found = bot.embed(photos).features, []
+    threads = [threading.Thread(target=lambda: found.append(bot.embed(photos).features)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 4
+    assert all(np.array_equal(each, wanted) for each in found)
+
+
+def test_a_saved_folder_is_the_same_model(bot, photos, tmp_path):
+    again = partreid.load(bot.save(tmp_path / "model"))
+    assert partreid.distance(again.embed(photos), bot.embed(photos)).diagonal().max() < 1e-6
+    assert again.header == bot.header
+
+
+def test_what_a_test_compares_can_be_chosen(tmp_path, photos):
+    file = write(tmp_path / "w.safetensors", "bpbreid")
+    model = partreid.load(file, at_test={"embeddings": ["global"]})
+    assert model.parts == ("global",)
+    assert model.embed(photos).features.shape[1] == 1
+
+
+def test_precision_and_device_are_chosen(tmp_path, photos):
+    file = write(tmp_path / "w.safetensors", "bot")
+    exact = partreid.load(file, device="cpu", precision="float32").embed(photos).features
+    rough = partreid.load(file, device=torch.device("cpu"), precision="bfloat16").embed(photos).features
+    assert 0 < np.abs(exact - rough).max() < 0.1 * np.abs(exact).max()
+    for wrong in ({"device": "cuda:99"}, {"device": "tpu"}):
+        with pytest.raises(UserError, match="cannot be used here"):
+            partreid.load(file, **wrong)
+    with pytest.raises(UserError, match="unknown precision 'float16'; known: auto, float32, bfloat16"):
+        partreid.load(file, precision="float16")
+
+
+# labels in a test
+
+
+def drawn(images, *, side):
+    """A tool that sees a head in the left upper corner of even images, and nobody in the others."""
+    header = cache.header("tool/drawn", "drawn", "1", None, {"side": side}, images.sha256)
+
+    def work(start, stop):
+        even = np.arange(start, stop) % 2 == 0
+        head = np.where(even[:, None], np.float32([0, 0, side, side]), np.nan).astype(np.float32)
+        status = np.where(even, cache.OK, cache.MISSING).astype(np.uint8)
+        return {"status": status, "score": even.astype(np.float32), "head": head}
+
+    return header, work
+
+
+def test_missing_labels_are_made_by_the_tool_that_the_weights_name(tmp_path, photos, monkeypatch):
+    monkeypatch.setitem(test_labels.TOOLS, "drawn", Tool(drawn, ("head",)))
+    how = {"tool": "drawn", "tool_parameters": {"side": 20}, "parameters": {"margin": 0.0, "min_score": 0.1}}
+    model = partreid.load(write(tmp_path / "w.safetensors", "pah", label_tools={"heads": how}))
+    boxes = np.array([[0, 0, 20, 20], [np.nan] * 4] * 3, np.float32)[:5]
+    made, given = model.embed(photos), model.embed(photos, labels={"heads": boxes})
+    assert np.array_equal(made.features, given.features)
+    members = dict(zip(("x0", "y0", "x1", "y1"), boxes.T, strict=True))
+    assert np.array_equal(model.embed(photos, labels={"heads": members}).features, given.features)
+
+
+def test_labels_that_cannot_be_made_are_named(tmp_path, photos, bot):
+    model = partreid.load(write(tmp_path / "w.safetensors", "pah"))
+    with pytest.raises(
+        UserError, match="needs heads labels, and its weights do not say how to make them; give labels="
+    ):
+        model.embed(photos)
+    with pytest.raises(UserError, match="labels have a row per photo: found 4 rows, 5 photos"):
+        model.embed(photos, labels={"heads": HEADS[:4]})
+    with pytest.raises(UserError, match="labels of schp were given; this model needs none"):
+        bot.embed(photos, labels={"schp": HEADS})
+    with pytest.raises(UserError, match="labels of heads are x0, y0, x1, y1 by name; y1 is missing"):
+        model.embed(photos, labels={"heads": {"x0": HEADS[:, 0], "y0": HEADS[:, 0], "x1": HEADS[:, 0]}})
+
+
+# bad input
+
+
+def test_bad_photos_are_one_message(bot, tmp_path, arrays):
+    (tmp_path / "a.jpg").write_bytes(b"no image")
+    for wrong, words in (
+        (tmp_path / "nothing.jpg", r"no photo .*nothing\.jpg"),
+        (tmp_path / "a.jpg", r"a\.jpg is damaged, or no image file"),
+        ([arrays[0], arrays[0] / 255], r"photo 1 is float64 \(64, 32, 3\); arrays are uint8, RGB in 0\.\.255"),
+        (np.zeros((3, 4, 5), np.uint8), r"photo 0 has the shape \(3, 4, 5\)"),
+        (np.zeros((0, 4, 3), np.uint8), "photo 0 has the shape"),
+        ([], "there are no photos to embed"),
+        (7, "expected photos, found int"),
+    ):
+        with pytest.raises(UserError, match=words):
+            bot.embed(wrong)
+
+
+def test_people_of_two_networks_are_not_compared(bot, photos, tmp_path):
+    other = partreid.load(write(tmp_path / "w.safetensors", "pcb"))
+    for compare in (partreid.distance, partreid.rank):
+        with pytest.raises(UserError, match="embedded differently and cannot be compared"):
+            compare(bot.embed(photos), other.embed(photos))
+
+
+def test_weights_that_are_none_are_one_message(tmp_path):
+    with pytest.raises(UserError, match="no weights"):
+        partreid.load(tmp_path / "nothing.safetensors")
+    with pytest.raises(UserError, match=r"no weights .*weights\.safetensors"):
+        partreid.load(tmp_path)
+
+
+# from an empty folder
+
+
+def run(folder: Path, code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    assert not done.returncode, done.stderr
+    return done.stdout
+
+
+def test_the_import_brings_nothing_heavy(tmp_path):
+    loaded = run(tmp_path, "import sys, partreid; print(*sys.modules)").split()
+    assert not {"torch", "numpy", "cv2", "pyarrow"} & set(loaded)
+    loaded = run(tmp_path, "import sys, partreid; partreid.load; print(*sys.modules)").split()
+    assert not {"dvc", "dvclive", "anny", "warp", "matplotlib", "sklearn", "faiss", "jinja2"} & set(loaded)
+
+
+def test_the_library_works_in_an_empty_folder_and_leaves_it_empty(tmp_path, photos):
+    file = write(tmp_path / "weights.safetensors", "bpbreid")
+    (tmp_path / "empty").mkdir()
+    code = (
+        f"import partreid; model = partreid.load({str(file)!r}); people = model.embed({[str(p) for p in photos]!r});"
+        "print(people.features.shape, partreid.distance(people, people).shape, partreid.rank(people, people, top=3).row.shape)"
+    )
+    assert run(tmp_path / "empty", code).strip().endswith("(5, 5) (5, 3)")
+    assert not list((tmp_path / "empty").iterdir())
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    assert "load" in dir(partreid)
+    with pytest.raises(AttributeError, match="no attribute 'lode'"):
+        _ = partreid.lode
