@@ -1,6 +1,7 @@
 """Promises every registered method keeps."""
 
 import inspect
+import math
 
 import pytest
 import torch
@@ -64,6 +65,35 @@ def test_losses_reach_every_parameter_they_should(name, project):
     total.backward()
     assert all(p.grad is not None for p in method.backbone.parameters())
     assert sum(p.grad.abs().sum() for p in method.backbone.parameters()) > 0
+
+
+def test_it_says_how_many_classifiers_its_identity_terms_sum_up(name, project):
+    """Classifiers that know nothing have a cross-entropy of ln 6 each."""
+    method = build(name, project).train()
+    method.begin_training()
+    batch = batch_for(method)
+    method.begin_epoch(0, persons(batch))
+    with torch.no_grad():
+        for parameter, value in method.named_parameters():
+            if "classifier" in parameter and "pixel" not in parameter:
+                value.zero_()
+        terms = method.losses(batch)
+    assert {term for term in terms if "identity" in term} == set(method.classifiers)
+    for term, count in method.classifiers.items():
+        assert float(terms[term]) == pytest.approx(count * math.log(6), rel=1e-4), term
+
+
+@pytest.mark.parametrize(
+    ("changes", "count"),
+    [
+        ({"identity_on": ["parts"], "part_identity": "mean"}, 1),
+        ({"identity_on": ["global", "parts"], "part_identity": "sum"}, 6),
+        ({"identity_on": ["global", "concatenated"]}, 2),
+        ({"identity_on": [], "triplet_on": ["parts"]}, 0),
+    ],
+)
+def test_gilts_classifiers(project, changes, count):
+    assert sum(build("bpbreid", project, parts=5, **changes).classifiers.values()) == count
 
 
 def test_a_few_steps_lower_the_loss(name, project):

@@ -5,19 +5,25 @@ from torch import nn
 from partreid.training import gradients
 
 
-def test_each_terms_norm_is_that_of_its_own_backward_pass():
+def test_each_terms_norm_is_that_of_its_own_backward_pass_by_what_others_reach_too():
     torch.manual_seed(0)
-    learner = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
-    learner[0].bias.requires_grad_(False)
-    out = learner(torch.randn(5, 3))
-    terms = {"a": out.square().sum(), "b": 100 * out[0, 0], "nothing": torch.zeros(())}
+    trunk, head = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)), nn.Linear(4, 2)
+    learner = nn.Sequential(trunk, head)
+    trunk[0].bias.requires_grad_(False)
+    features = trunk(torch.randn(5, 3))
+    terms = {"a": head(features).square().sum(), "b": 100 * features[0, 0], "nothing": torch.zeros(())}
     found = gradients.norms(terms, learner)
     assert float(found["nothing"]) == 0
     for name in ("a", "b"):
         learner.zero_grad()
         terms[name].backward(retain_graph=True)
-        whole = torch.cat([p.grad.flatten() for p in learner.parameters() if p.grad is not None])
-        assert float(found[name]) == pytest.approx(float(whole.norm()), rel=1e-5)
+        shared = torch.cat([p.grad.flatten() for p in trunk.parameters() if p.grad is not None])  # not the head's
+        assert float(found[name]) == pytest.approx(float(shared.norm()), rel=1e-5)
+
+
+def test_the_only_term_is_measured_by_all_that_it_reaches():
+    learner = nn.Linear(3, 1)
+    assert float(gradients.norms({"loss": learner(torch.ones(2, 3)).sum()}, learner)["loss"]) == 4.0  # 2, 2, 2 and 2
 
 
 def test_measuring_leaves_the_step_as_it_was():

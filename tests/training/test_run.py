@@ -1,5 +1,7 @@
 """A whole run, with labels that the method makes itself: PAH-Net's part stream on a tiny set."""
 
+import json
+import math
 from pathlib import Path
 
 import cv2
@@ -63,6 +65,10 @@ def start(tmp_path, monkeypatch, project):
 
 def test_a_run_that_was_killed_ends_as_an_undisturbed_one_with_its_labels(start, tmp_path, monkeypatch):
     whole = start("whole")
+    budget = json.loads((tmp_path / "whole" / FOLDER / "training.json").read_text())
+    assert (budget["epochs"], budget["images"]) == (3, 4 * budget["steps"])
+    assert 0 < budget["cross_entropy"] < 3
+    assert budget["chance"] == math.log(2)
     written, write = [], made.write
 
     def dies(path, label, table, paths, maps, parameters):
@@ -79,6 +85,8 @@ def test_a_run_that_was_killed_ends_as_an_undisturbed_one_with_its_labels(start,
     assert first.header["parameters"] == {"epoch": 1}  # to be looked at while training goes on
     monkeypatch.setattr(made, "write", write)
     resumed = start("killed")
+    assert json.loads((tmp_path / "killed" / FOLDER / "training.json").read_text()) == budget
+    assert not list((tmp_path / "killed" / FOLDER / "curves").rglob("steps.tsv"))
     assert written == [1, 2]
     assert all(torch.equal(value, resumed[name]) for name, value in whole.items())
     assert (tmp_path / "whole" / FILE).read_bytes() == (tmp_path / "killed" / FILE).read_bytes()

@@ -38,6 +38,15 @@ def terms(
     return {kind: sum(losses[1:], losses[0]) for kind, losses in found.items() if losses}
 
 
+def classifiers(identity_on: Sequence[str], parts: int, part_identity: str) -> dict[str, float]:
+    """The term `identity` of `terms` -> how many cross-entropies it sums; see methods.base.Learner.
+
+    parts: K. part_identity: whether those on parts are a "mean" or a "sum".
+    """
+    weights = [parts if name == "parts" and part_identity == "sum" else 1 for name in identity_on]
+    return {"identity": sum(weights)} if weights else {}
+
+
 def part_averaged(
     feature: Tensor, pid: Tensor, margin: float, distance: Distance = euclidean, visible: Tensor | None = None
 ) -> Tensor:

@@ -6,9 +6,9 @@ caller's: Euclidean for Bag of Tricks, part-averaged for BPBreID (Eq. 7-8), cosi
 Scale. The Euclidean distance of vectors with D channels grows with the channels' spread and the square root of D, and
 the loss and its gradient with it. The papers' margin, and the loss's weight of 1, are for what ResNet-50 gives: that is
 `euclidean`. MobileNetV2's 1,280 averaged channels lie far apart: in a batch of rendered people as training starts the
-mean distance is 26, the loss 7 and its gradient a hundred times the identity loss's, which then teaches nothing.
-`root_mean_square` is the same distance per channel, divided by sqrt(D); the recipes for small backbones take it
-(`triplet_distance`).
+mean distance is 26, the loss 7 and its gradient in the backbone 70 long, the identity loss's 0.5, which then teaches
+nothing. `root_mean_square` is the same distance per channel, divided by sqrt(D): the gradient is 1.9 long. The recipes
+for small backbones take it (`triplet_distance`).
 """
 
 from collections.abc import Callable

@@ -22,11 +22,13 @@ class Learner(nn.Module, ABC):
     backbone: the sub-module that ImageNet weights are loaded into. mixed: whether backbones run in bfloat16.
     labels: the label kinds that training reads. made: labels that `begin_epoch` made, by kind: uint8 (N, h, w), a row
     per training row, or none yet; the run writes them where stages/inspect.py finds them (partreid.labels.made).
+    classifiers: loss term -> how many cross-entropies over the identities it sums up.
     reads_clean: whether training reads the images before the erasing too.
     """
 
     labels: tuple[str, ...] = ()
     made: Mapping[str, Tensor] = {}
+    classifiers: Mapping[str, float] = {}
     backbone: Backbone
     mixed: bool = False
     reads_clean: bool = False

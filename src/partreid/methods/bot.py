@@ -54,6 +54,7 @@ class BagOfTricks(Method):
         self.backbone = backbones.build(backbone)
         self.reduce = reduction(self.backbone.channels, embedding) if embedding else nn.Identity()
         self.neck = choose(NECKS, neck, "neck (methods.bot.neck)")(embedding or self.backbone.channels, identities)
+        self.classifiers = {"identity": 1}
         self.smoothing = smoothing
         if smoothing_over == "others":  # e on the C - 1 others is e C / (C - 1) on all
             self.smoothing = smoothing * identities / (identities - 1)

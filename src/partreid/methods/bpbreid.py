@@ -144,6 +144,7 @@ class BPBreID(Method):
         self.compares = bool(triplet_on)
         self.part_triplet = choose(gilt.PART_TRIPLETS, part_triplet, "triplet (methods.bpbreid.part_triplet)")
         self.triplet_distance = choose(DISTANCES, triplet_distance, "distance (methods.bpbreid.triplet_distance)")
+        self.classifiers = gilt.classifiers(identity_on, K, part_identity)
         self.part_identity = choose(PART_IDENTITIES, part_identity, "reduction (methods.bpbreid.part_identity)")
         self.training_visibility = training_visibility
         self.pool = choose(POOLINGS, foreground_pooling, "pooling (methods.bpbreid.foreground_pooling)")

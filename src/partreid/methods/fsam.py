@@ -142,6 +142,7 @@ class FSAM(Method):
         self.neck_a = necks(self.backbone.channels, identities)
         if not self.alone:
             self.neck_s = necks(self.backbone.channels, identities)
+        self.classifiers = dict.fromkeys(["identity_appearance", *([] if self.alone else ["identity_shape"])], 1)
         self.initial: tuple[Parser, ...] = ()  # F_m as it started; a tuple's content is no sub-module, so not saved
         self.transfer, self.reduction, self.margin = transfer, reduction, margin
         self.triplet_distance = choose(DISTANCES, triplet_distance, "distance (methods.fsam.triplet_distance)")

@@ -109,6 +109,7 @@ class MPN(Method):
         self.attention = ChannelAttention(parts, embedding, reduction) if channel_attention else None
         self.conv2 = PartConv(parts, embedding, embedding)
         self.classifier = Classifiers(parts, embedding, identities)
+        self.classifiers = {"identity": parts * (2 if tasks == "both" else 1)}
         # the auxiliary tasks: what they do not share
         both = tasks == "both"
         own1, own2 = both and conv1 != "shared", both and conv2 != "shared"

@@ -139,6 +139,7 @@ class PAH(Method):
         self.pair_weight, self.part_weight = pair_weight, part_weight
         self.pairs = {"alpha_positive": alpha_positive, "alpha_negative": alpha_negative, "margin": margin}
         self.mining, self.smoothing = mining, smoothing
+        self.classifiers = {"identity": len(self.necks)}
         self.made = {} if "parts" in self.streams else {"pseudo_parts": torch.zeros(0, 1, 1, dtype=torch.uint8)}
 
     def load_initial(self, backbone: str) -> None:

@@ -82,6 +82,7 @@ class PCB(Method):
         self.necks = nn.ModuleDict({name: BNNeck(widths[name], identities) for name in HOLISTIC if name in identity_on})
         self.parts = parts
         self.backbone_rate = backbone_rate
+        self.classifiers = gilt.classifiers(identity_on, parts, part_identity)
         self.part_identity = choose(PART_IDENTITIES, part_identity, "reduction (methods.pcb.part_identity)")
         self.identity_on, self.triplet_on = tuple(identity_on), tuple(triplet_on)
         self.compares = bool(triplet_on)

@@ -34,6 +34,7 @@ class IDE(Learner):
             nn.Dropout(dropout),
             classifier,
         )
+        self.classifiers = {"identity": 1}
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         pooled = self.feature_map(batch.images).mean((2, 3))  # (B, C)

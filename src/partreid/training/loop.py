@@ -42,8 +42,8 @@ def train(
     `log(epoch, means)` is called after every epoch. Every `seconds`, after an epoch, `keep(epoch)` is called, then the
     whole state goes to `scratch`. If a state is found there on entry, training goes on from it, after `log` has been
     called for the epochs before. The means are of every loss term, their sum `loss`, the `learning_rate` at the epoch's
-    end, and `images_per_second`; in some epochs (see training.gradients) `gradient_norm_<term>`, of the epoch's first
-    batch.
+    end, its `steps` and `images`, and `images_per_second`; in some epochs (see training.gradients)
+    `gradient_norm_<term>`, of the epoch's first batch.
     """
     arithmetic.apply(precision, device)
     learner.mixed = precision == "bfloat16"
@@ -98,7 +98,8 @@ def train(
             if means["loss"] != means["loss"]:
                 raise UserError(f"the loss is not a number in epoch {epoch + 1}; lower the learning rate")
             means["learning_rate"] = rate
-            means["images_per_second"] = sum(map(len, batches)) / (time.perf_counter() - began)
+            means["steps"], means["images"] = count, sum(map(len, batches))
+            means["images_per_second"] = means["images"] / (time.perf_counter() - began)
             if gradients.due(epoch):
                 means |= {f"gradient_norm_{name}": float(norm) for name, norm in step.pulls.items()}
             history.append(means)

@@ -10,6 +10,7 @@ from partreid.labels import made
 from partreid.methods.base import Learner
 from partreid.storage import files, source
 from partreid.storage.revision import revision
+from partreid.training.budget import SPENT, spent
 from partreid.training.curves import curves
 from partreid.training.data import TrainingSet
 from partreid.training.loop import train
@@ -29,7 +30,7 @@ def run(
     folder: Path,
     table: Path,
 ) -> None:
-    """Train and write `folder`/weights.safetensors with `header`, and the curves to `folder`/curves.
+    """Train and write `folder`/weights.safetensors with `header`, the curves to `folder`/curves, and training.json (training.budget).
 
     header: says all that the result depends on; a killed run is taken up by one with the same header and code.
     Labels that the learner makes itself are written to `folder`/labels; table: the image table.
@@ -62,6 +63,12 @@ def run(
 
     (folder / "labels").mkdir(parents=True, exist_ok=True)  # of most it stays empty
     with files.alone(scratch):
+        draw, history = curves(scratch / "curves"), list[dict[str, float]]()
+
+        def log(epoch: int, means: dict[str, float]) -> None:
+            history.append(means)
+            draw(epoch, {name: value for name, value in means.items() if name not in SPENT})
+
         train(
             learner,
             data,
@@ -71,12 +78,13 @@ def run(
             precision=precision,
             compiling=settings.compile,
             scratch=scratch,
-            log=curves(scratch / "curves"),
+            log=log,
             keep=keep,
             seconds=SECONDS,
         )
         show()  # what a killed run had kept, and this one had nothing to add to
         shutil.rmtree(folder / "curves", ignore_errors=True)
         shutil.copytree(scratch / "curves", folder / "curves")
+        files.write_json(folder / "training.json", spent(history, learner.classifiers, data.identities))
         methods.save(folder / "weights.safetensors", learner, {**header, "revision": revision()})
         shutil.rmtree(scratch)
