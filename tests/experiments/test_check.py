@@ -200,3 +200,11 @@ def test_what_the_image_table_knows_is_said_by_the_check(values, tmp_path, monke
     (tmp_path / "a.jpg").touch()
     with pytest.raises(UserError, match=r"folder has 1 person to train on(.|\n)*delete data/index/folder.parquet"):
         check.tables(p)
+
+
+def test_a_prior_of_one_network_is_doubted(values):
+    mpn = {**values, "model": "mpn"}
+    assert "both blazepose" in check.doubts(params.parse(mpn))[0]
+    assert not check.doubts(params.parse(changed(mpn, "labels.schp.person", "densepose")))
+    assert not check.doubts(params.parse(changed(mpn, "methods.mpn.prior", "uniform")))
+    assert not check.doubts(params.parse({**values, "model": "bot"}))

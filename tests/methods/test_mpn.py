@@ -1,5 +1,7 @@
 """MPN: its published size, its losses against slow loops, and of every switch the shape, the gradients, the sharing."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -130,7 +132,7 @@ def test_the_losses_are_eq_10(project):
         terms = method.losses(batch)
         features = method.feature_map(batch.images)
         f = method.main_task(features)
-        prior = method.prior(batch.labels["schp"], batch.labelled["schp"], (4, 2), *method.presence)
+        prior = method.prior(batch.labels["schp"], batch.labelled["schp"], (4, 2), method.limits)
         z = method.auxiliary_task(features, prior)
     h, g, pid = f.flatten(1).double().numpy(), z.flatten(1).double().numpy(), batch.pid.numpy()
 
@@ -318,7 +320,7 @@ def test_mixed_precision_changes_little(project):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"tasks": "man"}, "unknown tasks of mpn 'man'; known: auxiliary, both, main"),
+        ({"tasks": "man"}, "unknown tasks of mpn 'man'; known: auxiliary, both, corrected, main"),
         ({"conv1": "hard"}, "unknown sharing"),
         ({"prior": "roi"}, "unknown prior of mpn 'roi'; known: ours, roi_resize, uniform"),
         ({"alignment": "classes"}, "unknown alignment of mpn"),
@@ -335,3 +337,36 @@ def test_positions_are_a_view_of_channels_last():
     assert x.is_contiguous()
     assert x.data_ptr() == features.data_ptr()
     assert torch.equal(x[1, 4], features[1, :, 1, 1])
+
+
+def test_the_upper_bound_sees_the_bodys_own_strips_in_training_and_test(project):
+    own = {"tasks": "corrected", "channel_attention": False, "parts": 2, "embedding": 8, "prior": "ours"}
+    method = build("mpn", project, **own).train()
+    batch = batch_for(method)
+    assert method.labels_at_test == ("schp",)
+    terms = method.losses(batch)
+    assert set(terms) == {"identity", "triplet"}
+    torch.stack(list(terms.values())).sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in method.parameters())
+    method.eval()
+    features = method.feature_map(batch.images)
+    h = features.shape[2]
+    nobody = {"schp": torch.zeros(8, dtype=torch.bool)}
+    upper = torch.zeros(8, 8, 128, 64)
+    upper[:, 1, :16], upper[:, 5, 16:64], upper[:, 0, 64:] = 1, 1, 1  # head and legs in the image's upper half
+    seen = replace(batch, labels={"schp": upper}, labelled={"schp": torch.ones(8, dtype=torch.bool)})
+    with torch.no_grad():
+        found = method.embed(seen)[0]
+        prior = method.located(features, seen)
+        assert prior.bottom.tolist() == [h // 2 - 1] * 8
+        wanted = method.main_task(features, prior)
+        assert torch.equal(found, wanted)
+        assert not torch.equal(found, method.embed(replace(seen, labelled=nobody))[0])
+
+
+def test_the_maximum_before_the_relu_is_the_same_bit_for_bit(project):
+    method = build("mpn", project, tasks="main", channel_attention=False).eval()
+    features = torch.randn(2, method.backbone.channels, 6, 2)
+    with torch.no_grad():
+        before = method.conv2(method.conv1(method.seen(features, None)).relu().amax(1)[:, :, None])[:, 0].relu()
+        assert torch.equal(method.main_task(features), before)

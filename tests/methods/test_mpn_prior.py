@@ -6,10 +6,10 @@ import torch
 
 from partreid.body.parsing import PARSING
 from partreid.layers.strips import resize_rows, strip_rows, uniform_strips
-from partreid.methods.mpn_prior import PRIORS, Prior, body, dilate, part_maps, whole
+from partreid.methods.mpn_prior import PRIORS, Limits, Prior, body, dilate, part_maps, whole
 
 HEAD, TORSO, UPPER_LEGS, LOWER_LEGS = (PARSING.index(n) for n in ("head", "torso", "upper_legs", "lower_legs"))
-SHARES = 0.002, 0.004
+LIMITS = Limits(0.002, 0.004)
 
 
 def standing(top=24, bottom=104, left=16, right=48, parts=(HEAD, TORSO, UPPER_LEGS, LOWER_LEGS)):
@@ -22,7 +22,7 @@ def standing(top=24, bottom=104, left=16, right=48, parts=(HEAD, TORSO, UPPER_LE
 
 
 def seen(schp, labelled=True):
-    return body(schp, torch.full((len(schp),), labelled), (24, 8), *SHARES)
+    return body(schp, torch.full((len(schp),), labelled), (24, 8), LIMITS)
 
 
 def test_the_mask_is_the_body_and_its_right_neighbours():
@@ -58,13 +58,13 @@ def test_thresholds_are_shares_of_the_label_map():
     schp = standing(parts=(HEAD, TORSO, UPPER_LEGS, LOWER_LEGS))
     share = float(schp[0, HEAD].mean())
     for head, expected in ((share * 0.99, 4), (share * 1.01, 0)):
-        assert body(schp, torch.tensor([True]), (24, 8), head, 0.0).top.item() == expected
+        assert body(schp, torch.tensor([True]), (24, 8), Limits(head, 0.0)).top.item() == expected
     for leg, expected in ((share * 1.99, 4), (share * 2.01, 0)):
-        assert body(schp, torch.tensor([True]), (24, 8), 0.0, leg).top.item() == expected
+        assert body(schp, torch.tensor([True]), (24, 8), Limits(0.0, leg)).top.item() == expected
 
 
 def test_an_unlabelled_image_falls_back_alone():
-    prior = body(standing().repeat(2, 1, 1, 1), torch.tensor([True, False]), (24, 8), *SHARES)
+    prior = body(standing().repeat(2, 1, 1, 1), torch.tensor([True, False]), (24, 8), LIMITS)
     assert not prior.mask[0].all()
     assert prior.mask[1].all()
     assert prior.top.tolist() == [4, 0]
@@ -72,7 +72,7 @@ def test_an_unlabelled_image_falls_back_alone():
 
 def test_a_body_that_vanishes_at_the_feature_map_falls_back():
     schp = standing(60, 64, 30, 33)  # a speck, with thresholds that let it pass
-    prior = body(schp, torch.tensor([True]), (24, 8), 0.0, 0.0)
+    prior = body(schp, torch.tensor([True]), (24, 8), Limits(0.0, 0.0))
     assert prior.mask.all()
     assert prior.bottom.item() == 23
 
@@ -86,9 +86,9 @@ def test_dilation_against_a_loop():
 
 def test_the_other_priors():
     schp, labelled = standing(), torch.tensor([True])
-    ours = PRIORS["ours"](schp, labelled, (24, 8), *SHARES)
-    roi = PRIORS["roi_resize"](schp, labelled, (24, 8), *SHARES)
-    uniform = PRIORS["uniform"](schp, labelled, (24, 8), *SHARES)
+    ours = PRIORS["ours"](schp, labelled, (24, 8), LIMITS)
+    roi = PRIORS["roi_resize"](schp, labelled, (24, 8), LIMITS)
+    uniform = PRIORS["uniform"](schp, labelled, (24, 8), LIMITS)
     assert roi.mask.all()
     assert (roi.top, roi.bottom) == (ours.top, ours.bottom)
     assert uniform.mask.all()
@@ -153,3 +153,10 @@ def test_uniform_strips_of_the_papers_size_are_the_features_themselves():
         assert torch.equal(P[:, k], features[:, :, 4 * k : 4 * k + 4].flatten(2).transpose(1, 2))
     everything = whole((2, 24, 8), features.device)
     assert torch.equal(part_maps(features, everything, 6), P)
+
+
+@pytest.mark.parametrize(("coverage", "rows"), [(0.5, 3), (0.25, 4)])
+def test_a_cell_is_body_where_enough_of_it_is(coverage, rows):
+    schp = standing(20, 56, 16, 48)  # rows 1.875 to 5.25 of 12
+    prior = body(schp, torch.tensor([True]), (12, 4), Limits(0.002, 0.004, coverage))
+    assert (prior.top.item(), prior.bottom.item()) == (2, 1 + rows)

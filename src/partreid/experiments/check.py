@@ -104,6 +104,19 @@ def tables(params: Params) -> list[str]:
     return warnings
 
 
+def doubts(params: Params) -> list[str]:
+    """What is allowed and may not be meant, in words, for the chosen model."""
+    found = []
+    schp = params.labels["schp"]
+    _, own = params.recipe_of(params.model)
+    if params.model == "mpn" and own["prior"] == "ours" and schp.options["person"] == schp.tool:
+        found.append(
+            f"labels.schp.tool and labels.schp.person are both {schp.tool}: MPN's prior is the union of what two "
+            "networks that err differently call body (section 3.2), and one network adds nothing to itself"
+        )
+    return found
+
+
 def learner(kind: type[L], recipe: Recipe, own: Mapping[str, Any], where: str, recipe_name: str) -> L:
     """A method or pre-training without its weights. UserError when the values of its block cannot build or train it."""
     options(kind, own, where, given=("backbone", "identities"))

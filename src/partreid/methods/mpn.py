@@ -6,9 +6,10 @@ parameter space alignment (3.3), their losses (3.4, Eq. 1-4), feature space alig
 partreid.losses.alignment), the sum of it all and the test (4, Eq. 10-11; the evaluator's distance "cosine").
 
 Every row of the paper's ablations is a set of arguments, written down in ablations.yaml:
-- Table 1: `tasks` (Baseline: auxiliary; MT Only: main), `conv1` (C1-S), `conv2` (C2-S), `alignment` (CF),
-  `channel_attention` (CA). Its Baseline (UB) needs part labels, or hand-drawn boxes (CUHK03), of the test images and is
-  not here.
+- Table 1: `tasks` (Baseline: auxiliary; Baseline (UB): corrected; MT Only: main), `conv1` (C1-S), `conv2` (C2-S),
+  `alignment` (CF), `channel_attention` (CA). Baseline (UB) corrects "pedestrian detection errors for both training and
+  testing images" by the scheme of figure 5, so a test needs labels too; the correction is that figure's, of the feature
+  map. On CUHK03 the paper takes hand-drawn boxes in its place, the data set cuhk03_labeled.
 - Table 2: `prior`. Tables 3 and 4: `alignment`. Figure 7: `parts`. Figure 10: `conv1` or `conv2` = soft, `soft_weight`.
 - MPN* of Table 5: a backbone with relation-aware attention (partreid.backbones.relation).
 
@@ -43,9 +44,10 @@ from partreid.losses.alignment import ALIGNMENTS
 from partreid.losses.identity import summed_cross_entropy
 from partreid.losses.triplet import batch_hard_violating, cosine
 from partreid.methods.base import Method
-from partreid.methods.mpn_prior import PRIORS, Prior, part_maps
+from partreid.methods.mpn_prior import PRIORS, Limits, Prior, part_maps
 
-TASKS = ("both", "main", "auxiliary")  # main: MT Only. auxiliary: the Baseline of section 5.2.1, on uniform strips
+# main: MT Only. auxiliary: the Baseline of section 5.2.1, on uniform strips; corrected: Baseline (UB), on the body's
+TASKS = ("both", "main", "auxiliary", "corrected")
 SHARING = ("shared", "apart", "soft")
 FSA = ("none", "sum", *ALIGNMENTS)  # sum: sample-wise as in the paper's reference [10], the triplet loss on h + g
 
@@ -66,12 +68,12 @@ class ChannelAttention(nn.Module):
 class MPN(Method):
     """K main tasks, which see the whole image, and in training K auxiliary tasks, which see a part each.
 
-    parts: K. embedding: D, outputs of both convolutions. tasks: both, main, auxiliary. conv1, conv2: shared, apart or
-    soft (a pair each, drawn together): what main and auxiliary task of a part have in common. soft_weight: of the L2
-    loss where it is soft. channel_attention: CA. reduction: its r. prior: a name of mpn_prior.PRIORS. head_share,
-    leg_share: how much of the label map head and legs must cover. alignment: none, batch, sample, sum, class.
+    parts: K. embedding: D, outputs of both convolutions. tasks: of TASKS. conv1, conv2: shared, apart or soft (a pair
+    each, drawn together): what main and auxiliary task of a part have in common. soft_weight: of the L2 loss where it
+    is soft. channel_attention: CA. reduction: its r. prior: a name of mpn_prior.PRIORS. head_share, leg_share,
+    coverage: see mpn_prior.Limits; older weights files lack coverage. alignment: none, batch, sample, sum, class.
     alignment_weight: lambda of Eq. 10. margin: alpha of Eq. 3.
-    With one kind of task alone, sharing, prior and alignment have nothing to act on.
+    With one kind of task alone, sharing and alignment have nothing to act on, nor has the prior but for "corrected".
     """
 
     labels = ("schp",)
@@ -97,6 +99,7 @@ class MPN(Method):
         alignment: str,
         alignment_weight: float,
         margin: float,
+        coverage: float = 0.5,
     ):
         super().__init__()
         choose(dict.fromkeys(TASKS), tasks, "tasks of mpn")
@@ -118,35 +121,49 @@ class MPN(Method):
         self.auxiliary_classifier = Classifiers(parts, embedding, identities) if both else None
         self.soft = [name for name, sharing in (("conv1", conv1), ("conv2", conv2)) if both and sharing == "soft"]
         self.soft_weight = soft_weight
-        self.presence = head_share, leg_share
+        self.limits = Limits(head_share, leg_share, coverage)
         self.parts = parts
-        self.strips = tasks == "auxiliary"
+        self.strips = tasks in ("auxiliary", "corrected")
+        self.corrected = tasks == "corrected"
+        self.by_prior = both or self.corrected
+        if self.corrected:
+            self.labels_at_test = ("schp",)
         self.alignment = alignment
         self.alignment_weight = alignment_weight
         self.margin = margin
 
     # 3.3 channel selection via parameter space alignment
 
-    def main_task(self, features: Tensor) -> Tensor:
-        """f_k: F (B, C, h, w) -> (B, K, D). The Baseline's tasks, its only ones, see a uniform strip each."""
+    def main_task(self, features: Tensor, prior: Prior | None = None) -> Tensor:
+        """f_k: F (B, C, h, w) -> (B, K, D). The Baseline's tasks, its only ones, see a uniform strip each.
+
+        prior: in place of that, where the strips' body is, for Baseline (UB).
+        """
         with torch.autocast(features.device.type, torch.bfloat16, enabled=self.mixed):
-            x = self.select(features).amax(1)  # global max pooling: (B, K, D)
+            # global max pooling before the ReLU: the same numbers, on a map that is not written twice
+            x = self.conv1(self.seen(features, prior)).amax(1).relu()  # (B, K, D)
         x = x.float()
         if self.attention is not None:
             x = self.attention(x)
         return self.conv2(x[:, :, None])[:, 0].relu()
 
-    def select(self, features: Tensor) -> Tensor:
-        """The channels that each part's first convolution selects: F (B, C, h, w) -> (B, N, K, D)."""
-        seen = uniform_strips(features, self.parts) if self.strips else positions(features)
-        return self.conv1(seen).relu()
+    def seen(self, features: Tensor, prior: Prior | None) -> Tensor:
+        """What the parts' first convolutions see of F (B, C, h, w): all places (B, N, C), or strips (B, K, N, C)."""
+        if prior is not None:
+            return part_maps(features, prior, self.parts)
+        return uniform_strips(features, self.parts) if self.strips else positions(features)
+
+    def located(self, features: Tensor, inputs: Inputs) -> Prior:
+        """Where the bodies are, by the chosen prior."""
+        size = (features.shape[2], features.shape[3])
+        return self.prior(inputs.labels["schp"], inputs.labelled["schp"], size, self.limits)
 
     def auxiliary_task(self, features: Tensor, prior: Prior) -> Tensor:
         """z_k: F (B, C, h, w) -> (B, K, D)."""
         conv1, conv2 = self.auxiliary_conv1 or self.conv1, self.auxiliary_conv2 or self.conv2
         with torch.autocast(features.device.type, torch.bfloat16, enabled=self.mixed):
             P = part_maps(features, prior, self.parts)  # (B, K, r w, C)
-            x = conv1(P, remember=self.auxiliary_conv1 is not None).relu().amax(1)
+            x = conv1(P, remember=self.auxiliary_conv1 is not None).amax(1).relu()
         x = x.float()
         if self.attention is not None:
             x = self.attention(x, remember=False)
@@ -156,14 +173,12 @@ class MPN(Method):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         features = self.feature_map(batch.images)
-        f = self.main_task(features)
+        f = self.main_task(features, self.located(features, batch) if self.corrected else None)
         h = f.flatten(1)  # Eq. 2
         L_ID = summed_cross_entropy(self.classifier(f), batch.pid, 0)  # Eq. 1
         if self.auxiliary_classifier is None:
             return {"identity": L_ID, "triplet": batch_hard_violating(cosine(h), batch.pid, self.margin)}
-        size = (features.shape[2], features.shape[3])
-        prior = self.prior(batch.labels["schp"], batch.labelled["schp"], size, *self.presence)
-        z = self.auxiliary_task(features, prior)
+        z = self.auxiliary_task(features, self.located(features, batch))
         g = z.flatten(1)  # Eq. 5
         L_ID = L_ID + summed_cross_entropy(self.auxiliary_classifier(z), batch.pid, 0)
         compared = h + g if self.alignment == "sum" else h
@@ -182,7 +197,8 @@ class MPN(Method):
     # 4 test
 
     def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        f = self.main_task(self.feature_map(inputs.images))  # (B, K, D)
+        features = self.feature_map(inputs.images)
+        f = self.main_task(features, self.located(features, inputs) if self.corrected else None)  # (B, K, D)
         return f, torch.ones(f.shape[:2], device=f.device)  # Eq. 11: "cosine" takes the parts as one vector, h of Eq. 2
 
     def part_names(self) -> tuple[str, ...]:
@@ -197,7 +213,10 @@ class MPN(Method):
         return response / response.amax((2, 3), keepdim=True).clamp_min(1e-12)
 
     def part_logits(self, features: Tensor) -> Tensor:
-        """What each part's classifier says, for Grad-CAM: F (B, C, h, w) -> (B, K, identities)."""
+        """What each part's classifier says, for Grad-CAM: F (B, C, h, w) -> (B, K, identities).
+
+        Of Baseline (UB) without its labels: on uniform strips, as `maps` and `part_rows` see them.
+        """
         return self.classifier(self.main_task(features))
 
     def part_rows(self, h: int) -> Tensor:

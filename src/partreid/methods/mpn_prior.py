@@ -9,8 +9,9 @@ lies, and from these the part-specific feature maps P_k. Nothing here is learned
 Where the paper is silent:
 - head and legs are present when their probabilities, summed over the cells of the label map, are at least `head_share`
   and `leg_share` of all cells; upper and lower legs both count as leg: one is enough and the classes know no sides;
-- parsing says body where the background has less than one half, the person map where it has one half or more, and so
-  does the resized mask;
+- parsing says body where the background has less than one half, the person map where it has one half or more; a cell
+  of the resized mask is body where at least `coverage` of it is, in the paper's setting one half. On a grid as coarse
+  as the laptop's, 12 x 4, one half takes a head for background more often than not: its recipe has less;
 - the 1 x 2 kernel is one row high and two columns wide, so that it leaves the boundaries where they are; it grows to
   the right;
 - in the fall-back (no head, no leg, no label, or an empty mask) the features are not masked: M = 1;
@@ -52,21 +53,35 @@ def whole(size: tuple[int, int, int], device: torch.device) -> Prior:
     )
 
 
-def body(schp: Tensor, labelled: Tensor, size: tuple[int, int], head_share: float, leg_share: float) -> Prior:
+@dataclass(frozen=True)
+class Limits:
+    """head_share, leg_share: of the label map's cells that must be head and legs. coverage: how much of a feature map's
+    cell must be body for the cell to be. All 0..1."""
+
+    head_share: float
+    leg_share: float
+    coverage: float = 0.5
+
+
+def whole_bodies(schp: Tensor, limits: Limits) -> Tensor:
+    """First step of figure 5a: which images show a head and a leg, bool (B,). The others are divided evenly."""
+    cells = schp[:, : len(PARSING)].mean((2, 3))  # (B, 7), the share of each class
+    return (cells[:, HEAD] >= limits.head_share) & (sum(cells[:, leg] for leg in LEGS) >= limits.leg_share)
+
+
+def body(schp: Tensor, labelled: Tensor, size: tuple[int, int], limits: Limits) -> Prior:
     """The pipeline of figure 5a.
 
     schp: float (B, 8, H, W), the probabilities of the seven classes and, last, of the person, moved as the image was.
-    labelled: bool (B,). size: h, w of the feature map. head_share, leg_share: of the cells, 0..1.
+    labelled: bool (B,). size: h, w of the feature map.
     """
     classes, person = schp[:, : len(PARSING)], schp[:, len(PARSING)]
-    # first, are the head and at least one leg there?
-    cells = classes.mean((2, 3))  # (B, 7), the share of each class
-    present = (cells[:, HEAD] >= head_share) & (sum(cells[:, leg] for leg in LEGS) >= leg_share) & labelled
+    present = whole_bodies(schp, limits) & labelled
     # second, the union of both maps
     union = (classes[:, BACKGROUND] < 0.5) | (person >= 0.5)  # (B, H, W)
     # third, resized to the feature map, binarised, dilated
     resized = F.interpolate(union[:, None].float(), size, mode="area")
-    M = dilate((resized[:, 0] >= 0.5).float())  # (B, h, w)
+    M = dilate((resized[:, 0] >= limits.coverage).float())  # (B, h, w)
     present &= M.any(2).any(1)
     M = torch.where(present[:, None, None], M, 1)
     rows = M.any(2)  # (B, h)
@@ -81,18 +96,18 @@ def dilate(mask: Tensor) -> Tensor:
     return F.max_pool2d(F.pad(mask[:, None], (1, 0)), (1, 2), stride=1)[:, 0]
 
 
-def uniform_division(schp: Tensor, labelled: Tensor, size: tuple[int, int], head: float, leg: float) -> Prior:  # noqa: ARG001
+def uniform_division(schp: Tensor, labelled: Tensor, size: tuple[int, int], limits: Limits) -> Prior:  # noqa: ARG001
     """Table 2, Uniform Division: no prior at all, the image is divided evenly."""
     return whole((len(labelled), *size), labelled.device)
 
 
-def roi_resize(schp: Tensor, labelled: Tensor, size: tuple[int, int], head: float, leg: float) -> Prior:
+def roi_resize(schp: Tensor, labelled: Tensor, size: tuple[int, int], limits: Limits) -> Prior:
     """Table 2, ROI Resize: the boundaries without the mask."""
-    prior = body(schp, labelled, size, head, leg)
+    prior = body(schp, labelled, size, limits)
     return Prior(torch.ones_like(prior.mask), prior.top, prior.bottom)
 
 
-PRIORS: dict[str, Callable[[Tensor, Tensor, tuple[int, int], float, float], Prior]] = {
+PRIORS: dict[str, Callable[[Tensor, Tensor, tuple[int, int], Limits], Prior]] = {
     "uniform": uniform_division,
     "roi_resize": roi_resize,
     "ours": body,

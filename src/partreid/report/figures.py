@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 
-from partreid.report import bpbreid, fsam, gradcam, pabr, pah
+from partreid.report import bpbreid, fsam, gradcam, mpn, pabr, pah
 from partreid.report.context import Context, Figure
 
 FIGURES: dict[str, Callable[[Context], list[Figure]]] = {
     "bpbreid": bpbreid.figures,
     "fsam": fsam.figures,
-    "mpn": gradcam.figures,
+    "mpn": mpn.figures,
     "pabr": pabr.figures,
     "pah": pah.figures,
     "pcb": gradcam.figures,
