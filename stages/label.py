@@ -7,7 +7,7 @@ from partreid import params
 from partreid.errors import choose, run
 from partreid.labels import LABELS
 from partreid.labels.native import build
-from partreid.storage import image_table, pieces
+from partreid.storage import elsewhere, image_table, pieces
 
 
 def main() -> None:
@@ -15,6 +15,7 @@ def main() -> None:
     parser.add_argument("label", help=", ".join(sorted(LABELS)))
     parser.add_argument("dataset")
     parser.add_argument("--processes", type=int, help="default: one per core")
+    parser.add_argument("--on", help=elsewhere.HELP)
     arguments = parser.parse_args()
     name, dataset = arguments.label, arguments.dataset
     label = choose(LABELS, name, "label")
@@ -24,7 +25,7 @@ def main() -> None:
     header, work = build(name, block.tool, dataset, table, table_file, block.options)
     header["version"] = block.version
     out = label.file(name, dataset)
-    done = pieces.write(out, header, work, len(table), arguments.processes, f"{name} {dataset}")
+    done = pieces.write(out, header, work, len(table), arguments.processes, f"{name} {dataset}", arguments.on)
     print(f"{out}: {done['images']} images, {done['ok']} ok, {done['missing']} missing, {done['failed']} failed")
 
 

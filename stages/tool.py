@@ -9,7 +9,7 @@ import numpy as np
 from partreid import params
 from partreid.datasets.prospects import foreseen
 from partreid.errors import choose, run
-from partreid.storage import cache, image_table, pieces
+from partreid.storage import cache, elsewhere, image_table, pieces
 from partreid.storage.files import sha256
 from partreid.tools import TOOLS, reading
 from partreid.tools.base import Images
@@ -20,6 +20,7 @@ def main() -> None:
     parser.add_argument("tool", help=", ".join(sorted(TOOLS)))
     parser.add_argument("dataset")
     parser.add_argument("--processes", type=int, help="default: one per core, one for tools that use all cores")
+    parser.add_argument("--on", help=elsewhere.HELP)
     arguments = parser.parse_args()
     name, dataset = arguments.tool, arguments.dataset
     tool = choose(TOOLS, name, "tool")
@@ -32,7 +33,7 @@ def main() -> None:
     header["gives"] = list(tool.gives)
     out = Path(f"data/tools/{name}/{dataset}.npz")
     processes = arguments.processes or tool.processes
-    done = pieces.write(out, header, work, len(images.table), processes, f"{name} {dataset}")
+    done = pieces.write(out, header, work, len(images.table), processes, f"{name} {dataset}", arguments.on)
     failed = cache.Cache(out, f"tool/{name}", file).status == cache.FAILED
     if warning := reading.told(reading.damaged(images.root, images.table, np.flatnonzero(failed).tolist())):
         print(warning, file=sys.stderr)

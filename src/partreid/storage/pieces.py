@@ -25,9 +25,10 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from partreid.errors import UserError
-from partreid.storage import chunks, columns
+from partreid.storage import chunks, columns, elsewhere
 from partreid.storage.cache import counted
 from partreid.storage.files import alone, fingerprint, scratch_root, sweep, whole
+from partreid.storage.task import Piece, Task
 
 PIECE = 64  # images per piece; divides chunks.CHUNK
 LINES = 15  # of what a program said last, shown when it fails
@@ -53,8 +54,11 @@ def write(
     images: int,
     processes: int | None = None,
     title: str = "",
+    on: str | None = None,
 ) -> dict[str, Any]:
     """Do the work on `images` images in `processes` processes (default: all cores) and write `path`.
+
+    on: where instead, as partreid.storage.elsewhere says (default: PARTREID_ON of the environment).
 
     The file is chunked npz (partreid.storage.chunks) or, where its name ends in .parquet, Parquet
     (partreid.storage.columns).
@@ -64,6 +68,12 @@ def write(
     """
     if not images:
         raise UserError(f"nothing to do for {path}: the image table has no rows")
+    somebody = elsewhere.place(on)
+    if somebody is not None and isinstance(work, Program):
+        raise UserError(
+            f"{work.command[0]} is a program of its own, which makes all pieces where it is started: start the stage "
+            "on the machine that is to do it, without --on and PARTREID_ON"
+        )
     folder = scratch_root() / "pieces" / fingerprint(dict(header), images, PIECE)
     with alone(folder):
         sweep(path)
@@ -71,7 +81,12 @@ def write(
             if isinstance(work, Program):
                 _start_program(work, folder, images, bar)
             else:
-                _do(folder, work, images, processes or os.cpu_count() or 1, bar)
+                todo = _open(folder, images)
+                bar.update(images - sum(size for _, _, size in todo))
+                if somebody is None:
+                    _do(work, todo, processes or os.cpu_count() or 1, bar.update)
+                elif todo:
+                    somebody(Task(folder, work, todo, _do, bar.update))
         finished = counted(header, np.concatenate([_read(piece)["status"] for piece in _paths(folder, images)]))
         kind = columns if path.suffix == ".parquet" else chunks
         kind.write(path, finished, _joined(folder, images))
@@ -109,19 +124,18 @@ def _joined(folder: Path, images: int) -> Iterator[dict[str, np.ndarray]]:
         yield {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
 
-def _open(folder: Path, images: int) -> list[tuple[Path, int, int]]:
-    """The pieces still to be made: file, first image, images."""
+def _open(folder: Path, images: int) -> list[Piece]:
+    """The pieces still to be made."""
     paths = enumerate(_paths(folder, images))
     return [(path, i * PIECE, min(PIECE, images - i * PIECE)) for i, path in paths if not _finished(path)]
 
 
-def _do(folder: Path, work: Work, images: int, processes: int, bar: tqdm) -> None:
-    todo = _open(folder, images)
-    bar.update(images - sum(size for _, _, size in todo))
+def _do(work: Work, todo: list[Piece], processes: int, tell: Callable[[int], object] = lambda _: None) -> None:
+    """Make pieces by processes of this machine; tell: is called with the images of each that is finished."""
     if processes == 1 or len(todo) < 2:
         for path, start, size in todo:
             _make(work, path, start, start + size)
-            bar.update(size)
+            tell(size)
         return
     # spawned, not forked: a fork would copy the locks of the parent's threads (OpenCV, progress bar)
     context = multiprocessing.get_context("spawn")
@@ -130,7 +144,7 @@ def _do(folder: Path, work: Work, images: int, processes: int, bar: tqdm) -> Non
         try:
             for done in as_completed(waiting):
                 done.result()
-                bar.update(waiting[done])
+                tell(waiting[done])
         except BrokenProcessPool as error:
             raise UserError("a worker process was killed; run the same command again to go on") from error
         finally:
