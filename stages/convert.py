@@ -3,10 +3,10 @@
     python stages/convert.py bpbreid bpbreid_market1501_hrnet32.pth.tar --dataset market1501
     python stages/convert.py pabr FILE --set dilated=true
 
-Writes weights/<name of the file>.safetensors, or OUT. Nothing in the file is run. It says what was taken, what is ours
-alone and what of theirs has no place; whatever the published network computes otherwise is set by its name in the
-file's header. FAMILY: see --help. Values of the method that the file does not tell are the paper's, or --set
-name=value.
+Writes weights/<name of the file>.safetensors, or OUT, and a model card beside it. Nothing in the file is run. It says
+what was taken, what is ours alone and what of theirs has no place; whatever the published network computes otherwise
+is set by its name in the header. FAMILY: see --help. Values of the method that the file does not tell are the paper's,
+or --set name=value.
 
 With --out runs/<method>-<dataset>/weights.safetensors, stages/embed.py, evaluate.py and report.py take it, stages/
 search.py with --weights; in weights/ it is a value of train.start_from.
@@ -26,8 +26,9 @@ from partreid.checkpoints.conversion import Converted, convert
 from partreid.checkpoints.families import FAMILIES
 from partreid.checkpoints.families.base import Family
 from partreid.errors import UserError, choose, run
+from partreid.report.card import card
 from partreid.storage import weights
-from partreid.storage.files import sha256
+from partreid.storage.files import sha256, write_text
 from partreid.storage.revision import revision
 
 
@@ -42,6 +43,7 @@ def main() -> None:
     told["converted"]["command"] = shlex.join(["python", *sys.argv])
     out = given.out or Path("weights") / f"{given.file.name.split('.')[0]}{weights.ENDING}"
     methods.save(out, found.method, told)
+    write_text(out.with_suffix(".md"), card(told, {}, told["dataset"], {}))
     report(found, out, told)
 
 

@@ -1,6 +1,7 @@
 """Write the report of the chosen model on the chosen data set, or on TARGET. Usage: python stages/report.py [TARGET]
 
-Reads what stages/evaluate.py wrote and runs/<model>-<dataset>/; writes report.html and four PNGs beside the results.
+Reads what stages/evaluate.py wrote and runs/<model>-<dataset>/; writes report.html and four PNGs beside the results,
+and, where it is about the data set itself, the model card beside the weights.
 """
 
 import argparse
@@ -12,7 +13,7 @@ from partreid.drawing import pictures, plots
 from partreid.errors import run
 from partreid.inputs import kinds
 from partreid.labels import LABELS
-from partreid.report import attention, facts, figures, gather, inputs, page, pipeline, ranking, sheets
+from partreid.report import attention, card, facts, figures, gather, inputs, page, pipeline, ranking, sheets
 from partreid.storage import image_table
 from partreid.storage.cache import Cache
 from partreid.storage.files import whole, write_text
@@ -58,7 +59,7 @@ def main() -> None:
     context = figures.Context(trained, album, table, here.index, looks.image_id, here.target, here.folder, p.train.seed)
     own = figures.FIGURES[p.model](context) if p.model in figures.FIGURES else []
 
-    header = trained.header
+    header, headers = trained.header, {kind: cache.header for kind, cache in caches.items()}
     html = page.render(
         title=here.title,
         subtitle=facts.subtitle(header),
@@ -67,13 +68,15 @@ def main() -> None:
         rankings=rankings,
         looks=looks,
         stages=pipeline.upstream(pipeline.read(Path()), f"report-on@{target}" if target else "report"),
-        facts=facts.facts(header, results.record, {kind: cache.header for kind, cache in caches.items()}),
+        facts=facts.facts(header, results.record, headers),
         commands=facts.commands(header, target),
         album=album,
         notes=notes,
         figures=own,
     )
     write_text(folder / "report.html", html)
+    if target is None:
+        write_text(here.card, card.card(header, results.metrics, here.target, headers))
     first = next(iter(rankings.values()))
     _write(folder / "ranking.png", pictures.png(sheets.rankings(first, album.thumb)))
     _write(folder / "attention.png", pictures.png(sheets.looks(looks, album.thumb)))

@@ -59,6 +59,8 @@ def test_every_stage_takes_it(stage):
     assert header["converted"]["published by"] == "torchreid"
     assert header["options"]["reduction"] == "shared"
 
+    assert "converted from | pcb_p6.pth.tar of torchreid" in HERE.card.read_text()
+
     stage("embed", "pcb", "folder")
     found = embeddings.Stored(HERE.embeddings)
     assert found.header["at_test"] == {"vectors": "averages"}  # not params.yaml's `reduced`
@@ -72,10 +74,11 @@ def test_every_stage_takes_it(stage):
     words = "".join(ElementTree.fromstring((HERE.results / "report.html").read_text()).itertext())
     assert "converted from pcb_p6.pth.tar of torchreid" in words
     assert "python stages/convert.py pcb pcb_p6.pth.tar --dataset folder" in words
+    assert "Nothing yet" not in HERE.card.read_text()  # now with what was measured
     assert "Training" not in words.split("Pipeline")[0]
 
     said = stage("search", "--query", "photos/3_0.png", "--gallery", HERE.embeddings, "--weights", HERE.weights)
-    assert "photos/3_1.png" in said.splitlines()[2]
+    assert " 3 · cam 1" in said.splitlines()[2]
 
 
 def test_by_default_it_goes_to_weights(stage):

@@ -85,6 +85,7 @@ def test_a_global_method(project):
     project("bot")()
     tree = _check(Path("results/folder/bot"))
     assert tree.find(".//table[@class='looks']") is None
+    assert Path("runs/bot-folder/weights.md").read_text().startswith("# bot trained on folder")
     assert "train@bot" in "".join(tree.itertext())
 
 

@@ -23,7 +23,7 @@ from partreid.storage.files import sha256, whole
 
 BATCH = 64
 FILE = f"weights{weights.ENDING}"
-CARD = "model-card.md"
+CARD = "weights.md"
 PRECISIONS = ("auto", "float32", "bfloat16")
 
 
@@ -75,9 +75,9 @@ class Model:
     def save(self, folder: str | Path) -> Path:
         """Write the weights, and the model card if there is one, into a folder that `load` takes; its path."""
         folder = Path(folder)
-        for file in (self._file, self._file.with_name(CARD)):
+        for file, name in ((self._file, FILE), (self._file.with_suffix(".md"), CARD)):
             if file.is_file():
-                with whole(folder / (FILE if file == self._file else CARD)) as temporary:
+                with whole(folder / name) as temporary:
                     shutil.copyfile(file, temporary)
         return folder
 

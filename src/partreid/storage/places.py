@@ -22,6 +22,11 @@ class Run:
         return self.folder / "weights.safetensors"
 
     @property
+    def card(self) -> Path:
+        """The model card, beside the weights."""
+        return self.weights.with_suffix(".md")
+
+    @property
     def index(self) -> Path:
         """The image table that is tested on."""
         return Path("data/index") / f"{self.target}.parquet"
