@@ -9,7 +9,7 @@ CHANGES = $(if $(dataset),--dataset $(dataset)) $(foreach each,$(set),-S '$(each
 SEEDS = $(if $(seeds),--seeds $(seeds))
 MODELS = $(if $(models),--models $(models))
 
-.PHONY: help setup demo ablation compare speed test lint test-network test-slow clean
+.PHONY: help git setup demo ablation compare speed test lint test-network test-slow clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,15 +26,20 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e . && \
 	touch $@ && echo "== set up in $$(( $$(date +%s) - start )) s"
 
-demo: setup ## rendered people, labels, training, evaluation, report: the default model on two CPU cores
+# DVC works in a git repository; a ZIP download is none
+git:
+	@command -v git >/dev/null || { echo "error: git not found; install it"; exit 1; }
+	@git rev-parse --git-dir >/dev/null 2>&1 || { echo "error: this folder is no git repository, as a ZIP download is not, and DVC needs one. Make it one with:"; echo "  git init -q && git add -A && git -c user.name=me -c user.email=me@localhost commit -qm 'as downloaded'"; exit 1; }
+
+demo: git setup ## rendered people, labels, training, evaluation, report: the default model on two CPU cores
 	@echo "== dvc repro: render, index, label, train, evaluate, report (about seven minutes on two cores)"
 	@start=$$(date +%s); dvc repro && echo "== done in $$(( $$(date +%s) - start )) s"
 	@python -c "from partreid import params; p = params.load(); print(f'== open results/{p.dataset}/{p.model}/report.html')"
 
-ablation: setup ## a paper's table by dvc's queue: make ablation paper=mpn table=1 [seeds="1 2"] [dataset=...] [set="path=value ..."]
+ablation: git setup ## a paper's table by dvc's queue: make ablation paper=mpn table=1 [seeds="1 2"] [dataset=...] [set="path=value ..."]
 	@python stages/ablation.py $(paper) $(table) $(SEEDS) $(CHANGES)
 
-compare: setup ## all methods in one leaderboard, by dvc's queue: make compare [seeds="1 2 3"] [dataset=...] [models="bot mpn"] [set="path=value ..."] [jobs=2]
+compare: git setup ## all methods in one leaderboard, by dvc's queue: make compare [seeds="1 2 3"] [dataset=...] [models="bot mpn"] [set="path=value ..."] [jobs=2]
 	@python stages/compare.py $(MODELS) $(SEEDS) $(CHANGES) $(if $(jobs),--jobs $(jobs))
 
 speed: setup ## measure again what the leaderboard says of all methods' costs: make speed [dataset=...] [models=...] [set=...]

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from partreid import params
 from partreid.errors import UserError, choose, run
 from partreid.evaluation import rerank
-from partreid.evaluation.protocols import PROTOCOLS, Protocol
+from partreid.evaluation.protocols import PROTOCOLS, Protocol, reached
 from partreid.evaluation.record import record
 from partreid.evaluation.results import cmc_csv, evaluate, ranks_table, summary, text
 from partreid.storage import embeddings, image_table
@@ -39,7 +39,11 @@ def main() -> None:
         )
 
     how = p.evaluate
-    wanted = ways(choose(PROTOCOLS, here.target, "data set with protocols"), how.rerank)
+    known = choose(PROTOCOLS, here.target, "data set with protocols")
+    there = reached(known, len(image_table.select(table, "gallery")))
+    if lacking := [name for name in known if name not in there]:
+        print(f"warning: {here.target} is incomplete: {', '.join(lacking)} cannot be measured")
+    wanted = ways(there, how.rerank)
     results = {}
     for name, (protocol, reranking) in wanted.items():
         result = evaluate(embedded, table, protocol, how.average_precision, how.unmatched, how.ranks, rerank=reranking)

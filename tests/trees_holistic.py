@@ -69,8 +69,8 @@ def occluded_duke(parent: Path) -> Path:
 
 
 def p_dukemtmc(parent: Path) -> Path:
-    """A P-DukeMTMC-reID of 10 images, at parent/P-DukeMTMC-reID, which is returned."""
-    root = parent / "P-DukeMTMC-reID"
+    """A P-DukeMTMC-reid of 10 images, at parent/P-DukeMTMC-reid, which is returned."""
+    root = parent / "P-DukeMTMC-reid"
     for folder, names in P_DUKE.items():
         for name in names:
             image(root / folder / name[:4] / name, 30, 60)

@@ -1,6 +1,7 @@
 """The one exception a user's mistake raises, and how a program shows it."""
 
 import argparse
+import io
 import sys
 from collections.abc import Callable, Mapping
 from typing import NoReturn, TypeVar
@@ -13,7 +14,13 @@ class UserError(Exception):
 
 
 def run(main: Callable[[], None]) -> NoReturn:
-    """Run a program's main function; a UserError or OSError is a message on stderr and exit status 1, Ctrl-C 130."""
+    """Run a program's main function; a UserError or OSError is a message on stderr and exit status 1, Ctrl-C 130.
+
+    Letters that the terminal's encoding lacks are printed as escapes.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         main()
     except (UserError, OSError) as error:  # OSError: a full disk, a folder without permission; its text names the file

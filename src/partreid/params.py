@@ -156,7 +156,7 @@ class Params:
         """The folder that the `path` column of a data set's image table is relative to."""
         if dataset == "synthetic":
             return Path("data/synthetic")
-        return Path(choose(self.raw, dataset, "data set (the keys of `raw` in params.yaml)"))
+        return home(choose(self.raw, dataset, "data set (the keys of `raw` in params.yaml)"))
 
     def recipe_of(self, method: str) -> tuple[Recipe, dict[str, Any]]:
         """The method's training recipe and its class's own keyword arguments, with the chosen `recipe` laid over them.
@@ -191,6 +191,14 @@ class Params:
         if "others" not in value:
             raise UserError(f"params.yaml: {where} lists data sets, so it needs a value for `others` too")
         return value.get(self.dataset, value["others"])
+
+
+def home(path: str) -> Path:
+    """A path of params.yaml, where ~ is somebody's home folder. UserError when the system knows no such home."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise UserError(f"params.yaml: {path}: {error}; write the whole path") from error
 
 
 def load(path: Path = PARAMS) -> Params:

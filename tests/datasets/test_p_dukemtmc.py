@@ -1,3 +1,5 @@
+import pytest
+
 import trees_holistic as trees
 from dataset_trees import image
 from partreid.datasets import p_dukemtmc as reader
@@ -58,3 +60,11 @@ def test_images_outside_a_person_s_folder_and_hidden_ones_are_left_out(tmp_path)
 
 def test_the_file_says_that_the_set_was_withdrawn():
     assert "**Withdrawn with its source**" in (reader.__doc__ or "")
+
+
+@pytest.mark.parametrize("name", ["P-DukeMTMC-reid", "P-DukeMTMC-reID", "p-dukemtmc-reid"])
+def test_the_folder_that_holds_the_set_is_found_in_any_case(tmp_path, name):
+    made = trees.p_dukemtmc(tmp_path / "made")
+    (tmp_path / "raw").mkdir()
+    made.rename(tmp_path / "raw" / name)
+    assert len(reader.read(tmp_path / "raw")) == len(reader.read(tmp_path / "raw" / name)) == 10

@@ -57,3 +57,18 @@ def test_single_images_are_themselves():
     for how in pooling.POOLINGS:
         found = pool(every, every.image_id, np.arange(9), how)
         np.testing.assert_array_equal(found.features, every.features)
+
+
+def test_pooled_parts_can_have_unit_length_and_hidden_ones_stay_zero():
+    features = np.random.default_rng(0).normal(size=(4, 3, 5)).astype(np.float32)
+    visibility = np.array([[1, 1, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float32)
+    embeddings = Embeddings(np.arange(4), features, visibility, {})
+    group = np.array([0, 0, 1, 1])
+    for how in ("average", "max"):
+        plain = pool(embeddings, np.arange(4), group, how).features
+        unit = pool(embeddings, np.arange(4), group, how, unit=True).features
+        np.testing.assert_allclose(np.linalg.norm(unit[:, :2], axis=-1), 1, rtol=1e-6)
+        np.testing.assert_allclose(
+            unit[:, :2] * np.linalg.norm(plain[:, :2], axis=-1)[..., None], plain[:, :2], rtol=1e-5
+        )
+        assert not unit[:, 2].any()

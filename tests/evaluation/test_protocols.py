@@ -4,7 +4,7 @@ import torch
 
 from partreid.errors import UserError
 from partreid.evaluation.picks import first_of_gallery, misaligned_queries, several_per_query
-from partreid.evaluation.protocols import PROTOCOLS
+from partreid.evaluation.protocols import PROTOCOLS, reached
 from partreid.evaluation.rules import Ids, cross_clothes_rule, ids, market_rule, other_cameras_rule, same_clothes_rule
 from partreid.storage import image_table
 
@@ -167,3 +167,19 @@ def test_every_protocol_says_in_full_what_it_is():
         for protocol in protocols.values():
             by_text.setdefault(protocol.text, set()).add(id(protocol))
     assert all(len(same) == 1 for same in by_text.values())  # two protocols never have the same words
+
+
+def test_an_incomplete_set_of_distractors_is_called_by_its_own_size():
+    protocols = PROTOCOLS["market1501_500k"]
+    assert reached(protocols, 519_732) == protocols
+    some = reached(protocols, 150_000)
+    assert list(some) == ["gallery-19732", "gallery-119732", "gallery-150000"]
+    assert "INCOMPLETE: 150,000 of 219,732 gallery images" in some["gallery-150000"].text
+    assert list(reached(protocols, 119_732)) == ["gallery-19732", "gallery-119732"]
+    assert reached(PROTOCOLS["synthetic"], 3) == PROTOCOLS["synthetic"]
+
+
+def test_mars_brings_pooled_vectors_to_unit_length_where_its_authors_do():
+    for name, protocol in PROTOCOLS["mars"].items():
+        assert protocol.query_pool.unit == protocol.gallery_pool.unit == name.startswith("official"), name
+        assert ("unit length" in protocol.text) == name.startswith("official")

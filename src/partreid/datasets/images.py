@@ -43,7 +43,7 @@ def locate(root: Path, folders: Sequence[str], inside: str, expected: str) -> st
 
     Raises UserError when some of `folders` are missing, and calls the set incomplete when others are there.
     """
-    for prefix in ("", f"{inside}/"):
+    for prefix in ("", *(f"{name}/" for name in _alike(root, inside))):
         present = [name for name in folders if (root / prefix / name).is_dir()]
         if len(present) == len(folders):
             return prefix
@@ -52,6 +52,13 @@ def locate(root: Path, folders: Sequence[str], inside: str, expected: str) -> st
             problem = f"incomplete: {root / prefix} has {', '.join(present)}, but {absent} is missing"
             raise bad_layout(root / prefix, problem, expected)
     raise bad_layout(root, f"this is not {inside}", expected)
+
+
+def _alike(root: Path, name: str) -> list[str]:
+    """The folders in `root` that are called `name`, in any case: archives and copies differ in that."""
+    if not root.is_dir():
+        return [name]
+    return sorted(entry.name for entry in root.iterdir() if entry.name.lower() == name.lower())
 
 
 def measure(root: Path, rows: Sequence[Mapping[str, Any]]) -> tuple[list[Row], Skipped]:

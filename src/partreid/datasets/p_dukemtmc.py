@@ -19,7 +19,7 @@ from partreid.datasets.dukemtmc import EXAMPLE, NAME
 from partreid.datasets.images import Row
 from partreid.datasets.survey import Survey
 
-ARCHIVE = "P-DukeMTMC-reID"
+ARCHIVE = "P-DukeMTMC-reid"
 OCCLUDED, WHOLE = 0, 1  # camid
 FOLDERS = {  # folder -> split, camid
     "train/occluded_body_images": ("train", OCCLUDED),
@@ -28,7 +28,7 @@ FOLDERS = {  # folder -> split, camid
     "test/whole_body_images": ("gallery", WHOLE),
 }
 TREE = """
-P-DukeMTMC-reID/               this folder, or the one that holds it
+P-DukeMTMC-reid/               this folder, or the one that holds it
   train/
     occluded_body_images/      a folder per person with images like 0005_c2_f0046985.jpg
     whole_body_images/         the same; 12,927 images with the former

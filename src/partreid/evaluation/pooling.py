@@ -17,11 +17,13 @@ BLOCK = 4096  # images that are read at once
 class Pool:
     """Images with equal values in the columns `by` become one entry; `how` is a name of POOLINGS.
 
-    The entry has the ids (person, camera, ...) of the first of its images.
+    The entry has the ids (person, camera, ...) of the first of its images. unit: its part vectors are then brought to
+    unit length.
     """
 
     by: tuple[str, ...]
     how: str
+    unit: bool = False
 
 
 def groups(table: pa.Table, by: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
@@ -50,11 +52,14 @@ POOLINGS: dict[str, tuple[float, Callable[[np.ndarray, np.ndarray], np.ndarray]]
 }
 
 
-def pool(embeddings: Embeddings | Stored, image_ids: np.ndarray, group: np.ndarray, how: str) -> Embeddings:
+def pool(
+    embeddings: Embeddings | Stored, image_ids: np.ndarray, group: np.ndarray, how: str, unit: bool = False
+) -> Embeddings:
     """Pool images image_ids (N,) by their group (N,), 0..G-1, to G embeddings with the image_id of each group's first.
 
     A part is pooled over the images that show it, and visible where any does. The features are pooled as they are, not
-    brought to unit length first. Memory holds the result and one block of images.
+    brought to unit length first; unit: the pooled vector of each part is, afterwards.
+    Memory holds the result and one block of images.
     """
     start, together = choose(POOLINGS, how, "pooling")
     count = int(group.max(initial=-1)) + 1
@@ -75,5 +80,8 @@ def pool(embeddings: Embeddings | Stored, image_ids: np.ndarray, group: np.ndarr
     if how == "average":
         result /= np.maximum(seen, 1)[..., None]
     result[seen == 0] = 0
+    if unit:
+        length = np.linalg.norm(result, axis=-1, keepdims=True)
+        result /= np.where(length == 0, 1, length)
     first = np.unique(group, return_index=True)[1]
     return Embeddings(image_ids[first], result.astype(np.float32), (seen > 0).astype(np.float32), embeddings.header)

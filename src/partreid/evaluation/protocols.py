@@ -4,7 +4,8 @@ Sources and variants that are not offered stand beside each. What all share: the
 a right answer are skipped or counted as zero are parameters (`evaluate` in params.yaml) and written into every result.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from partreid.evaluation.picks import (
     Pick,
@@ -30,7 +31,7 @@ class Protocol:
     text: the protocol in full words, written into every result. relation: which entries of the gallery are right or
     ignored for a query. query, gallery: which rows of the table take part. query_pool, gallery_pool: how several of
     them become one. draws: 0, or how often one random gallery image per person and camera is drawn, all results of the
-    draws being averaged.
+    draws being averaged. images: 0, or how large the gallery of the image table has to be.
     """
 
     text: str
@@ -40,6 +41,7 @@ class Protocol:
     query_pool: Pool | None = None
     gallery_pool: Pool | None = None
     draws: int = 0
+    images: int = 0
 
 
 MARKET = (
@@ -78,25 +80,27 @@ LARGE = {
         f"Market-1501+500k, gallery of {images:,} images (junk counted): {MARKET}; {DISTRACTORS}",
         query=persons_only,
         gallery=first_of_gallery(images),
+        images=images,
     )
     for images in (19_732, 119_732, 219_732, 519_732)
 }
 
 # Zheng et al., ECCV 2016. official: as github.com/liangzheng06/MARS-evaluation, which ranks all test tracklets and
-# pools by maximum; common: as most toolboxes, without the asking tracklets, where 140 of 1,980 queries have no match.
+# pools by maximum, then brings every tracklet's vector to unit length (here each part's); common: as most toolboxes,
+# without the asking tracklets, where 140 of 1,980 queries have no match.
 TRACKLET = ("tracklet_id",)
 MARS = {
     f"{name}-{how}": Protocol(
-        f"MARS, tracklets: the features of all frames are pooled ({how}) to one vector; gallery: {which}; "
+        f"MARS, tracklets: the features of all frames are pooled ({how}) to one vector{length}; gallery: {which}; "
         f"{MARKET.replace('images', 'tracklets')}; {DISTRACTORS}",
         query=persons_only,
         gallery=answer,
-        query_pool=Pool(TRACKLET, how),
-        gallery_pool=Pool(TRACKLET, how),
+        query_pool=Pool(TRACKLET, how, unit=bool(length)),
+        gallery_pool=Pool(TRACKLET, how, unit=bool(length)),
     )
-    for name, which, answer in (
-        ("official", "all test tracklets, the asking ones among them", test_set),
-        ("common", "the test tracklets that do not ask", gallery),
+    for name, length, which, answer in (
+        ("official", ", which is brought to unit length", "all test tracklets, the asking ones among them", test_set),
+        ("common", "", "the test tracklets that do not ask", gallery),
     )
     for how in ("average", "max")
 }
@@ -226,3 +230,16 @@ PROTOCOLS: dict[str, dict[str, Protocol]] = {
     "cuhk01_100": CUHK01,
     "cuhk01_486": CUHK01,
 }
+
+
+def reached(protocols: Mapping[str, Protocol], images: int) -> dict[str, Protocol]:
+    """The protocols of a data set whose gallery has this many images, by names that say what they are.
+
+    Those that ask for a larger gallery (distractors that were not all fetched) are one, called by the real size.
+    """
+    result = {name: protocol for name, protocol in protocols.items() if protocol.images <= images}
+    for protocol in protocols.values():
+        if protocol.images > images:
+            text = f"{protocol.text}; INCOMPLETE: {images:,} of {protocol.images:,} gallery images"
+            result.setdefault(f"gallery-{images}", replace(protocol, text=text))
+    return result

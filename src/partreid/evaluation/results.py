@@ -152,7 +152,7 @@ def _side(
     if pooling is None or not len(chosen):
         return embeddings, chosen
     group, first = groups(chosen, pooling.by)
-    return pool(embeddings, _image_ids(chosen), group, pooling.how), chosen.take(first)
+    return pool(embeddings, _image_ids(chosen), group, pooling.how, pooling.unit), chosen.take(first)
 
 
 def _one_each(table: pa.Table, seed: int) -> pa.Table:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from partreid.errors import UserError
+from partreid.params import home
 from partreid.storage.files import alone, fingerprint, scratch_root, sha256, write_json
 from partreid.tools.base import Images
 from partreid.tools.reading import read_original
@@ -40,7 +41,7 @@ class Setup:
     @classmethod
     def find(cls, checkout: str, python: str, config: str, checkpoint: str) -> "Setup":
         """UserError that says what is missing and where to get it."""
-        root = Path(checkout).absolute()
+        root = home(checkout).absolute()
         if not (root / SCRIPT).is_file():
             raise UserError(
                 f"no {SCRIPT} in {root}, which tools.alphapose.checkout names; expected a checkout of AlphaPose: "
@@ -58,7 +59,7 @@ class Setup:
                 "the weights of each config, by hand from a file-sharing site (Fast Pose, ResNet50, 256x192: "
                 f"fast_res50_256x192.pth); put them there ({LICENCE})"
             )
-        interpreter = shutil.which(python)
+        interpreter = shutil.which(home(python))
         if interpreter is None:
             raise UserError(
                 f"tools.alphapose.python is {python!r}, expected the interpreter of the environment in which AlphaPose "

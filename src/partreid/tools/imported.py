@@ -17,6 +17,7 @@ import numpy as np
 
 from partreid.datasets.walk import Walk
 from partreid.errors import UserError
+from partreid.params import home
 from partreid.storage import cache, chunks, foreign
 from partreid.storage.files import fingerprint
 from partreid.storage.pieces import Work
@@ -51,7 +52,7 @@ def entry(tool: str, option: str, entries: Mapping[str, str], dataset: str) -> P
         raise UserError(
             f"tool {tool} does not know where the files of data set {dataset} are; set {key} in params.yaml"
         )
-    path = Path(entries[dataset])
+    path = home(entries[dataset])
     if not path.exists():
         raise UserError(f"no {path.absolute()}, which {key} in params.yaml names")
     return path
