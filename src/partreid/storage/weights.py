@@ -2,7 +2,7 @@
 
 Such a file is a table of names, shapes and places, then plain numbers; any language reads it, and there is nothing in
 it to run. Files of earlier versions, torch's own of {"header": JSON, "state": tensors}, are still read, whatever their
-name.
+name; and written where the package safetensors is not installed.
 """
 
 import json
@@ -10,9 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import torch
-from safetensors.torch import save_file
 from torch import Tensor
 
 from partreid.errors import UserError, reason
@@ -30,6 +28,11 @@ def save(path: Path, header: Mapping[str, Any], state: Mapping[str, Tensor]) -> 
     rows = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in state.items()}
     # a single key: the order of several differs from run to run
     metadata = {"header": json.dumps(header, sort_keys=True)}
+    try:
+        from safetensors.torch import save_file
+    except ImportError:
+        torchfile.save(path, {**metadata, "state": rows})
+        return
     with whole(path) as temporary:
         save_file(rows, temporary, metadata)
 
@@ -55,6 +58,8 @@ def _read(path: Path, tensors: bool) -> tuple[dict[str, Any], dict[str, Tensor]]
             )
         text, state = content["header"], content["state"]
     else:
+        import safetensors  # here, so that machines that only train do without it
+
         try:
             with safetensors.safe_open(path, "pt") as file:
                 text = (file.metadata() or {}).get("header")
