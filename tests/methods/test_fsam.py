@@ -303,7 +303,7 @@ def test_unknown_names_are_named(project, option):
 
 
 def test_a_flip_exchanges_the_branches_of_left_and_right():
-    stored = {"cluster": torch.tensor([0, 1, 2, 0, 1, 2]), "clusters": torch.full((6,), 3)}
+    stored = {"clusters": torch.eye(3)[[0, 1, 2, 0, 1, 2]]}
     changes = no_change(6)
     changes[3:, 0] = 1
     assert KINDS["poses"](stored, changes).argmax(1).tolist() == [0, 1, 2, 2, 1, 0]

@@ -30,7 +30,7 @@ def run(
     folder: Path,
     table: Path,
 ) -> None:
-    """Train and write `folder`/weights.safetensors with `header`, the curves to `folder`/curves, and training.json (training.budget).
+    """Train and write to `folder` weights.safetensors with `header`, curves, and training.json (training.budget).
 
     header: says all that the result depends on; a killed run is taken up by one with the same header and code.
     Labels that the learner makes itself are written to `folder`/labels; table: the image table.
