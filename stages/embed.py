@@ -14,7 +14,7 @@ from partreid.storage import embeddings, files, image_table
 from partreid.storage.cache import Cache
 from partreid.storage.image_table import SPLITS
 from partreid.storage.places import Run
-from partreid.training.precision import device_of
+from partreid.training import precision as arithmetic
 
 
 def main() -> None:
@@ -30,9 +30,13 @@ def main() -> None:
         raise UserError(f"{here.index} has no query and no gallery images, so there is nothing to embed")
     trained = methods.load(here.weights)
     at_test = trained.use(p.at_test.get(here.model, {}))
+    device = arithmetic.device_of(p.train.device)
+    precision = arithmetic.precision_of(p.train.precision, device)
+    arithmetic.apply(precision, device)
     header = {
         **{key: trained.header[key] for key in ("model", "dataset", "recipe", "seed", "labels", "precision")},
         "target": here.target,
+        "embedded_in": precision,
         "at_test": at_test,
         "distance": trained.method.distance,
         "parts": trained.method.part_names(),
@@ -47,7 +51,7 @@ def main() -> None:
         kind: read(kind, LABELS[kind].file(kind, here.target), here.index, image_ids)
         for kind in trained.method.labels_at_test
     }
-    batches = embed(trained, table, p.root(here.target), labels, device_of(p.train.device))
+    batches = embed(trained, table, p.root(here.target), labels, device, bfloat16=precision == "bfloat16")
     embeddings.write(here.embeddings, header, batches)
 
 

@@ -69,9 +69,7 @@ def train(
     with own_stream(device):
         for epoch in range(len(history), recipe.epochs):
             learner.train()
-            torch.manual_seed(
-                1_000_003 * seed + epoch
-            )  # so that dropout after an interruption draws what it would have
+            torch.manual_seed(1_000_003 * seed + epoch)  # dropout after an interruption draws what it would have
             learner.begin_epoch(epoch, persons(source))
             batches = order(
                 data,
