@@ -75,7 +75,7 @@ def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
         ("methods.bpbreid.embedding", "wide", "methods.bpbreid cannot be built"),
         ("recipes.laptop.images_per_id", 0, "images_per_id must be 1 or more"),
         ("recipes.laptop.images_per_id", 1, "laptop: images_per_id is 1, but bot compares images of a person"),
-        ("recipes.laptop.sampler", "random", "unknown sampler 'random'; known: published, whole"),
+        ("recipes.laptop.sampler", "random", "unknown sampler 'random'; known: consecutive, published"),
         ("recipes.laptop.batches_per_epoch", -1, "batches_per_epoch must be 0 or more"),
         ("methods.pcb.triplet_on", ["parts"], "images_per_id is 1, but pcb compares images of a person"),
         ("recipes.laptop.erase", 50, "erase is a probability"),

@@ -12,6 +12,7 @@ from partreid.errors import UserError
 from partreid.evaluation.distances import DISTANCES, vectors
 from partreid.evaluation.pooling import pool
 from partreid.inputs.batch import Inputs
+from partreid.layers.bilinear import SecondOrder
 from partreid.losses.all_triplets import all_triplets
 from partreid.methods.pabr import MAPS, PABR
 from partreid.storage import weights
@@ -49,7 +50,7 @@ def test_the_papers_network_has_21_3_million_parameters(project):
 
 
 @pytest.mark.parametrize(("dilated", "cells"), [(False, (10, 5)), (True, (20, 10))])
-@pytest.mark.parametrize("stream", ["trained", "fixed"])
+@pytest.mark.parametrize("stream", ["trained", "cached"])
 @torch.no_grad()
 def test_maps_of_the_papers_images(project, dilated, cells, stream):
     method = small(project, dilated=dilated, part_stream=stream).eval()
@@ -61,7 +62,7 @@ def test_maps_of_the_papers_images(project, dilated, cells, stream):
 
 @pytest.mark.parametrize("dilated", [True, False])
 @pytest.mark.parametrize("pooling", ["compact", "exact", "concat"])
-@pytest.mark.parametrize("stream", ["trained", "fixed", "none"])
+@pytest.mark.parametrize("stream", ["trained", "frozen", "cached", "none"])
 def test_every_switch_trains_and_embeds(project, stream, pooling, dilated):
     method = small(project, part_stream=stream, pooling=pooling, dilated=dilated).train()
     batch = batch_for(method)
@@ -128,7 +129,7 @@ def test_the_baseline_is_the_mean_appearance_through_a_linear_layer(project):
 
 @torch.no_grad()
 def test_a_fixed_part_stream_is_the_cache(project):
-    method = small(project, part_stream="fixed").train()
+    method = small(project, part_stream="cached").train()
     assert not hasattr(method, "part_network")
     assert method.labels == method.labels_at_test == ("partmaps",)
     assert not method.starts_from
@@ -146,7 +147,7 @@ def test_a_fixed_part_stream_is_the_cache(project):
 @torch.no_grad()
 def test_cached_maps_stay_where_they_are(project):
     # a blob in one corner of the cache is in that corner of the maps for a smaller image
-    method = small(project, part_stream="fixed", dilated=True)
+    method = small(project, part_stream="cached", dilated=True)
     maps = torch.zeros(1, 57, 20, 10)
     maps[0, 40, 15:, :5] = 1
     moved = method.cached(maps, (8, 4))
@@ -157,7 +158,7 @@ def test_cached_maps_stay_where_they_are(project):
 
 
 def test_inner_maps_that_the_cache_lacks(project):
-    method = small(project, part_stream="fixed", part_maps=["inner"])
+    method = small(project, part_stream="cached", part_maps=["inner"])
     batch = batch_for(method)
     with pytest.raises(UserError, match="the cached part maps have no inner maps"):
         method.losses(batch)
@@ -231,7 +232,10 @@ def test_it_starts_from_the_pre_trained_part_network(project, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"part_stream": "frozen"}, r"unknown part stream \(part_stream\) 'frozen'; known: fixed, none, trained"),
+        (
+            {"part_stream": "fixed"},
+            r"unknown part stream \(part_stream\) 'fixed'; known: cached, frozen, none",
+        ),
         ({"part_maps": "limb"}, "part_maps is a list of one or more of limb, joint, inner"),
         ({"part_maps": []}, "part_maps is a list"),
         ({"part_maps": ["limbs"]}, r"unknown part maps \(part_maps\) 'limbs'"),
@@ -244,3 +248,32 @@ def test_it_starts_from_the_pre_trained_part_network(project, tmp_path, monkeypa
 def test_values_that_nothing_has_are_named(project, changes, message):
     with pytest.raises(UserError, match=message):
         small(project, **changes)
+
+
+def test_a_frozen_part_network_stays_as_it_is(project):
+    method = small(project, part_stream="frozen").train()
+    assert method.starts_from == {"part_network": "partmaps"}
+    assert method.labels == method.labels_at_test == ()
+    before = {name: value.clone() for name, value in method.part_network.state_dict().items()}
+    learned = step(method, batch_for(method))
+    assert not any(name.startswith("part_network.") for name in learned)
+    assert any(name.startswith("part.") for name in learned)
+    given = {id(p) for group in method.parameter_groups(1e-4) for p in group["params"]}
+    assert given == {id(p) for name, p in method.named_parameters() if not name.startswith("part_network.")}
+    assert all(torch.equal(value, before[name]) for name, value in method.part_network.state_dict().items())
+
+
+@torch.no_grad()
+def test_second_order_pooling_is_of_the_appearance_with_itself(project):
+    torch.manual_seed(3)
+    A = torch.randn(2, 4, 3, 2)
+    exact = torch.einsum("bixy,bjxy->bij", A, A).flatten(1) / 6
+    sketched = torch.stack([SecondOrder(4, 0, 4096)(A[i : i + 1], A[:0])[0] for i in range(2)])
+    # a sketch keeps inner products: here exactly, as 16 products seldom share one of 4,096 places
+    torch.testing.assert_close(sketched @ sketched.T, exact @ exact.T, rtol=0.35, atol=0.1)
+    method = small(project, part_stream="none", pooling="second_order").eval()
+    batch = batch_for(method)
+    expected = torch.nn.functional.normalize(method.pooling(method.appearance(method.backbone(batch.images)), None))
+    torch.testing.assert_close(method.embed(batch)[0][:, 0], expected)
+    with pytest.raises(UserError, match="second_order is of the appearance alone"):
+        small(project, pooling="second_order")

@@ -23,7 +23,7 @@ def embedded(project):
     return found.features
 
 
-def test_trained_then_fixed_part_stream(tiny):
+def test_trained_then_cached_part_stream(tiny):
     stages = tiny.repro()
     assert set(stages) == {
         "check", "synthetic", "index-synthetic", "tool@blazepose-synthetic", "partmaps@synthetic", "pretrain@partmaps",
@@ -32,6 +32,6 @@ def test_trained_then_fixed_part_stream(tiny):
     trained = embedded(tiny)
     page = (tiny.root / "results/synthetic/pabr/report.html").read_text()
     assert "Appearance and part maps" in page
-    tiny.set(methods__pabr__part_stream="fixed")
+    tiny.set(methods__pabr__part_stream="cached")
     assert tiny.repro() == ["check", "train@pabr", "embed@pabr", "evaluate", "report"]
     assert np.abs(embedded(tiny) - trained).max() > 0.01

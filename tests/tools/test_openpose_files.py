@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from partreid.errors import UserError
+from partreid.storage import cache
 from partreid.tools import openpose_files
 from partreid.tools.openpose_files import SCALES, read
 from tools.importing import made
@@ -108,9 +109,11 @@ def test_the_wrong_order_is_noticed(maps, tmp_path):
 def test_nobody_is_missing(maps, tmp_path):
     maps[:56], maps[56] = 0, 1
     np.save(tmp_path / "0.npy", maps)
-    assert read("paper", 3, None, tmp_path / "0.npy", 160, 80) is None
+    assert read("paper", 3, None, tmp_path / "0.npy", 160, 80)["status"] == cache.MISSING
     header, work = built(made(["0.jpg"]), tmp_path)
-    assert work(0, 1)["status"].tolist() == [1]
+    found = work(0, 1)
+    assert found["status"].tolist() == [cache.MISSING]
+    assert (found["maps"][0, 56] == 1).all()  # the network's maps all the same
     assert header["parameters"]["channels"] == 57
 
 

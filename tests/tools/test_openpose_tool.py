@@ -78,3 +78,17 @@ def test_bad_options_and_missing_weights_are_user_errors(tmp_path, monkeypatch):
         openpose.build(images(tmp_path, ["a.png"]), batch=0)
     with pytest.raises(UserError, match="NON-COMMERCIAL"):
         openpose.build(images(tmp_path, ["a.png"]), batch=2)
+
+
+def test_maps_of_nobody_are_the_networks_all_the_same(tmp_path, file):
+    state = torch.load(file, weights_only=True)
+    state["Mconv7_stage2_L2.bias"].fill_(0.01)  # no joint is seen
+    torch.save(state, file)
+    cv2.imwrite(str(tmp_path / "a.png"), np.full((40, 20, 3), 90, np.uint8))
+    openpose._network.cache_clear()
+    _, work = openpose.build(images(tmp_path, ["a.png"]), batch=1)
+    found = work(0, 1)
+    openpose._network.cache_clear()
+    assert found["status"].tolist() == [cache.MISSING]
+    np.testing.assert_array_equal(found["maps"][0, 38:57], np.float16(0.01))
+    assert found["maps"][0, 57:].any()

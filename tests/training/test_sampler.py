@@ -85,3 +85,15 @@ def test_published_draws_persons_alike_however_many_images_they_have():
     }
     assert with_rich["whole"] > 0.9  # nearly all of the groups are his
     assert with_rich["published"] < 0.3  # 4 of 40 persons
+
+
+def test_consecutive_takes_all_of_one_person_then_all_of_the_next():
+    pid = np.repeat(np.arange(12), [4, 2, 7, 4, 4, 4, 1, 4, 4, 4, 4, 4])  # 46 images
+    drawn = batches(pid, 2, 5, rng(), "consecutive")
+    assert [len(batch) for batch in drawn] == [10] * 4
+    order = np.concatenate(drawn)
+    assert len(set(order)) == 40  # no image twice, although no person but one has five
+    changes = np.flatnonzero(np.diff(pid[order])) + 1
+    stretches = [pid[order][start] for start in (0, *changes)]
+    assert len(set(stretches)) == len(stretches)  # nobody comes back
+    assert [len(batch) for batch in batches(pid, 18, 10, rng(), "consecutive")] == [46]

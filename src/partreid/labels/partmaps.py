@@ -1,7 +1,7 @@
 """Label `partmaps`: OpenPose's maps of limbs and joints at 20 x 10, for Part-Aligned Bilinear.
 
 Members: `maps` float16 (n, C, 20, 10), channels as in partreid.body.openpose_layout; `status` uint8 (n,) and `score`
-float32 (n,) as the tool gave them. Maps of rows that are not ok are all zeros.
+float32 (n,) as the tool gave them. Of rows that are not ok maps from keypoints are all zeros; a tool's own are kept.
 
 From a tool that gives `maps`, those as they are: C = 185 with the inner maps, or 57. From keypoints, C = 57, what
 OpenPose's network is trained to give (Cao et al., "Realtime Multi-Person 2D Pose Estimation using Part Affinity

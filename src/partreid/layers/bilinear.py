@@ -73,6 +73,16 @@ def hashes(channels: int, outputs: int, place_seed: int, sign_seed: int) -> tupl
     return places.astype(np.int64), signs.astype(np.float32)
 
 
+class SecondOrder(Compact):
+    """Compact bilinear pooling of the appearance map with itself, without parts."""
+
+    def __init__(self, appearance: int, part: int, outputs: int):  # noqa: ARG002  there is no part
+        super().__init__(appearance, appearance, outputs)
+
+    def forward(self, A: Tensor, P: Tensor) -> Tensor:  # noqa: ARG002
+        return super().forward(A, A)
+
+
 class Concatenated(Pooling):
     """The paper's comparison, "concat + averagepool + linear": of both maps' means, a linear map to `outputs`."""
 
@@ -98,3 +108,4 @@ POOLINGS: Mapping[str, Callable[[int, int, int], Pooling]] = {
     "exact": Exact,
     "concat": Concatenated,
 }
+SECOND_ORDER = "second_order"  # the name of SecondOrder, for a network without parts

@@ -6,11 +6,13 @@ partreid.layers.bilinear), the triplet loss (3.3, Eq. 6-7, in partreid.losses.al
 similarity (Eq. 8-9) follows from Eq. 3 and is a test of ours.
 
 P comes from the part of OpenPose up to its second stage, 185 maps: 38 of limbs, 19 of joints, 128 inner ones (the
-paper's "internal"). Trained, it is a network that starts from the pre-training `partmaps`: the published weights, as in
-the paper, or, where they cannot be had, the regression of the re-identification set's own cached part maps. Fixed
-(Fig. 6a), it is not run at all: the cached part maps of the same images, from whatever `labels.partmaps.tool` names,
-stand in its place, in training (moved as the image is) and test. A cache of 57 channels has no inner maps; these then
-are 0 and say nothing.
+paper's "internal"). `trained`, it is a network that starts from the pre-training `partmaps`: the published weights, as
+in the paper, or, where they cannot be had, the regression of the re-identification set's own cached part maps. Figure
+6a's "fixed" is the same network with its weights as they start, `frozen`. Not in the paper: `cached` runs no part
+network; the cached part maps of the same images, from whatever `labels.partmaps.tool` names, stand in its place, in
+training (moved as the image is) and test. A cache of 57 channels has no inner maps; these then are 0 and say nothing.
+Figure 6 compares with the appearance alone (`part_stream: none`): the baseline pools its mean, and
+`pooling: second_order` is the bilinear pooling of the appearance map with itself.
 
 Where the paper is silent we follow what its authors published:
 - the batch norms after both reductions have no affine parameters;
@@ -25,13 +27,14 @@ Where paper and published code disagree we follow the paper; the code's choices 
 - weight decay 2e-3 (code: 2e-4) and batches of 180 (code: 250) are params.yaml's.
 - the baseline without parts (`part_stream: none`) is the appearance map, its mean over the cells, a linear layer, as in
   section 6.3; the code's goes on to inception 5b.
-The paper's 75,000 iterations are 750 epochs of 100 in the code; one of ours goes once over the set, which on
-Market-1501 is 70 to 90 batches of 180, as persons have more or fewer images than batches hold of each. A tracklet or a
-multi-query is the average of its images' vectors: partreid.evaluation.pooling.
+The paper's 75,000 iterations are 750 epochs of 100, whatever the set, as in the code (`batches_per_epoch`). Its
+batches hold 180 images, "on average" 18 persons with 10 each: `sampler: consecutive`, as the code, takes all images of
+a person, then all of the next. A tracklet or a multi-query is the average of its images' vectors
+(partreid.evaluation.pooling).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -40,13 +43,13 @@ from torch import Tensor, nn
 from partreid import backbones
 from partreid.errors import UserError, choose
 from partreid.inputs.batch import Batch, Inputs
-from partreid.layers.bilinear import POOLINGS, Concatenated, Pooling, glorot
+from partreid.layers.bilinear import POOLINGS, SECOND_ORDER, Concatenated, Pooling, SecondOrder, glorot
 from partreid.layers.constants import constant
 from partreid.losses.all_triplets import MEANS, all_triplets
 from partreid.methods.base import Method
 
 MAPS = {"limb": range(38), "joint": range(38, 57), "inner": range(57, 185)}  # where each kind stands in the 185
-PART_STREAMS = ("trained", "fixed", "none")
+PART_STREAMS = ("trained", "frozen", "cached", "none")
 SIMILARITIES: Mapping[str, Callable[[Tensor], Tensor]] = {  # unit vectors (B, D) -> (B, B)
     "inner_product": lambda f: f @ f.T,
     "squared_distance": lambda f: 2 * (f @ f.T) - 2,  # minus the squared distance of unit vectors
@@ -56,12 +59,11 @@ SIMILARITIES: Mapping[str, Callable[[Tensor], Tensor]] = {  # unit vectors (B, D
 class PABR(Method):
     """f~, one unit vector per image; cosine distance.
 
-    part_stream: "trained", "fixed" (from cached part maps) or "none", the baseline without parts. part_network: the
-    backbone that gives the 185 maps; of "trained" only. part_maps: which of them are used (Table 1). non_negative: a
-    ReLU after the part map (Table 7). pooling: a key of partreid.layers.bilinear.POOLINGS (Fig. 6c). dilated: an
-    appearance
-    map of twice the resolution. appearance, part: cA and cP. embedding: length of the vector ("exact" has its own).
-    margin: m. similarity, average: see above. Without a part stream nothing of the parts, nor `pooling`, plays a role.
+    part_stream: a name of PART_STREAMS. part_network: the backbone that gives the 185 maps, where there is one.
+    part_maps: which of them are used (Table 1). non_negative: a ReLU after the part map (Table 7). pooling: a key of
+    partreid.layers.bilinear.POOLINGS (Fig. 6c). dilated: an appearance map of twice the resolution. appearance, part:
+    cA and cP. embedding: length of the vector ("exact" has its own). margin: m. similarity, average: see above. Without
+    a part stream nothing of the parts plays a role, nor `pooling`, unless it is "second_order".
     """
 
     distance = "cosine"
@@ -86,6 +88,8 @@ class PABR(Method):
     ):
         super().__init__()
         choose(dict.fromkeys(PART_STREAMS), part_stream, "part stream (part_stream)")
+        if pooling == SECOND_ORDER and part_stream != "none":
+            raise UserError(f"pooling {SECOND_ORDER} is of the appearance alone; set methods.pabr.part_stream: none")
         choose(dict.fromkeys(MEANS), average, "average (average)")
         if isinstance(part_maps, str) or not part_maps:
             raise UserError(f"part_maps is a list of one or more of {', '.join(MAPS)}")
@@ -96,17 +100,20 @@ class PABR(Method):
         self.channels = tuple(c for kind in part_maps for c in choose(MAPS, kind, "part maps (part_maps)"))
         self.pooling: Pooling
         if part_stream == "none":
-            self.pooling = Concatenated(appearance, 0, embedding)  # of the appearance map's mean alone
+            pools = SecondOrder if pooling == SECOND_ORDER else Concatenated  # of the appearance map's mean alone
+            self.pooling = pools(appearance, 0, embedding)
         else:
             relu = [nn.ReLU()] if non_negative else []
             self.part = nn.Sequential(*reduction(len(self.channels), part, 3), *relu)
             self.pooling = choose(POOLINGS, pooling, "pooling")(appearance, part, embedding)
-        if part_stream == "trained":
+        if part_stream in ("trained", "frozen"):
             self.part_network = backbones.build(part_network)
             if self.part_network.channels != MAPS["inner"].stop:
                 raise UserError(f"part_network {part_network} does not give OpenPose's 185 maps")
             self.starts_from = {"part_network": "partmaps"}
-        if part_stream == "fixed":
+        if part_stream == "frozen":
+            self.part_network.requires_grad_(False).eval()
+        if part_stream == "cached":
             self.labels = self.labels_at_test = ("partmaps",)
         self.margin = margin
         self.similarity = choose(SIMILARITIES, similarity, "similarity")
@@ -119,10 +126,10 @@ class PABR(Method):
         A = self.appearance(self.feature_map(inputs.images))
         if self.part_stream == "none":
             return A, A[:, :0]
-        if self.part_stream == "trained":
-            maps = self.feature_map(inputs.images, self.part_network)
-        else:
+        if self.part_stream == "cached":
             maps = self.cached(inputs.labels["partmaps"], (A.shape[2], A.shape[3]))
+        else:
+            maps = self.feature_map(inputs.images, self.part_network)
         maps = maps.index_select(1, constant(self.channels, maps.device))
         if maps.shape[2:] != A.shape[2:]:
             maps = F.adaptive_max_pool2d(maps, A.shape[2:])
@@ -152,8 +159,15 @@ class PABR(Method):
         sim = self.similarity(self.represent(batch))
         return {"triplet": all_triplets(sim, batch.pid, self.margin, self.average)}
 
+    def train(self, mode: bool = True) -> Self:
+        """A frozen part network stays as it is: its batch norms, where it has some, learn nothing from batches."""
+        super().train(mode)
+        if self.part_stream == "frozen":
+            self.part_network.eval()
+        return self
+
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
-        named = list(self.named_parameters())
+        named = [(name, parameter) for name, parameter in self.named_parameters() if parameter.requires_grad]
         return [
             {"params": [p for name, p in named if not name.endswith("bias")], "weight_decay": weight_decay},
             {"params": [p for name, p in named if name.endswith("bias")], "weight_decay": 0.0},

@@ -14,7 +14,7 @@ Output members; those after `score` as far as the tool gives them:
     maps       float16 (n, C, 20, 10) OpenPose's limb, joint and, with C = 185, inner maps, over the whole image
 
 and whatever else the tool knows. Coordinates: x right, y down, origin at the top-left corner of the top-left pixel.
-Rows that are not ok are all zeros, except `score`.
+Rows that are not ok are all zeros, except `score` and, where an image could be read, `maps`.
 """
 
 from partreid.tools import (

@@ -32,8 +32,9 @@ DAMAGE = (*chunks.DAMAGE, cv2.error)  # what reading a damaged file may raise
 T = TypeVar("T")
 
 Read = Callable[[Path, int, int], Mapping[str, Any] | None]
-"""(file, image height, image width) -> score and members of one image, None when it shows nobody. One of DAMAGE when
-the file is not what it should be, a ValueError with the reason. Must pickle."""
+"""(file, image height, image width) -> score and members of one image, None when it shows nobody. With `status` among
+them they are kept whatever it is, and it is OK without. One of DAMAGE when the file is not what it should be, a
+ValueError with the reason. Must pickle."""
 
 
 @dataclass(frozen=True)

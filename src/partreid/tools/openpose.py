@@ -7,7 +7,8 @@ No keypoints: the maps' grid is too coarse for them, and the second of six stage
 The weights have to be downloaded by hand (partreid.storage.published_weights); their licence allows no commercial use.
 
 A joint is seen when its map somewhere exceeds MIN_PEAK. As in OpenPose's own assembling, somebody with fewer than
-MIN_JOINTS joints is nobody: `missing`. `score` is the mean of the highest values of the maps of the joints that are
+MIN_JOINTS joints is nobody: `missing`. The maps are the network's all the same, which Part-Aligned Bilinear takes
+without asking what was found. `score` is the mean of the highest values of the maps of the joints that are
 seen, which is not a calibrated probability.
 """
 
@@ -31,7 +32,7 @@ from partreid.tools.reading import read_original
 if TYPE_CHECKING:
     from partreid.backbones.openpose import OpenPose
 
-VERSION = "1"  # raise when the output changes
+VERSION = "2"  # raise when the output changes
 GIVES = ("maps",)
 INPUT = (160, 80)  # rows, columns of the network's input
 SHAPE = (185, 20, 10)  # of an image's maps, at stride 8
@@ -64,7 +65,7 @@ def look(paths: list[str], root: Path, file: Path, batch: int, start: int, stop:
         maps = run(network, np.stack(found))
         status, score = judge(maps)
         result["status"][rows], result["score"][rows] = status, score
-        result["maps"][rows] = np.where((status == cache.OK)[:, None, None, None], maps, 0)
+        result["maps"][rows] = maps
     return result
 
 

@@ -33,7 +33,7 @@ from partreid.tools import imported
 from partreid.tools.base import Images
 from partreid.tools.openpose import MIN_JOINTS, MIN_PEAK, judge
 
-VERSION = "1"  # raise when the output changes
+VERSION = "2"  # raise when the output changes
 GIVES = ("maps",)
 TOOL = "openpose_files"
 ENDINGS = ("_pose_heatmaps.float", ".float", ".npz", ".npy")
@@ -76,8 +76,8 @@ def build(images: Images, *, folders: dict[str, str], order: str, scale: int) ->
     return imported.build(head, source, images, partial(read, order, scale, channels), blank)
 
 
-def read(order: str, scale: int, channels: int | None, file: Path, height: int, width: int) -> Mapping[str, Any] | None:
-    """Score and maps of one image of height x width pixels; None where nobody is. See imported.Read."""
+def read(order: str, scale: int, channels: int | None, file: Path, height: int, width: int) -> Mapping[str, Any]:
+    """Status, score and maps of one image of height x width pixels. See imported.Read."""
     maps = channels_first(floats(file) if file.suffix == ".float" else imported.numbers(file, "maps"))
     if len(maps) not in ORDERS[order] or (channels is not None and len(maps) != channels):
         expected = channels or " or ".join(map(str, ORDERS[order]))
@@ -90,7 +90,7 @@ def read(order: str, scale: int, channels: int | None, file: Path, height: int, 
         maps = maps[:, :rows, :columns]
     small = geometry.resample(undo(maps, scale), *CELLS)
     status, score = judge(small[None])
-    return {"score": score[0], "maps": small.astype(np.float16)} if status[0] == cache.OK else None
+    return {"status": status[0], "score": score[0], "maps": small.astype(np.float16)}
 
 
 def check_order(maps: np.ndarray, order: str) -> None:
