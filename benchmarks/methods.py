@@ -9,7 +9,7 @@ on a data set whose index and labels are there: `dvc repro data/dvc.yaml:<label>
 lie a params.yaml, runs/ and results/ of its own; data/ and weights/ are the project's.
 
 FOLDER/results.jsonl grows by one line after every stage (method, stage, seconds) and after every method (its metrics by
-protocol, in per cent as the evaluator prints them, and its training's last row of values), so that whatever ends the
+protocol, 0..1, and its training's last row of values), so that whatever ends the
 program loses the rest only; what was finished in the same FOLDER is not done again. --minutes: no method is begun after
 that time.
 """
