@@ -140,6 +140,18 @@ def test_ranks_are_those_of_the_distances(bot, photos):
     assert people.vectors.shape == (5, people.features.shape[1] * people.features.shape[2])
 
 
+def test_people_are_kept_as_parquet(bot, photos, arrays, tmp_path):
+    people = bot.embed([*photos[:2], arrays[2]])
+    again = partreid.People.load(people.save(tmp_path / "people.parquet"))
+    assert again.paths == (*map(str, photos[:2]), None)
+    assert partreid.distance(again, people).diagonal().max() < 1e-6
+    assert np.array_equal(again.features, people.features)
+    with pytest.raises(UserError, match=r"people are saved as Parquet; give .*people\.npz a name"):
+        people.save(tmp_path / "people.npz")
+    with pytest.raises(UserError, match=r"no file .*nothing\.parquet"):
+        partreid.People.load(tmp_path / "nothing.parquet")
+
+
 def test_threads_share_a_model(bot, photos):
     wanted, found = bot.embed(photos).features, []
     threads = [threading.Thread(target=lambda: found.append(bot.embed(photos).features)) for _ in range(4)]

@@ -6,6 +6,7 @@ import runpy
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 import yaml
@@ -102,6 +103,26 @@ def test_a_data_sets_embeddings_are_searched_in_the_gallery_split_and_give_the_t
     assert [hit["same"] for hit in hits] == [hit["distance"] <= limit["distance"] for hit in hits]
     assert hits[0]["same"]
     assert f"Threshold {limit['distance']:.4f}" in printed
+
+
+def test_a_parquet_file_is_searched_as_the_embeddings_it_was_made_of(project, search, monkeypatch, tmp_path):
+    monkeypatch.chdir(project)
+    for source, query in (("runs/bot-folder/embeddings.npz", 3), ("results/search/gallery.npz", 5)):
+        if not Path(source).is_file():
+            search("--query", "photos/3_0.png", "--gallery", "photos")
+        out = tmp_path / f"{query}.parquet"
+        monkeypatch.setattr("sys.argv", ["stages/vectors.py", source, str(out)])
+        runpy.run_path(str(PROJECT / "stages/vectors.py"))["main"]()
+        found = []
+        for gallery in (source, out):
+            search("--query", f"photos/{query}_0.png", "--gallery", gallery, "--out", "results/parquet")
+            hits = json.loads((project / "results/parquet/search.json").read_text())["queries"][0]["found"]
+            found.append([(hit["path"], round(hit["distance"], 5)) for hit in hits])
+        assert found[0] == found[1]
+    table = pq.read_table(tmp_path / "3.parquet")
+    assert table["path"].to_pylist()[:2] == ["0_0.png", "0_1.png"]
+    assert table["pid"].to_pylist()[:4] == [0, 0, 1, 1]
+    assert table["camid"].to_pylist()[:4] == [0, 1, 0, 1]
 
 
 def test_photos_are_embedded_as_the_gallery_was(project, search):

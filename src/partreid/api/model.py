@@ -37,7 +37,7 @@ class Model:
 
     def __init__(self, trained: Trained, file: Path, device: torch.device, bfloat16: bool, at_test: Mapping[str, Any]):
         self._file, self._digest = file, sha256(file)
-        trained.use(at_test)
+        self._at_test = trained.use(at_test)
         self._method = trained.method.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._method.mixed = bfloat16
         self.name: str = trained.header["model"]
@@ -108,9 +108,8 @@ class Model:
     def _people(self, features: list[np.ndarray], visibility: list[np.ndarray], paths: list[str | None]) -> People:
         if not features:
             raise UserError("there are no photos to embed")
-        return People(
-            np.concatenate(features), np.concatenate(visibility), self.parts, self.distance, self._digest, tuple(paths)
-        )
+        every = np.concatenate(features), np.concatenate(visibility)
+        return People(*every, self.parts, self.distance, self._digest, tuple(paths), self._at_test)
 
 
 def load(

@@ -1,11 +1,16 @@
 """Embedded photos."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from partreid.errors import UserError
+from partreid.storage import vector_table
+from partreid.storage.chunks import CHUNK
 
 
 @dataclass(frozen=True)
@@ -15,7 +20,7 @@ class People:
     features: float32 (N, P, D), a vector for each part. visibility: float32 (N, P), 1 where the part is seen, else 0.
     parts: the P parts' names. distance: how they are compared, a name of partreid.evaluation.distances. weights: hex
     SHA-256 of the weights that embedded them; only people of one network can be compared. paths: the photos' files,
-    None for what was no file.
+    None for what was no file. at_test: what was chosen to be compared.
     """
 
     features: np.ndarray
@@ -24,6 +29,7 @@ class People:
     distance: str
     weights: str
     paths: tuple[str | None, ...]
+    at_test: Mapping[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.features)
@@ -32,7 +38,7 @@ class People:
         """Some of them: a row, a slice, a list of rows or a mask."""
         chosen = np.atleast_1d(np.arange(len(self))[rows])
         paths = tuple(self.paths[row] for row in chosen)
-        return People(self.features[chosen], self.visibility[chosen], self.parts, self.distance, self.weights, paths)
+        return replace(self, features=self.features[chosen], visibility=self.visibility[chosen], paths=paths)
 
     @property
     def vectors(self) -> np.ndarray:
@@ -42,10 +48,35 @@ class People:
         """
         return self.features.reshape(len(self), -1)
 
+    def save(self, path: str | Path) -> Path:
+        """Write them as Parquet (partreid.storage.vector_table), which stages/search.py takes too; its path."""
+        file, nothing = Path(path), pa.nulls(len(self))
+        if file.suffix != ".parquet":
+            raise UserError(f"people are saved as Parquet; give {file} a name that ends with .parquet")
+        names = [each if each is not None else "" for each in self.paths]
+        about = pa.table({"path": names, "split": nothing, "pid": nothing, "camid": nothing})
+        header = {"parts": self.parts, "distance": self.distance, "weights": self.weights, "at_test": self.at_test}
+        arrays = {"image_id": np.arange(len(self)), "features": self.features, "visibility": self.visibility}
+        starts = range(0, len(self), CHUNK)
+        blocks = ({name: of[n : n + CHUNK] for name, of in arrays.items()} for n in starts)
+        vector_table.write(file, header, about, blocks)
+        return file
+
+    @classmethod
+    def load(cls, path: str | Path) -> "People":
+        """Read what `save`, or stages/vectors.py, wrote. UserError when it cannot be read."""
+        reader = vector_table.Reader(Path(path))
+        paths = tuple(name or None for name in reader.about()["path"].to_pylist())
+        of, features, visibility = reader.header, *(reader.all(name).copy() for name in vector_table.VECTORS)
+        return cls(
+            features, visibility, tuple(of["parts"]), of["distance"], of["weights"], paths, of.get("at_test", {})
+        )
+
 
 def comparable(people: People, others: People) -> None:
     """UserError when two groups were embedded by different networks or show different parts."""
-    if (people.weights, people.parts, people.distance) != (others.weights, others.parts, others.distance):
+    mine, theirs = ((each.weights, each.parts, each.distance, dict(each.at_test)) for each in (people, others))
+    if mine != theirs:
         raise UserError(
             f"these people were embedded differently and cannot be compared: by weights {people.weights[:12]}... with "
             f"the parts {', '.join(people.parts)}, and by {others.weights[:12]}... with {', '.join(others.parts)}; "

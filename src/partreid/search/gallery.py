@@ -73,7 +73,7 @@ def from_folder(
 
 
 def from_file(file: Path, weights: str, p: Params | None) -> Gallery:
-    """Open an embeddings file. Of a data set's file its gallery split is searched, without junk.
+    """Open an embeddings file, npz or Parquet. Of a data set's file its gallery split is searched, without junk.
 
     p: params.yaml, where the file may be a data set's. UserError when other weights made it, or another image table.
     """
@@ -83,6 +83,8 @@ def from_file(file: Path, weights: str, p: Params | None) -> Gallery:
             f"{file} was made with other weights (sha256 {str(stored.header.get('weights'))[:12]}...) than those of "
             f"this search ({weights[:12]}...); name the right ones with --weights"
         )
+    if (about := stored.about()) is not None:
+        return _of_table(file, stored, about)
     if "paths" in stored.header:
         paths = [Path(path) for path in stored.header["paths"]]
         root = stored.header.get("root", "")
@@ -100,3 +102,16 @@ def from_file(file: Path, weights: str, p: Params | None) -> Gallery:
     root = p.root(dataset)
     paths = [root / path for path in table["path"].to_pylist()]
     return Gallery(file, stored, image_table.integers(table, "image_id"), paths, image_table.called(table))
+
+
+def _of_table(file: Path, stored: Stored, about: pa.Table) -> Gallery:
+    """A Parquet file, which says itself which images it holds."""
+    pids = about["pid"].to_numpy()  # NaN for null
+    keep = ~(pids <= image_table.JUNK)
+    splits = np.array([split or "" for split in about["split"].to_pylist()])
+    if (splits != "").any():
+        keep &= splits == "gallery"
+    about = about.filter(pa.array(keep))
+    root = Path(stored.header.get("root", ""))
+    names = about["path"].to_pylist()
+    return Gallery(file, stored, image_table.integers(about, "image_id"), [root / name for name in names], names)

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from partreid.errors import UserError
-from partreid.storage import chunks
+from partreid.storage import chunks, vector_table
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,14 @@ class Embeddings:
 class Stored:
     """An embeddings file of which only what is asked for is read; see Embeddings for image_id and header.
 
+    An npz of the pipeline, or Parquet (partreid.storage.vector_table).
+
     Raises UserError when the file is missing or damaged.
     """
 
     def __init__(self, path: Path):
-        self._reader = chunks.Reader(path)
+        table = path.suffix == ".parquet"
+        self._reader: chunks.Reader | vector_table.Reader = vector_table.Reader(path) if table else chunks.Reader(path)
         self.header: Mapping[str, Any] = self._reader.header
         self.image_id = self._reader.all("image_id")
         self._order = np.argsort(self.image_id)  # once: a large gallery is asked for block by block
@@ -56,7 +60,11 @@ class Stored:
 
     def size(self, images: int) -> int:
         """Bytes that the features of so many images take in memory."""
-        return images * self._reader.chunk("features", 0)[:1].nbytes
+        return images * self._reader.rows("features", np.zeros(1, np.int64)).nbytes
+
+    def about(self) -> pa.Table | None:
+        """What a Parquet file says of its images: path, split, pid, camid, a row each; of another, None."""
+        return self._reader.about() if isinstance(self._reader, vector_table.Reader) else None
 
 
 def _rows(image_id: np.ndarray, wanted: np.ndarray, order: np.ndarray) -> np.ndarray:
