@@ -9,7 +9,7 @@ CHANGES = $(if $(dataset),--dataset $(dataset)) $(foreach each,$(set),-S '$(each
 SEEDS = $(if $(seeds),--seeds $(seeds))
 MODELS = $(if $(models),--models $(models))
 
-.PHONY: help git setup demo ablation compare speed test lint test-network test-slow clean
+.PHONY: help git setup demo ablation compare splits speed test lint test-network test-slow clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,9 @@ ablation: git setup ## a paper's table by dvc's queue: make ablation paper=mpn t
 
 compare: git setup ## all methods in one leaderboard, by dvc's queue: make compare [seeds="1 2 3"] [dataset=...] [models="bot mpn"] [set="path=value ..."] [jobs=2]
 	@python stages/compare.py $(MODELS) $(SEEDS) $(CHANGES) $(if $(jobs),--jobs $(jobs))
+
+splits: git setup ## a method on every random split of CUHK01 or CUHK03, by dvc's queue: make splits dataset=cuhk01_100 [model=pabr] [set="path=value ..."]
+	@python stages/splits.py $(if $(model),--model $(model)) $(SEEDS) $(CHANGES) $(if $(jobs),--jobs $(jobs))
 
 speed: setup ## measure again what the leaderboard says of all methods' costs: make speed [dataset=...] [models=...] [set=...]
 	@python benchmarks/speed.py $(MODELS) $(CHANGES)

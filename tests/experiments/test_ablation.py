@@ -1,6 +1,7 @@
 """Ablation tables: the project's own file and the Markdown."""
 
 import json
+import re
 import runpy
 import shutil
 import sys
@@ -184,3 +185,14 @@ def test_what_a_table_cannot_be_run_with(project, monkeypatch, words, message):
     monkeypatch.setattr(sys, "argv", ["ablation.py", "mpn", "1", "--dry", *words])
     with pytest.raises(UserError, match=message):
         stage["main"]()
+
+
+def test_every_table_that_docs_send_a_reader_to_is_there(project):
+    papers = yaml.load((project / "ablations.yaml").read_text(), params.Loader)
+    text = (project / "docs/methods.md").read_text()
+    sections = {"BPBreID": "bpbreid", "MPN": "mpn", "Part-Aligned": "pabr", "FSAM": "fsam", "PAH-Net": "pah"}
+    for section in text.split("\n### ")[1:]:
+        tables = papers[sections[section.split()[0]]]["tables"]
+        named = set(re.findall(r"table=([\w-]+)", section)) | set(re.findall(r", `(figure\w+|\d)`", section))
+        assert named <= set(tables), section[:20]
+        assert set(tables) <= named, section[:20]

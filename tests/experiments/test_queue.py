@@ -360,3 +360,14 @@ def test_an_edited_file_makes_another_experiment_but_values_and_locks_do_not(git
     git("reset", "-q", "--hard", "HEAD~")
     assert queue.same_code(revision) is same
     assert not queue.same_code("0" * 40)  # one that is gone
+
+
+def test_on_another_split_the_images_are_others_as_they_should():
+    metrics = {"general": {"mAP": 0.5}}
+    here, there = ({"dataset": "synthetic", "model": "mpn", "split": split} for split in (0, 1))
+    known = shown(there, metrics, images="of split 1")
+    known[0]["data"]["params"] = {"params.yaml": {"data": here}}
+    assert state(known, there) == ("done", metrics)
+    known = shown(here, metrics, images="other")
+    known[0]["data"]["params"] = {"params.yaml": {"data": here}}
+    assert state(known, here) == ("new", None)

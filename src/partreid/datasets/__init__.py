@@ -55,6 +55,9 @@ SPLIT_READERS: dict[str, Callable[[Path, int], pa.Table]] = {
 }
 
 
+SPLITS = {"cuhk01_100": 10, "cuhk01_486": 10, "cuhk03_classic_detected": 20, "cuhk03_classic_labeled": 20}
+"""How many random splits of the persons there are, over which papers average."""
+
 DATASETS = dict.fromkeys(sorted((*READERS, *SPLIT_READERS)))
 
 

@@ -81,7 +81,7 @@ def state(shown: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> tupl
         data = revision.get("data") or {}
         if data.get("params", {}).get("params.yaml", {}).get("data") != wanted:
             continue
-        if not (same_images(data, shown[0].get("data") or {}, wanted["dataset"]) and same_code(revision["rev"])):
+        if not (same_images(data, shown[0].get("data") or {}, wanted) and same_code(revision["rev"])):
             continue
         metrics = data.get("metrics", {}).get(metrics_file, {}).get("data")
         if progress(entry) == "success" and metrics:
@@ -101,12 +101,15 @@ def progress(entry: Mapping[str, Any]) -> str:
     return (entry.get("executor") or {}).get("state", "success")
 
 
-def same_images(data: Mapping[str, Any], here: Mapping[str, Any], dataset: str) -> bool:
+def same_images(data: Mapping[str, Any], here: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Whether an experiment had the image table of the working tree, whose entry is `here`.
 
-    It is only another one where DVC knows both: a dvc.lock may have been thrown away.
+    It is only another one where DVC knows both: a dvc.lock may have been thrown away. An experiment on another `split`
+    than the working tree's had another table, as it should; its parameters say which.
     """
-    file = f"data/index/{dataset}.parquet"
+    if here.get("params", {}).get("params.yaml", {}).get("data", {}).get("split") != wanted.get("split"):
+        return True
+    file = f"data/index/{wanted['dataset']}.parquet"
     return len({each.get("outs", {}).get(file, {}).get("hash") for each in (data, here)} - {None}) < 2
 
 
