@@ -20,6 +20,7 @@ TINY = {
     "synthetic__test_identities": 4,
     "synthetic__images": 6,
     "recipes__laptop__epochs": 1,
+    "recipes__laptop__batches_per_epoch": 1,
     "recipes__laptop__height": 64,
     "recipes__laptop__width": 32,
 }

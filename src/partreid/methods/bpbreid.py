@@ -42,7 +42,10 @@ Where paper and published code disagree we follow the paper; the code's choices 
 - The learning rate starts at a tenth; code: `warmup_start: 0.01`.
 - Eq. 8's distances are Euclidean; the laptop's recipe takes them per channel (`triplet_distance`, see
   partreid.losses.triplet).
-- Random erasing is Bag of Tricks', by area and aspect ratio; the code's hole, 15 to 65 % of each side, is not offered.
+- Random erasing is Bag of Tricks', by area and aspect ratio, filled with the mean colour; `erase_fill: raw` fills as
+  the code does. The code's hole, 15 to 65 % of each side, is not offered.
+- RI of Table 1 is ResNet-50-ibn; the code's only option of that kind has non-local blocks, which are not offered.
+- Two images without a part in common rank last (Eq. 9: infinity), as the code's largest distance + 1 does.
 Where we and the code differ from the paper: Eq. 2 smooths with N = batch size (`label_count: batch`), so that targets
 do not sum to 1; we read N as the number of classes, K + 1. Eq. 2 sums over pixels; with the weight 0.35 only their mean
 is in scale with the other losses.
