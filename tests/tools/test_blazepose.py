@@ -31,7 +31,7 @@ def test_landmarks_and_mask_are_placed_in_the_original_image(monkeypatch, how):
         return landmarks.ravel(), 0.95, logits
 
     monkeypatch.setattr(blazepose, "_run", network)
-    score, landmarks, person = blazepose._look(image, Path(), how)
+    score, landmarks, person = blazepose.glance(image, Path(), how)
     assert score == 0.95
     np.testing.assert_allclose(landmarks[:, :2], np.broadcast_to([50, 300], (33, 2)), atol=1e-3)
     np.testing.assert_allclose(landmarks[:, 2], 10 * 400 / round(how.fill * 256), rtol=1e-5)
@@ -51,7 +51,7 @@ def scripted(monkeypatch, *scores):
         number, score = left.pop(0)
         return score, np.full((33, 5), number, np.float32), np.full((128, 64), number, np.float32)
 
-    monkeypatch.setattr(blazepose, "_look", look)
+    monkeypatch.setattr(blazepose, "glance", look)
     return left
 
 

@@ -20,6 +20,7 @@ Rows that are not ok are all zeros, except `score` and, where an image could be 
 from partreid.tools import (
     alphapose,
     blazepose,
+    consensus,
     densepose,
     densepose_files,
     movenet,
@@ -37,6 +38,7 @@ TOOLS: dict[str, Tool] = {
     # the embedded ones, and what the renderer knows
     "blazepose": Tool(blazepose.build, blazepose.GIVES),
     "movenet": Tool(movenet.build, movenet.GIVES),
+    "consensus": Tool(consensus.build, consensus.GIVES),
     "truth": Tool(truth.build, truth.GIVES),
     # the papers' own tools: our modules with published weights, and isolated programs
     "schp": Tool(schp.build, schp.GIVES, processes=1),

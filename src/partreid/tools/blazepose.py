@@ -102,25 +102,26 @@ def coco(landmarks: np.ndarray) -> np.ndarray:
 
 def detect(image: np.ndarray, model: Path, looks: int) -> Found:
     """One image uint8 RGB (H, W, 3); landmarks in its pixels, the person's probability over its extent."""
-    found = [_look(image, model, FIRST)]
+    found = [glance(image, model, FIRST)]
     if found[0][0] >= SURE:
         if looks == 1:
             return found[0]
-        found += [_look(image, model, further) for further in FURTHER]
+        found += [glance(image, model, further) for further in FURTHER]
         if min(score for score, _, _ in found) >= SURE:
             score, landmarks, person = (np.median(np.stack(values), 0) for values in zip(*found, strict=True))
             return float(score), landmarks, person
     else:
         for wider in WIDER:
-            found.append(_look(image, model, wider))
+            found.append(glance(image, model, wider))
             if found[-1][0] >= SURE:
                 break
     return max(found, key=lambda one: one[0])
 
 
-def _look(image: np.ndarray, model: Path, how: Look) -> Found:
+def glance(image: np.ndarray, model: Path, how: Look) -> Found:
+    """One look at an image uint8 RGB (H, W, 3); landmarks in its pixels, the person's probability over its extent."""
     if how.mirrored:
-        score, landmarks, person = _look(np.ascontiguousarray(image[:, ::-1]), model, replace(how, mirrored=False))
+        score, landmarks, person = glance(np.ascontiguousarray(image[:, ::-1]), model, replace(how, mirrored=False))
         landmarks = landmarks[list(MIRROR)]
         landmarks[:, 0] = image.shape[1] - landmarks[:, 0]
         return score, landmarks, person[:, ::-1]

@@ -99,16 +99,20 @@ def decode(maps: Maps) -> np.ndarray:
     As the published graph does it: the centre's probability is divided by the distance from the middle, the joints' by
     the distance from where the best centre expects them; NEAR is added to both.
     """
-    centre = maps.centre / (distance(np.full((1, 2), CELLS / 2))[..., 0] + NEAR)
-    row, column = np.unravel_index(centre.argmax(), centre.shape)
-    expected = np.array([row, column]) + maps.reach[row, column]  # (17, 2)
-    nearest = (maps.joints / (distance(expected) + NEAR)).reshape(-1, 17).argmax(0)
+    nearest = (maps.joints / (distance(expected(maps)) + NEAR)).reshape(-1, 17).argmax(0)
     rows, columns = np.divmod(nearest, CELLS)
     joint = np.arange(17)
     places = np.stack([columns, rows], 1) + maps.offset[rows, columns, joint][:, ::-1]
     return np.concatenate([places * (squares.SIDE / CELLS), maps.joints[rows, columns, joint][:, None]], 1).astype(
         np.float32
     )
+
+
+def expected(maps: Maps) -> np.ndarray:
+    """Where the centre of the person nearest the middle expects its joints: (17, 2), rows and columns."""
+    centre = maps.centre / (distance(np.full((1, 2), CELLS / 2))[..., 0] + NEAR)
+    row, column = np.unravel_index(centre.argmax(), centre.shape)
+    return np.array([row, column]) + maps.reach[row, column]
 
 
 def distance(points: np.ndarray) -> np.ndarray:

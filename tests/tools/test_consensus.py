@@ -1,0 +1,114 @@
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from partreid.body.skeleton import KEYPOINTS
+from partreid.labels.geometry import bare
+from partreid.storage import published_weights
+from partreid.tools import consensus, evidence, movenet
+from partreid.tools.evidence import Evidence
+
+KINDS = dict.fromkeys(bare(name) for name in KEYPOINTS)
+BY_OWN = {kind: [1, 0, 0, 0, 0, 0, 0] for kind in KINDS}  # seen with the probability that MoveNet's own map says
+
+
+def said(strength: float = 0.9, person: float = 1.0) -> Evidence:
+    """Joint k in cell (5 + 3 k, 4 + k), of that strength; a mask of the left half."""
+    own = np.zeros((*evidence.GRID, 17), np.float32)
+    for k in range(17):
+        own[5 + 3 * k, 4 + k, k] = strength
+    mask = np.zeros((128, 64), np.float32)
+    mask[:, :32] = person
+    return Evidence(own.copy(), own, np.zeros_like(own), mask, np.zeros_like(mask))
+
+
+def test_a_joint_lies_where_its_maps_are_strongest_in_pixels_of_the_image():
+    found = consensus.judge(said(), (512, 128), BY_OWN)
+    for k in range(17):
+        np.testing.assert_allclose(found[k], [(4.5 + k) * 4, (5.5 + 3 * k) * 8, 0.9], rtol=1e-4)
+
+
+def test_blazepose_decides_where_movenet_cannot():
+    one = said()
+    one.own[20, 8, 3], one.own[20, 20, 3] = 0.95, 0.94
+    one.discs[20, 20, 3] = 0.2
+    x, y, _ = consensus.judge(one, (64, 32), BY_OWN)[3]
+    assert (x, y) == pytest.approx((20.5, 20.5))
+
+
+def test_a_joint_between_two_cells_is_placed_between_them_and_corners_stay_inside():
+    maps = np.zeros((64, 32, 17), np.float32)
+    maps[20, 10:12, 0] = 1
+    maps[0, 0, 1] = maps[63, 31, 2] = 1
+    found = consensus.places(maps)
+    np.testing.assert_allclose(found[:3], [[11, 20.5], [0.5, 0.5], [31.5, 63.5]])
+
+
+def test_traits_are_what_is_said_around_the_joint():
+    one = said(0.7)
+    one.joints[6, 5, 0] = 0.8  # beside joint 0's cell
+    one.joints[8, 4, 0] = 0.99  # too far away
+    one.doubt[10:12, 8:10] = 0.3  # cell (5, 4) at twice the resolution
+    one.discs[5, 4, 0] = 0.6
+    found = consensus.traits(one, consensus.places(one.own))
+
+    def logit(p):
+        return np.log(p / (1 - p))
+
+    np.testing.assert_allclose(found[0], [logit(0.7), logit(0.8), logit(0.6), 1, 0.3, logit(0.7)], rtol=1e-4, atol=1e-6)
+    assert found[16, 3] == 0  # beyond the mask
+    assert found[16, 2] == pytest.approx(logit(consensus.LEAST), rel=1e-4)
+
+
+def test_the_fitted_weights_fit_and_a_clearer_joint_is_surer():
+    weights = consensus.fitted()
+    assert set(weights["seen"]) == set(KINDS)
+    assert {len(values) for values in weights["seen"].values()} == {7}
+    assert len(weights["head"]) == 6
+    low, high = (consensus.judge(said(strength), (128, 64), weights["seen"])[:, 2] for strength in (0.05, 0.95))
+    assert (high > low).all()
+    assert high.mean() > 0.8
+    assert low.mean() < 0.5
+    text = consensus.WEIGHTS.read_text()
+    assert json.dumps(json.loads(text), indent=2) + "\n" == text  # as stages/consensus.py writes it
+
+
+def test_a_head_has_a_box_where_it_is_seen_and_none_where_not():
+    clear, hidden = said(0.95), said(0.95)
+    hidden.own[..., :5] = hidden.joints[..., :5] = 0.01
+    boxes = []
+    for one in (clear, hidden):
+        keypoints = consensus.judge(one, (128, 64), consensus.fitted()["seen"])
+        boxes.append(consensus.head(one, keypoints, (128, 64)))
+    assert np.isnan(boxes[1]).all()
+    x0, y0, x1, y1 = boxes[0]
+    assert x0 < x1
+    assert y0 < 28 < y1  # the ears' row: cells 14 and 17 of 64, in 128 pixels
+
+
+def test_rows_are_ok_missing_or_failed(tmp_path, monkeypatch):
+    for name, value in (("good.png", 255), ("nobody.png", 0)):
+        cv2.imwrite(str(tmp_path / name), np.full((256, 128, 3), value, np.uint8))
+    (tmp_path / "broken.png").write_bytes(b"hello")
+
+    def gather(image, _networks):
+        return said(0.95) if image.max() else said(0.01, 0)
+
+    monkeypatch.setattr(evidence, "gather", gather)
+    networks = evidence.Networks(Path(), Path(), Path())
+    found = consensus.look(["good.png", "broken.png", "nobody.png"], tmp_path, networks, 0, 3)
+    np.testing.assert_array_equal(found["status"], [0, 2, 1])
+    assert found["score"][0] > 0.9 > 0.3 > found["score"][2]
+    for name in ("keypoints", "person", "head"):
+        assert found[name][0].any(), name
+        assert not found[name][1:].any(), name
+
+
+@pytest.mark.network
+def test_a_picture_without_anybody_is_missing(tmp_path):
+    networks = evidence.Networks(*movenet.files(), published_weights.path("blazepose_full"))
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((128, 64, 3), 120, np.uint8))
+    assert consensus.look(["grey.png"], tmp_path, networks, 0, 1)["status"].tolist() == [1]
