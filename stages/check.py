@@ -13,7 +13,7 @@ def main() -> None:
     (out,) = arguments(__doc__, "out")
     p = params.load()
     check.names(p)
-    for warning in (*check.tables(p), *check.doubts(p)):
+    for warning in (*check.tables(p), *check.doubts(p), *check.other_tools(p)):
         print(f"warning: {warning}", file=sys.stderr)
     # constant on purpose: every stage depends on this file, and none should re-run because a checked value changed
     write_text(Path(out), "params.yaml holds only known names and keys\n")

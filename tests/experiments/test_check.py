@@ -208,3 +208,31 @@ def test_a_prior_of_one_network_is_doubted(values):
     assert not check.doubts(params.parse(changed(mpn, "labels.schp.person", "densepose")))
     assert not check.doubts(params.parse(changed(mpn, "methods.mpn.prior", "uniform")))
     assert not check.doubts(params.parse({**values, "model": "bot"}))
+
+
+def test_a_published_parser_is_not_held_to_another_tools_label(values):
+    values = changed(values, "recipe", "paper")
+    check.names(params.parse(values))
+    values = changed(values, "methods.fsam.coarse", "label")
+    with pytest.raises(
+        UserError, match=r"recipe paper: F_m starts as SCHP's .* labels\.schp of blazepose; take coarse"
+    ):
+        check.names(params.parse(values))
+    check.names(params.parse(changed(values, "labels.schp.tool", "schp")))
+    check.names(params.parse(changed(values, "methods.fsam.preservation_weight", 0.0)))
+    check.names(params.parse(changed(values, "recipe", "laptop")))  # whose F_m learns that label
+
+
+@pytest.mark.parametrize(
+    ("model", "kinds"), [("pah", ["heads"]), ("fsam", ["poses", "schp"]), ("bpbreid", ["pifpaf"]), ("bot", [])]
+)
+def test_with_the_papers_recipe_labels_of_other_tools_are_told(values, model, kinds):
+    values = changed(changed(values, "recipe", "paper"), "model", model)
+    told = check.other_tools(params.parse(values))
+    assert len(told) == len(kinds)
+    for kind, line in zip(kinds, told, strict=True):
+        assert line.endswith(f"-S labels.{kind}.tool={check.PAPERS[kind]}")
+    assert check.other_tools(params.parse(changed(values, "recipe", "laptop"))) == []
+    for kind in kinds:
+        values = changed(values, f"labels.{kind}.tool", check.PAPERS[kind])
+    assert check.other_tools(params.parse(values)) == []

@@ -237,8 +237,18 @@ def test_pseudo_labels_are_made_per_identity_in_test_mode_and_leave_the_network_
     assert all(torch.equal(value, before[name]) for name, value in method.state_dict().items())
     with torch.no_grad():
         for rows, images in persons(batch):
-            expected = part_maps(method.backbone["parts"].eval()(images), 6)
+            dense = method.backbone["parts"].eval()(images).movedim(1, -1).contiguous()
+            expected = part_maps(dense, 6)
             assert torch.equal(method.made["pseudo_parts"][rows], expected)
+
+
+@torch.no_grad()
+def test_an_identitys_features_come_in_pieces_into_one_tensor(project):
+    method, batch = ready(project)
+    whole = method.eval().places([batch.clean], torch.device("cpu"))
+    assert torch.allclose(method.places(batch.clean.split(3), torch.device("cpu")), whole, atol=1e-5)
+    assert whole.is_contiguous()
+    assert torch.allclose(whole.movedim(-1, 1), method.dense(batch.clean), atol=1e-5)
 
 
 def test_pseudo_labels_do_not_depend_on_the_order_of_persons_and_images(project):

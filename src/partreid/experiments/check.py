@@ -22,7 +22,7 @@ from partreid.methods.base import Learner
 from partreid.methods.start import fitting
 from partreid.params import Label as LabelBlock
 from partreid.params import Params, Recipe, Rerank
-from partreid.pretraining import PRETRAININGS
+from partreid.pretraining import PRETRAININGS, labels_of
 from partreid.storage import image_table
 from partreid.tools import TOOLS
 from partreid.training.precision import DEVICES, PRECISIONS
@@ -30,6 +30,14 @@ from partreid.training.sampler import SAMPLERS
 from partreid.training.schedule import SCHEDULES
 from partreid.training.step import COMPILE, OPTIMIZERS
 
+# the tools of the papers, each of which takes a label from one alone
+PAPERS = {
+    "heads": "densepose",
+    "pifpaf": "openpifpaf",
+    "schp": "schp",
+    "poses": "alphapose",
+    "partmaps": "openpose",
+}
 L = TypeVar("L", bound=Learner)
 
 
@@ -82,6 +90,39 @@ def names(params: Params) -> None:
         method.use(**params.at_test.get(name, {}))
     for name in params.at_test:
         choose(METHODS, name, "model (at_test)")
+    preserved(params)
+
+
+def preserved(params: Params) -> None:
+    """Raise a UserError where FSAM's published F_m would be held to what another tool than SCHP says."""
+    _, own = params.recipe_of("fsam")
+    _, parsing = params.pretraining_of("parsing")
+    by_label = own.get("coarse", "label") == "label" and own["shape"] == "fine" and own["preservation_weight"] > 0
+    tool = params.labels["schp"].tool
+    if by_label and parsing["published"] and tool not in ("schp", "schp_files"):
+        raise UserError(
+            f"params.yaml with recipe {params.recipe}: F_m starts as SCHP's published network (pretraining.parsing."
+            f"published), but methods.fsam.coarse: label would hold it to labels.schp of {tool}; take coarse: initial, "
+            "or labels.schp.tool: schp"
+        )
+
+
+def other_tools(params: Params) -> list[str]:
+    """In words: the chosen model's labels that, with a recipe of published networks, come from other tools than in its
+    paper.
+    """
+    if params.recipe != "paper":
+        return []
+    recipe, own = params.recipe_of(params.model)
+    with torch.device("meta"):
+        kinds = labels_of(METHODS[params.model](backbone=recipe.backbone, identities=2, **own))
+    given = {kind: params.labels[kind].tool for kind in kinds}
+    return [
+        f"recipe paper: {params.model} learns from {kind} of {tool}, its paper from {kind} of {PAPERS[kind]}: "
+        f"-S labels.{kind}.tool={PAPERS[kind]}"
+        for kind, tool in given.items()
+        if tool.removesuffix("_files") != PAPERS[kind]
+    ]
 
 
 def tables(params: Params) -> list[str]:

@@ -17,13 +17,18 @@ from torch import Tensor
 
 BACKGROUND = 0
 STEPS = 20  # of k-means, at most
+PIECE = 16_384  # places that are moved at once
 
 
 def part_maps(dense: Tensor, parts: int) -> Tensor:
-    """Labels of one identity: dense features (n, C, h, w) -> uint8 (n, h, w), 0 background, 1..parts top to bottom."""
+    """Labels of one identity: dense features (n, h, w, C) -> uint8 (n, h, w), 0 background, 1..parts top to bottom.
+
+    `dense`, contiguous, is the memory that this works in: it is overwritten. An identity's features can take gigabytes,
+    400 images of 96 x 32 places with HRNet's 1,920 channels 9.4 GB, and there is no second copy of them.
+    """
     shown = foreground(brightness(dense))  # (n, h, w)
     rows = shown.nonzero()[:, 1]  # (N,), the row of each foreground place
-    directions = F.normalize(dense.permute(0, 2, 3, 1)[shown], dim=1)  # Eq. 9, (N, C)
+    directions = in_front(dense.view(-1, dense.shape[-1]), shown.flatten())  # Eq. 9, (N, C)
     cluster = k_means(directions, bands(rows, parts), parts)
     maps = torch.zeros(shown.shape, dtype=torch.uint8, device=dense.device)
     maps[shown] = (1 + from_top(rows, cluster, parts)[cluster]).to(torch.uint8)
@@ -31,9 +36,21 @@ def part_maps(dense: Tensor, parts: int) -> Tensor:
 
 
 def brightness(dense: Tensor) -> Tensor:
-    """Eq. 8: the length of each feature as a share of its image's longest; (n, C, h, w) -> (n, h, w) in 0..1."""
-    length = dense.norm(dim=1)
+    """Eq. 8: the length of each feature as a share of its image's longest; (n, h, w, C) -> (n, h, w) in 0..1."""
+    length = dense.norm(dim=-1)
     return length / length.amax((1, 2), keepdim=True).clamp_min(1e-12)
+
+
+def in_front(points: Tensor, chosen: Tensor) -> Tensor:
+    """The chosen points at unit length, moved in their order to the front of `points`, which is overwritten there.
+
+    points (P, C), chosen bool (P,) -> (N, C), a view. No point moves back, so none is overwritten before it has moved.
+    """
+    places = chosen.nonzero()[:, 0]
+    for start in range(0, len(places), PIECE):
+        some = places[start : start + PIECE]
+        points[start : start + len(some)] = F.normalize(points[some], dim=1)
+    return points[: len(places)]
 
 
 def foreground(values: Tensor) -> Tensor:

@@ -236,9 +236,9 @@ class PAH(Method):
         self.eval()
         found: dict[int, Tensor] = {}
         for rows, images in persons:
-            dense = [self.dense(some.to(device, memory_format=torch.channels_last)) for some in images.split(AT_ONCE)]
-            maps = part_maps(torch.cat(dense), self.parts)
-            found |= dict(zip(rows.tolist(), maps, strict=True))
+            found |= dict(
+                zip(rows.tolist(), part_maps(self.places(images.split(AT_ONCE), device), self.parts), strict=True)
+            )
         self.train(training)
         labels = torch.stack([found[row] for row in range(len(found))])
         before = self.made.get("pseudo_parts")
@@ -246,6 +246,17 @@ class PAH(Method):
             before.copy_(labels)  # a CUDA graph reads them where they were
         else:
             self.made = {"pseudo_parts": labels}
+
+    def places(self, pieces: Sequence[Tensor], device: torch.device) -> Tensor:
+        """F^dense of some images (n, 3, H, W), which come in pieces: (n, h, w, C), in one tensor from the start."""
+        dense, done = torch.empty(0), 0
+        for images in pieces:
+            piece = self.dense(images.to(device, memory_format=torch.channels_last)).movedim(1, -1)
+            if not done:
+                dense = piece.new_empty(sum(map(len, pieces)), *piece.shape[1:])
+            dense[done : done + len(piece)] = piece
+            done += len(piece)
+        return dense
 
     def pseudo_labels(self, batch: Batch) -> Tensor:
         """Y^psd, changed as the images were: int64 (B, h, w), 0 background, 1..K-1 parts."""
