@@ -18,9 +18,10 @@ Where the paper is silent we follow what its authors published (a variant withou
   0.001;
 - the reduction of the channel attention is r = 4.
 Where the paper and that code disagree we follow the paper, and do not offer the code's: no Nesterov momentum, no
-averaging with the flipped image in the test, bilinear resizing there too (code: bicubic), holes of the mean colour (code:
-0.4914, 0.4822, 0.4465 in normalised images), and the triplet loss on the cosine distance (code: squared Euclidean of
-unit vectors, twice as large). The code's sampler draws persons alike for every batch; ours is `sampler: published`.
+averaging with the flipped image in the test, bilinear resizing there too (code: bicubic), holes of the mean colour
+(code: 0.4914, 0.4822, 0.4465 in normalised images), and the triplet loss on the cosine distance (code: squared
+Euclidean of unit vectors, twice as large). The code's sampler draws persons alike for every batch; ours is `sampler:
+published`.
 Where both are silent:
 - a shared layer shares its batch norm too (5.2.4: auxiliary tasks add classifiers only). In training each task is
   normalised by its own batch; the running averages that the test uses are the main task's alone, since the auxiliary
