@@ -55,7 +55,7 @@ def told_share(even: np.ndarray) -> str:
     """The share of training images that fall back, in words."""
     return (
         f"Of the {len(even):,} training images {even.sum():,} ({100 * even.mean():.1f} %) show no head or no leg, or "
-        "have no label: they are divided evenly, and learn nothing of where the body is."
+        "have no label: they are divided evenly, and teach nothing of where the body is."
     )
 
 
