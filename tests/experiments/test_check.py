@@ -203,7 +203,8 @@ def test_what_the_image_table_knows_is_said_by_the_check(values, tmp_path, monke
 
 
 def test_a_prior_of_one_network_is_doubted(values):
-    mpn = {**values, "model": "mpn"}
+    mpn = changed({**values, "model": "mpn"}, "labels.schp.tool", "blazepose")
+    mpn = changed(mpn, "labels.schp.person", "blazepose")
     assert "both blazepose" in check.doubts(params.parse(mpn))[0]
     assert not check.doubts(params.parse(changed(mpn, "labels.schp.person", "densepose")))
     assert not check.doubts(params.parse(changed(mpn, "methods.mpn.prior", "uniform")))

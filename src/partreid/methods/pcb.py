@@ -8,11 +8,15 @@ of MPN's paper compares size and speed with it.
 Where the paper is silent: the reduction is followed by batch norm and ReLU, as is usual. A test may take the strips'
 averages or the reduced vectors; we take the reduced ones, which that table counts in the test network; the averages
 are at_test's `vectors: averages`.
-Its authors' code and torchreid have one reduction for all strips, without a bias: `reduction: shared`.
+Its authors' code and torchreid have one reduction for all strips, without a bias: `reduction: shared`. Batches are 64
+images of as many persons, where the authors draw 64 images at random: that is nearly the same on Market-1501, and in
+batches of 16 persons x 4 the classifiers, with no other loss beside them, learn to guess who is in a batch.
 
 Table 4 of BPBreID's paper puts other losses on PCB (partreid.losses.gilt): `identity_on` and `triplet_on` name any of
 "global", the whole map's average, reduced as the strips are; "concatenated", the K strips' vectors; "parts", these.
-The paper says no more; as in its Eq. 6, holistic embeddings are classified behind a BNNeck, and tests stay PCB's own.
+How it was trained the paper does not say; recipe `paper_table4` is its authors' configuration: Bag of Tricks' schedule
+and batches, one reduction to 512, means over strips. As in its Eq. 6, holistic embeddings are classified behind a
+BNNeck; the strips' classifiers, which have a BNNeck in that configuration, and tests stay PCB's own.
 """
 
 from collections.abc import Sequence
