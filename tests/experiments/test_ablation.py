@@ -12,7 +12,7 @@ import yaml
 
 from partreid import methods, params
 from partreid.errors import UserError
-from partreid.experiments import ablation
+from partreid.experiments import ablation, overrides
 from partreid.experiments.ablation import Row, Table
 from partreid.experiments.overrides import changed
 
@@ -196,3 +196,17 @@ def test_every_table_that_docs_send_a_reader_to_is_there(project):
         named = set(re.findall(r"table=([\w-]+)", section)) | set(re.findall(r", `(figure\w+|\d)`", section))
         assert named <= set(tables), section[:20]
         assert set(tables) <= named, section[:20]
+
+
+def test_the_commands_of_the_docs_change_what_params_has(project, values):
+    text = (project / "docs/methods.md").read_text()
+    settings = re.findall(r'set="([^"]+)"', text)
+    assert len(settings) > 15
+    for words in settings:
+        changes = overrides.written(words.split(), values)
+        result = changed(values, changes)
+        for path, value in changes.items():
+            overrides.in_force(result, path, value, words)
+        params.parse(result)
+    for path in re.findall(r"-S '?([\w.]+)=", text):
+        overrides.at(values, path, path)
