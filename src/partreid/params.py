@@ -212,7 +212,7 @@ def read(path: Path = PARAMS) -> Any:
         raise UserError(f"no {path} here; run from the project's root folder")
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise UserError(f"{path} is not valid YAML: {error}") from error
 
 

@@ -13,12 +13,17 @@ from partreid.errors import UserError
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def whole(path: Path, sweeping: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block ends well, else remove it.
+
+    What killed processes left of it is removed first; sweeping=False leaves that to whoever removes the whole folder,
+    because it has to look at every file in it.
 
     An OSError that names no file, such as that of a full disk, is raised again with the name of `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if sweeping:
+        sweep(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         yield temporary

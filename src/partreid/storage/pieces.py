@@ -187,7 +187,7 @@ def _show(folder: Path, images: int, bar: tqdm) -> None:
 
 def _make(work: Work, path: Path, start: int, stop: int) -> None:
     arrays = work(start, stop)
-    with whole(path) as temporary, temporary.open("wb") as file:
+    with whole(path, sweeping=False) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]  # the stub takes any key for allow_pickle
 
 

@@ -178,8 +178,7 @@ def look(
         try:
             found = read(file, *sizes[start + row].tolist())
         except DAMAGE as error:
-            if isinstance(error, OSError) and error.errno is not None:  # no finding about the file
-                raise UserError(f"cannot read {file} now: {error.strerror}; run it again when it is back") from error
+            _there(file)
             print(f"{file}: {error}; its image {start + row} is `failed`", file=sys.stderr)
             result["status"][row] = cache.FAILED
             continue
@@ -190,6 +189,14 @@ def look(
     return result
 
 
+def _there(file: Path) -> None:
+    """UserError when a file cannot be read now, which is no finding about it. Its reader's error does not tell."""
+    try:
+        file.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {file} now: {error.strerror}; run it again when it is back") from error
+
+
 def numbers(file: Path, member: str = "") -> np.ndarray:
     """The array in an .npy file, or the member of that name, or else the only one, in an .npz file: never pickled.
 
@@ -198,8 +205,7 @@ def numbers(file: Path, member: str = "") -> np.ndarray:
     try:
         loaded = np.load(file, allow_pickle=False)
     except chunks.DAMAGE as error:  # NumPy would advise to allow what can run any code
-        if isinstance(error, OSError) and error.errno is not None:
-            raise
+        _there(file)
         kind = foreign.what(file)
         found = f"it is {kind}" if kind and not kind.startswith("a NumPy") else "it is damaged, or holds Python objects"
         raise ValueError(f"{found}, expected an .npy or .npz file of numbers") from error

@@ -37,6 +37,7 @@ VERSION = "2"  # raise when the output changes
 GIVES = ("maps",)
 TOOL = "openpose_files"
 ENDINGS = ("_pose_heatmaps.float", ".float", ".npz", ".npy")
+LARGEST = 1e4  # of any value; inner channels are a network's features, which float16 has to hold
 CELLS = (20, 10)  # rows, columns of the output
 LIMBS, JOINTS = slice(0, 38), slice(38, 56)  # channels of order `paper`; 56 is the background
 ORDERS: dict[str, tuple[int, ...]] = {"paper": (57, 185), "openpose": (57,)}  # order -> possible numbers of channels
@@ -108,7 +109,7 @@ def undo(maps: np.ndarray, scale: int) -> np.ndarray:
     joint, limb = SCALES[scale]
     result = np.concatenate([limb(maps[LIMBS]), joint(maps[38:57]), maps[57:]])
     middle = max(abs(float(np.median(result[part]))) for part in (LIMBS, JOINTS))
-    if middle > 0.2 or result[JOINTS].max() > 2:
+    if middle > 0.2 or result[JOINTS].max() > 2 or np.abs(result).max() > LARGEST:
         raise ValueError(
             "its joint or limb maps are far from 0 where nothing is, or far above 1; is tools.openpose_files.scale the "
             "number given to --heatmaps_scale?"
