@@ -89,6 +89,18 @@ def test_a_head_has_a_box_where_it_is_seen_and_none_where_not():
     assert y0 < 28 < y1  # the ears' row: cells 14 and 17 of 64, in 128 pixels
 
 
+def test_a_stray_joint_of_the_head_does_not_move_its_box():
+    weights = consensus.fitted()
+    one = said(0.95)
+    keypoints = consensus.judge(one, (128, 64), weights["seen"])
+    keypoints[:5, :2] = [[30, 20], [32, 18], [28, 18], [35, 19], [25, 19]]
+    keypoints[:5, 2] = 0.3  # from behind
+    box = consensus.head(one, keypoints, (128, 64))
+    keypoints[4, 1:] = 90, 0.05
+    stray = consensus.head(one, keypoints, (128, 64))
+    assert abs(stray[1::2] - box[1::2]).max() < 3
+
+
 def test_rows_are_ok_missing_or_failed(tmp_path, monkeypatch):
     for name, value in (("good.png", 255), ("nobody.png", 0)):
         cv2.imwrite(str(tmp_path / name), np.full((256, 128, 3), value, np.uint8))

@@ -44,6 +44,7 @@ WEIGHTS = Path(__file__).with_name("consensus.json")
 SHARE = 0.25  # of BlazePose in a joint's place
 REACH = 2  # cells around a joint's strongest that refine its place
 HEAD = 0.5
+SURE = 0.5  # times the probability of the surest of the head's joints: what another needs to say where the head is
 FACE = slice(0, 5)  # the head's joints among the keypoints
 JUDGED, MIN_SCORE = 6, 0.3
 LEAST = 1e-3  # probabilities are kept this far from 0 and 1 before their logit is taken
@@ -162,8 +163,8 @@ def head(said: Evidence, keypoints: np.ndarray, size: tuple[int, int]) -> np.nda
     *slopes, constant = fitted()["head"]
     if sigmoid(head_traits(said, keypoints, size) @ np.array(slopes) + constant) < HEAD:
         return np.full(4, np.nan, np.float32)
-    known = keypoints.copy()
-    known[FACE, 2] = 1  # from behind no eye is seen, but the head is
+    known, sure = keypoints.copy(), keypoints[FACE, 2]
+    known[FACE, 2] = sure >= SURE * sure.max()  # from behind no eye is seen, but the head is
     return heads.make(known[None], np.rint(255 * said.person)[None], np.array([size]), min_score=0.5)[0]
 
 
