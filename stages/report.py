@@ -11,6 +11,7 @@ from pathlib import Path
 from partreid import methods, params
 from partreid.drawing import pictures, plots
 from partreid.errors import run
+from partreid.experiments import overrides
 from partreid.inputs import kinds
 from partreid.labels import LABELS
 from partreid.report import attention, card, facts, figures, gather, inputs, page, pipeline, ranking, sheets
@@ -69,7 +70,7 @@ def main() -> None:
         looks=looks,
         stages=pipeline.upstream(pipeline.read(Path()), f"report-on@{target}" if target else "report"),
         facts=facts.facts(header, results.record, headers),
-        commands=facts.commands(header, target),
+        commands=facts.commands(header, overrides.since(header.get("revision", "").partition("-")[0], params.read())),
         album=album,
         notes=notes,
         figures=own,

@@ -156,7 +156,12 @@ class Params:
         """The folder that the `path` column of a data set's image table is relative to."""
         if dataset == "synthetic":
             return Path("data/synthetic")
-        return home(choose(self.raw, dataset, "data set (the keys of `raw` in params.yaml)"))
+        root = choose(self.raw, dataset, "data set (the keys of `raw` in params.yaml)")
+        if not root:
+            raise UserError(
+                f"raw.{dataset} is empty in params.yaml; say where the data set lies: -S raw.{dataset}=/path"
+            )
+        return home(root)
 
     def recipe_of(self, method: str) -> tuple[Recipe, dict[str, Any]]:
         """The method's training recipe and its class's own keyword arguments, with the chosen `recipe` laid over them.

@@ -1,6 +1,8 @@
 """What may be changed for experiments, how it is written, and that DVC reads the same."""
 
 import argparse
+import copy
+import shutil
 
 import pytest
 import yaml
@@ -132,3 +134,60 @@ def test_the_recipe_in_words(project, monkeypatch):
 def test_values_by_data_set_may_be_replaced_by_one_for_all(values):
     changes = overrides.written(["methods.bpbreid.parts=8"], values)
     assert params.parse(overrides.changed(values, changes)).recipe_of("bpbreid")[1]["parts"] == 8
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"train": {"seed": 7}, "dataset": "folder", "raw": {"folder": "/a b/it's"}},
+        {"recipes": {"laptop": {"epochs": 1, "learning_rate": 1e-05, "decay_at": []}}},
+        {"at_test": {"bpbreid": {"embeddings": ["parts"], "normalize": False}}},
+        {"also_test_on": ["folder", "prcc"], "tools": {"schp_files": {"folders": {"prcc": "/x", "ltcc": "/y"}}}},
+        {"recipes": {"mine": {"epochs": 2, "bot": {"margin": 0.5}}}, "recipe": "mine"},
+    ],
+)
+def test_the_words_between_two_states_are_what_dvc_needs_to_go_from_one_to_the_other(
+    project, tmp_path, values, changes
+):
+    def lay(block, over):
+        for key, value in over.items():
+            if isinstance(value, dict) and isinstance(block.get(key), dict):
+                lay(block[key], value)
+            else:
+                block[key] = value
+
+    wanted = copy.deepcopy(values)
+    lay(wanted, changes)
+    given = overrides.words(values, wanted)
+    assert len(given) <= 4
+    file = tmp_path / "params.yaml"
+    shutil.copy(project / "params.yaml", file)
+    apply_overrides(file, given)
+    assert params.read(file) == wanted
+    assert overrides.words(wanted, params.read(file)) == []
+    apply_overrides(file, overrides.words(wanted, values))  # and back, with what is taken out
+    assert params.read(file) == values
+
+
+def lists(block, way=""):
+    for key, value in block.items():
+        if isinstance(value, dict):
+            yield from lists(value, f"{way}{key}.")
+        elif isinstance(value, list):
+            yield f"{way}{key}"
+
+
+def test_dvc_can_empty_and_fill_every_list_and_leaves_the_rest_of_params_yaml_as_it_is(project, tmp_path, values):
+    # a comment on the line of a list's key, and DVC breaks the file when the list is emptied: comments stand above it
+    file = tmp_path / "params.yaml"
+    shutil.copy(project / "params.yaml", file)
+    paths = list(lists(values))
+    assert len(paths) > 20
+    apply_overrides(file, ["train.seed=1"])
+    assert file.read_text() == (project / "params.yaml").read_text()  # it lies in the form that DVC writes
+    comments = [line.partition("#")[2] for line in file.read_text().splitlines() if "#" in line]
+    for content in ("[]", "[x,y]", "[]"):
+        apply_overrides(file, [f"{path}={content}" for path in paths])
+        found = params.read(file)
+        assert all(len(overrides.at(found, path, "")) == len(content.split(",")) - (content == "[]") for path in paths)
+        assert [line.partition("#")[2] for line in file.read_text().splitlines() if "#" in line] == comments

@@ -71,7 +71,7 @@ def test_a_part_method_with_labels(project):
     words = "".join(tree.itertext())
     for said in ("nobody found", "30 ok, 6 missing, 0 failed", "e" * 64, "git checkout c0ffee", "train@bpbreid"):
         assert said in words
-    assert "dvc exp run -S model=bpbreid -S dataset=folder -S recipe=laptop -S train.seed=1" in words
+    assert "dvc exp run dvc.yaml -S model=bpbreid -S dataset=folder -S recipe=laptop -S train.seed=1" in words
 
 
 def test_a_part_method_whose_labels_are_gone(project):

@@ -11,6 +11,7 @@ import yaml
 
 from partreid import params
 from partreid.errors import UserError
+from partreid.storage.revision import committed
 
 Changes = Mapping[str, Any]
 # The rest (data sets, tools, labels) is made once for all experiments, from params.yaml as it is.
@@ -109,6 +110,28 @@ def changed(values: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
             place = place[step]
         place[key] = value
     return result
+
+
+def since(commit: str, values: Mapping[str, Any]) -> list[str] | None:
+    """What `-S` has to be given at a commit to get params.yaml's mapping `values`; None where git lacks the commit."""
+    before = committed("params.yaml", commit)
+    return None if before is None else words(yaml.load(before, params.Loader), values)
+
+
+def words(before: Mapping[str, Any], values: Mapping[str, Any], way: str = "") -> list[str]:
+    """What `-S` has to be given to make params.yaml's mapping `before` into `values`: + adds a key, ~ takes one out."""
+    found = [f"~{way}{key}" for key in before if key not in values]
+    for key, value in values.items():
+        path = f"{way}{key}"
+        if isinstance(value, Mapping) and isinstance(before.get(key), Mapping):
+            found += words(before[key], value, f"{path}.")
+        elif key not in before and isinstance(value, Mapping) and value:
+            found += words({}, value, f"{path}.")
+        elif key not in before:
+            found.append(f"+{word(path, value)}")
+        elif value != before[key] or isinstance(value, bool) != isinstance(before[key], bool):
+            found.append(word(path, value))
+    return found
 
 
 def word(path: str, value: Any) -> str:

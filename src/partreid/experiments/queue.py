@@ -23,14 +23,13 @@ import numpy as np
 from partreid.errors import UserError, at_least
 from partreid.experiments import overrides
 from partreid.storage.files import alone, scratch_root
+from partreid.storage.revision import CODE
 
 PAUSE = 10  # seconds between two looks at the queue
 GONE = 12  # looks in a row without a worker at work that show it has died; on a busy machine a living one may miss some
 ATTEMPTS = 3  # how often what failed is queued when a worker died; what kills it each time will go on doing so
 LOCKED = 30  # how many times another DVC process may be waited for
 AT_WORK = ("Unable to acquire lock", ".dvc/tmp/exps/")  # what DVC says when another of its processes is at work
-# what decides a result beside params.yaml, as git's paths: all that is tracked but what DVC writes itself
-CODE = (".", ":!params.yaml", ":!*dvc.lock", ":!.dvc/tmp")
 
 Metrics = Mapping[str, Mapping[str, float]]
 """Protocol -> measure -> value, 0..1."""

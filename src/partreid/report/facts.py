@@ -1,6 +1,7 @@
 """Seed, revision, hashes and parameters of a run as lists to read, and the commands that make it again."""
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from partreid.report.page import Facts
@@ -46,25 +47,23 @@ def facts(
     return [Facts(title, _told(values)) for title, values in groups.items() if _told(values)]
 
 
-def commands(trained: Mapping[str, Any], target: str | None = None) -> list[str]:
-    """Shell lines that make the run again from a clone of the project.
+def commands(trained: Mapping[str, Any], changes: Sequence[str] | None) -> list[str]:
+    """Shell lines that make the run again in a clone of the project.
 
-    trained: the weights' header. target: the data set of the test, where it is another one.
+    trained: the weights' header. changes: what `-S` has to be given at the header's commit; None where git lacks it.
     """
     if "converted" in trained:
         return [trained["converted"]["command"]]
-    values = {key: trained[key] for key in ("model", "dataset", "recipe")}
-    values["train.seed"] = trained["seed"]
-    if "start" in trained:
-        values["train.start_from"] = trained["start"]["file"]
-    settings = " ".join(f"-S {key}={value}" for key, value in values.items())
-    if target:
-        settings += f" -S 'also_test_on=[{target}]'"
-    again = [f"dvc exp run {settings}"]
     commit, _, dirty = str(trained.get("revision", "unknown")).partition("-")
-    if commit != "unknown":
-        again.insert(0, f"git checkout {commit}" + ("  # and its tracked files had been changed" if dirty else ""))
-    return again
+    again = [f"git checkout {commit}" + ("  # other files than params.yaml had been changed" if dirty else "")]
+    if changes is None:  # what the header says, which is not all
+        changes = [f"{key}={trained[key]}" for key in ("model", "dataset", "recipe")] + [
+            f"train.seed={trained['seed']}"
+        ]
+        again = ["# git does not know the commit here: other values may have been changed too", *again]
+    if "start" in trained:
+        again.append(f"# weights/{trained['start']['file']}: SHA-256 {trained['start']['sha256']}")
+    return [*again, " ".join(["dvc exp run dvc.yaml", *(f"-S {shlex.quote(each)}" for each in changes)])]
 
 
 def _told(values: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -2,14 +2,28 @@
 
 import subprocess
 
+# what decides a result beside params.yaml, as git's paths: all that is tracked but what DVC writes itself
+CODE = (".", ":!params.yaml", ":!*dvc.lock", ":!.dvc/tmp")
+
 
 def revision() -> str:
-    """The git commit of the working tree, with "-dirty" if tracked files were changed; "unknown" outside git."""
+    """The git commit of the working tree, with "-dirty" if tracked files were changed; "unknown" outside git.
+
+    params.yaml, whose values are recorded apart, and what DVC writes do not count.
+    """
     try:
         commit = _git("rev-parse", "HEAD")
-        return commit + ("-dirty" if _git("status", "--porcelain", "--untracked-files=no") else "")
+        return commit + ("-dirty" if _git("status", "--porcelain", "--untracked-files=no", "--", *CODE) else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def committed(file: str, commit: str = "HEAD") -> str | None:
+    """What a file of the project, named from its root, held at a commit; None where git does not know."""
+    try:
+        return _git("show", f"{commit}:./{file}")
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def _git(*arguments: str) -> str:
