@@ -158,9 +158,7 @@ class Params:
             return Path("data/synthetic")
         root = choose(self.raw, dataset, "data set (the keys of `raw` in params.yaml)")
         if not root:
-            raise UserError(
-                f"raw.{dataset} is empty in params.yaml; say where the data set lies: -S raw.{dataset}=/path"
-            )
+            raise UserError(f"raw.{dataset} is empty in params.yaml; say where the data lies: -S raw.{dataset}=/path")
         return home(root)
 
     def recipe_of(self, method: str) -> tuple[Recipe, dict[str, Any]]:
