@@ -122,16 +122,17 @@ def measured(name: str, compiling: str, small: bool) -> dict[str, Any]:
     if small:
         recipe = replace(recipe, height=64, width=32, ids_per_batch=4, images_per_id=2)
     device = arithmetic.device_of("auto")
-    precision = arithmetic.precision_of("auto", device)
-    arithmetic.apply(precision, device)
+    precision = arithmetic.precision_of("auto", device, recipe.backbone, "training")
+    arithmetic.apply(precision.name, device)
     torch.manual_seed(0)
     method = methods.build(name, backbone=recipe.backbone, identities=CLASSES, **options)
     method.begin_training()
     method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    method.mixed = precision == "bfloat16"
+    method.mixed = precision.mixed
     compiled, graphed = ways(compiling, device, 0)
     step = Step(method.train(), optimizer_of(method, recipe), compiled=compiled, graphed=graphed)
-    found: dict[str, Any] = {"precision": precision, "size": [recipe.height, recipe.width], "backbone": recipe.backbone}
+    found: dict[str, Any] = {"precision": precision.name, "size": [recipe.height, recipe.width]}
+    found |= {"backbone": recipe.backbone}
     with tempfile.TemporaryDirectory() as folder, own_stream(device):
         source = made_up(Path(folder), method, recipe)
         found |= training(method, step, source, recipe, device, 0.1 if small else SECONDS)

@@ -62,8 +62,8 @@ def main() -> None:
     given = parser.parse_args()
     device = device_of(given.device)
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    precision = precision_of(given.precision, device)
-    print(f"{name}, {precision} in training, float32 in the test; milliseconds per image")
+    precision = precision_of(given.precision, device, "resnet50", "training")
+    print(f"{name}, {precision.name} in training, float32 in the test; milliseconds per image")
     both = {"mpn": build("mpn", channel_attention=False), "pcb": build("pcb")}
     for method, _ in both.values():
         method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -72,7 +72,7 @@ def main() -> None:
         steps = {}
         for key, (method, recipe) in both.items():
             if phase == "training":
-                steps[key] = costs.training_step(method, recipe, batch, precision == "bfloat16")
+                steps[key] = costs.training_step(method, recipe, batch, precision.mixed)
             else:
                 steps[key] = costs.embedding_step(method, batch)
             seconds(steps[key])  # the first call allocates

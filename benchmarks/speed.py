@@ -93,11 +93,11 @@ def network(
 ) -> dict[str, float]:
     """Seconds of "train <name>" and "test <name>" for a batch, the methods taking turns."""
     steps = {}
-    bfloat16 = precision_of(p.train.precision, device) == "bfloat16"
     for name, (method, recipe) in built.items():
         method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         images = made_up(p, method, recipe, batch, device)
-        steps[f"train {name}"] = costs.training_step(method, recipe, images, bfloat16)
+        precision = precision_of(p.train.precision, device, recipe.backbone, "training")
+        steps[f"train {name}"] = costs.training_step(method, recipe, images, precision.mixed)
         steps[f"test {name}"] = costs.embedding_step(method, images)
     best(1, steps)  # the first call allocates
     return best(rounds, steps)

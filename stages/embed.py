@@ -31,12 +31,13 @@ def main() -> None:
     trained = methods.load(here.weights)
     at_test = trained.use(p.at_test.get(here.model, {}))
     device = arithmetic.device_of(p.train.device)
-    precision = arithmetic.precision_of(p.train.precision, device)
-    arithmetic.apply(precision, device)
+    precision = arithmetic.precision_of(p.train.precision, device, trained.header["backbone"], "test")
+    arithmetic.apply(precision.name, device)
+    print(f"embeds in {precision.name}: {precision.why}")
     header = {
         **{key: trained.header[key] for key in ("model", "dataset", "recipe", "seed", "labels", "precision")},
         "target": here.target,
-        "embedded_in": precision,
+        "embedded_in": precision.name,
         "at_test": at_test,
         "distance": trained.method.distance,
         "parts": trained.method.part_names(),
@@ -51,7 +52,7 @@ def main() -> None:
         kind: read(kind, LABELS[kind].file(kind, here.target), here.index, image_ids)
         for kind in trained.method.labels_at_test
     }
-    batches = embed(trained, table, p.root(here.target), labels, device, bfloat16=precision == "bfloat16")
+    batches = embed(trained, table, p.root(here.target), labels, device, precision.mixed)
     embeddings.write(here.embeddings, header, batches)
 
 

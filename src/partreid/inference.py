@@ -22,6 +22,7 @@ from partreid.storage import chunks, image_table
 from partreid.storage.embeddings import Embeddings
 
 BATCH = 64  # images through the network at a time
+BATCH_CUDA = 256  # a GPU does not even notice 64: starting the kernels takes longer
 
 
 def embed(
@@ -41,17 +42,17 @@ def embed(
     method.mixed = bfloat16
     image_ids = image_table.integers(table, "image_id")
     reader = Reader(root, table["path"].to_pylist(), labels, trained.height, trained.width)
-    N = len(image_ids)
+    N, size = len(image_ids), BATCH_CUDA if device.type == "cuda" else BATCH
     starts = [
-        first for start in range(0, N, chunks.CHUNK) for first in range(start, min(start + chunks.CHUNK, N), BATCH)
+        first for start in range(0, N, chunks.CHUNK) for first in range(start, min(start + chunks.CHUNK, N), size)
     ]
-    stored = (reader.stored(np.arange(first, min(first + BATCH, N)), device.type == "cuda") for first in starts)
+    stored = (reader.stored(np.arange(first, min(first + size, N)), device.type == "cuda") for first in starts)
     found: list[tuple[Tensor, Tensor]] = []
     with tqdm(total=N, desc="embed", unit="image") as bar, closing(ahead(stored)) as waiting:
         for first, parcel in zip(starts, waiting, strict=True):
             with torch.inference_mode():
                 found.append(method.embed(assembled(_moved(parcel, device))))
-            count = min(BATCH, N - first)
+            count = min(size, N - first)
             bar.update(count)
             if (first + count) % chunks.CHUNK == 0 or first + count == N:
                 ids = image_ids[first // chunks.CHUNK * chunks.CHUNK : first + count]

@@ -243,10 +243,11 @@ def test_pseudo_labels_are_made_per_identity_in_test_mode_and_leave_the_network_
 
 
 @torch.no_grad()
-def test_an_identitys_features_come_in_pieces_into_one_tensor(project):
+def test_an_identitys_features_come_in_pieces_into_one_tensor(project, monkeypatch):
     method, batch = ready(project)
-    whole = method.eval().places([batch.clean], torch.device("cpu"))
-    assert torch.allclose(method.places(batch.clean.split(3), torch.device("cpu")), whole, atol=1e-5)
+    whole = method.eval().places(batch.clean, torch.device("cpu"))
+    monkeypatch.setattr(pah, "AT_ONCE", 3)
+    assert torch.allclose(method.places(batch.clean, torch.device("cpu")), whole, atol=1e-5)
     assert whole.is_contiguous()
     assert torch.allclose(whole.movedim(-1, 1), method.dense(batch.clean), atol=1e-5)
 
@@ -388,3 +389,11 @@ def test_tails_are_not_shared(project):
     fork = build("pah", project).backbone["global"]
     pairs = zip(fork.tail_1.parameters(), fork.tail_2.parameters(), strict=True)
     assert not any(a is b for a, b in pairs)
+
+
+def test_persons_are_gathered_whole_and_in_order():
+    persons = [(torch.arange(n), torch.zeros(n, 3, 2, 2)) for n in (3, 2, 4, 1)]
+    groups = list(pah.gathered(iter(persons), 5))
+    assert [[len(rows) for rows, _ in group] for group in groups] == [[3, 2], [4, 1]]
+    assert [[len(rows) for rows, _ in group] for group in pah.gathered(iter(persons[:3]), 5)] == [[3, 2], [4]]
+    assert [len(group) for group in pah.gathered(iter(persons), 1)] == [1] * 4

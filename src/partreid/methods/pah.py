@@ -44,7 +44,7 @@ cuts the head from the network's input. (P^part_1, the topmost of the parts foun
 pictures it is often head and shoulders, or background.)
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import torch
@@ -69,6 +69,7 @@ POOLED = ("GMP", "AE", "GAP")  # of the global and the head stream, in the order
 NO_HEAD = (0.25, 0.0, 0.75, 0.25)  # x0, y0, x1, y1 of what stands in for a head, in shares of width and height
 HEAD_RATE = 5.0  # of the learning rate, for W_head
 AT_ONCE = 32  # images whose dense features are computed together for clustering
+TOGETHER = 128  # images, at least, whose identities' features a GPU computes together
 
 
 class PAH(Method):
@@ -229,16 +230,17 @@ class PAH(Method):
 
     @torch.no_grad()
     def begin_epoch(self, epoch: int, persons: Persons) -> None:  # noqa: ARG002  every epoch, the first too
-        """Label every training image anew with the network as it is, one identity in memory at a time."""
+        """Label every training image anew with the network as it is, one identity in memory at a time, or, on a GPU,
+        so many that the network has enough to do."""
         if "parts" not in self.streams:
             return
         device, training = self.W_part.weight.device, self.training
         self.eval()
         found: dict[int, Tensor] = {}
-        for rows, images in persons:
-            found |= dict(
-                zip(rows.tolist(), part_maps(self.places(images.split(AT_ONCE), device), self.parts), strict=True)
-            )
+        for some in gathered(persons, TOGETHER if device.type == "cuda" else 1):
+            dense = self.places(torch.cat([images for _, images in some]), device)
+            for (rows, _), own in zip(some, dense.split([len(rows) for rows, _ in some]), strict=True):
+                found |= dict(zip(rows.tolist(), part_maps(own, self.parts), strict=True))
         self.train(training)
         labels = torch.stack([found[row] for row in range(len(found))])
         before = self.made.get("pseudo_parts")
@@ -247,13 +249,16 @@ class PAH(Method):
         else:
             self.made = {"pseudo_parts": labels}
 
-    def places(self, pieces: Sequence[Tensor], device: torch.device) -> Tensor:
-        """F^dense of some images (n, 3, H, W), which come in pieces: (n, h, w, C), in one tensor from the start."""
+    def places(self, images: Tensor, device: torch.device) -> Tensor:
+        """F^dense of images (n, 3, H, W) on the host: (n, h, w, C) on the device, in one tensor from the start."""
         dense, done = torch.empty(0), 0
-        for images in pieces:
-            piece = self.dense(images.to(device, memory_format=torch.channels_last)).movedim(1, -1)
+        for some in images.split(AT_ONCE):
+            given = some.to(device, memory_format=torch.channels_last)
+            if device.type == "cuda":  # one shape for all: cuDNN chooses its kernels anew for every other
+                given = torch.cat([given, given[:1].expand(AT_ONCE - len(some), -1, -1, -1)])
+            piece = self.dense(given)[: len(some)].movedim(1, -1)
             if not done:
-                dense = piece.new_empty(sum(map(len, pieces)), *piece.shape[1:])
+                dense = piece.new_empty(len(images), *piece.shape[1:])
             dense[done : done + len(piece)] = piece
             done += len(piece)
         return dense
@@ -298,6 +303,18 @@ class PAH(Method):
         if "parts" not in self.streams:
             return super().maps(inputs)
         return 1 - self.W_part(self.dense(inputs.images)).softmax(1)[:, :1]
+
+
+def gathered(persons: Persons, least: int) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """Persons in groups of at least so many images, in order; of the last one, what is left."""
+    group: list[tuple[Tensor, Tensor]] = []
+    for person in persons:
+        group.append(person)
+        if sum(len(rows) for rows, _ in group) >= least:
+            yield group
+            group = []
+    if group:
+        yield group
 
 
 def band(energy: Tensor, count: int) -> Tensor:

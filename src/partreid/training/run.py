@@ -36,19 +36,21 @@ def run(
     Labels that the learner makes itself are written to `folder`/labels; table: the image table.
     """
     device = device_of(settings.device)
-    precision = precision_of(settings.precision, device)
+    precision = precision_of(settings.precision, device, recipe.backbone, "training")
     header = {
         **header,
         "training": vars(recipe),
         "seed": settings.seed,
-        "precision": precision,
+        "precision": precision.name,
+        "precision_because": precision.why,
         "device": device.type,
     }
     scratch = (
         files.scratch_root() / "training" / files.fingerprint(header, source.code(type(learner).__module__, *CODE))
     )
     what = f"{header['model']} on {header['dataset']}"
-    print(f"{what}: {len(data.paths)} images, {recipe.epochs} epochs on {device} in {precision}", flush=True)
+    print(f"{what}: {len(data.paths)} images, {recipe.epochs} epochs on {device}")
+    print(f"{precision.name}: {precision.why}", flush=True)
 
     def keep(epoch: int) -> None:
         for label, maps in learner.made.items():
@@ -75,7 +77,7 @@ def run(
             recipe,
             seed=settings.seed,
             device=device,
-            precision=precision,
+            precision=precision.name,
             compiling=settings.compile,
             scratch=scratch,
             log=log,
