@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pyarrow as pa
@@ -165,6 +166,15 @@ def test_the_record_says_what_was_done():
     assert about["protocols"]["general"] == PROTOCOLS["synthetic"]["general"].text
     assert "no order" in about["ties"]
     json.dumps(about, allow_nan=False)
+
+
+def test_source_that_is_not_installed_has_no_version(monkeypatch):
+    # as on a machine that trains from a copied checkout
+    def unknown(name):
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr("partreid.evaluation.record.version", unknown)
+    assert record("bot", "synthetic", {}, {}, "rectangle", "skip")["version"] is None
 
 
 @pytest.mark.parametrize("rerank", [None, {"k1": 20, "k2": 6, "original": 0.3, "half": "python"}])

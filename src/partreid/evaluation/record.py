@@ -1,7 +1,7 @@
 """What a result must carry to be repeated and not to be confused with another one."""
 
 from collections.abc import Mapping
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from partreid.evaluation.metrics import FORMULAS, TIES
@@ -28,7 +28,7 @@ def record(
         "trained_on": header.get("dataset"),
         "seed": header.get("seed"),
         "revision": revision(),
-        "version": version("partreid"),
+        "version": installed(),
         "table": header.get("table"),
         "weights": header.get("weights"),
         "labels": header.get("labels"),
@@ -40,3 +40,11 @@ def record(
         "protocols": {name: protocol.text for name, protocol in protocols.items()},
         "embeddings": dict(header),
     }
+
+
+def installed() -> str | None:
+    """The package's version; None where its source is run without being installed, which `revision` names."""
+    try:
+        return version("partreid")
+    except PackageNotFoundError:
+        return None
