@@ -32,7 +32,10 @@ def kept() -> str:
     if not changed:
         return ""
     named = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
-    return f"\nparams.yaml keeps it until you change it. Since the last commit: {named}. Back to that: git checkout params.yaml"
+    return (
+        f"\nparams.yaml keeps it until you change it. Since the last commit: {named}. "
+        "Back to that: git checkout params.yaml"
+    )
 
 
 if __name__ == "__main__":

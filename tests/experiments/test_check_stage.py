@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture
 def check(project, tmp_path):
-    """A function that changes a committed params.yaml and runs the script there: its words, without torch or with it."""
+    """A function that changes a committed params.yaml and runs the script there: its words, with or without torch."""
     shutil.copy(project / "params.yaml", tmp_path)
     for command in (["init", "-q"], ["add", "."], ["-c", "user.name=t", "-c", "user.email=t@l", "commit", "-qm", "1"]):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
