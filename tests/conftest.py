@@ -1,4 +1,4 @@
-"""Shared by all tests."""
+"""Shared by all tests: what they read, in which order they run, and which of them are quick."""
 
 from pathlib import Path
 from typing import Any
@@ -7,6 +7,49 @@ import pytest
 
 import partreid  # noqa: F401  before any test imports torch: sets how its threads wait
 from partreid import params
+
+SECONDS = "partreid/seconds"  # in pytest's cache: how long each test took when it last ran
+QUICK = 1.0  # seconds
+LONG = ("pipeline", "checkpoints", "benchmarks", "pretraining", "test_ablation", "test_methods", "test_render")
+"""Of what has not been timed here, the folders and files that take longer."""
+
+
+def pytest_addoption(parser):
+    parser.addoption("--quick", action="store_true", help="leave out what took longer than a second when it last ran")
+
+
+def pytest_configure(config):
+    config.seconds = {}
+
+
+def pytest_runtest_logreport(report):
+    if (seconds := getattr(pytest_runtest_logreport, "seconds", None)) is not None:
+        seconds[report.nodeid] = seconds.get(report.nodeid, 0.0) + report.duration
+
+
+def pytest_sessionstart(session):
+    if not hasattr(session.config, "workerinput"):  # the process that hears of all tests
+        pytest_runtest_logreport.seconds = session.config.seconds
+
+
+def pytest_sessionfinish(session):
+    if new := session.config.seconds:
+        session.config.cache.set(SECONDS, {**session.config.cache.get(SECONDS, {}), **new})
+
+
+def pytest_collection_modifyitems(config, items):
+    """The pipeline's tests, which take longest, first: then no worker is left alone with them at the end."""
+    items.sort(key=lambda item: "pipeline" not in item.path.parts)
+    if not config.getoption("--quick"):
+        return
+    known = config.cache.get(SECONDS, {})
+    slow = [item for item in items if (known[item.nodeid] > QUICK if item.nodeid in known else _long(item))]
+    config.hook.pytest_deselected(items=slow)
+    items[:] = [item for item in items if item not in set(slow)]
+
+
+def _long(item):
+    return any(part.startswith(LONG) for part in item.path.parts)
 
 
 @pytest.fixture

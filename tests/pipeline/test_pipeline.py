@@ -169,7 +169,7 @@ def test_metrics_and_plots_are_shown(built):
     [
         ({"model": "bott"}, "error: unknown model 'bott'; known: bot, bpbreid"),
         ({"train__sed": 2}, "error: params.yaml: unknown key train.sed"),
-        ({"dataset": "foo"}, "error: unknown data set 'foo'; known: folder, market1501, synthetic"),
+        ({"dataset": "foo"}, "error: unknown data set 'foo'; known: celeb_reid, "),
         ({"recipe": "foo"}, "error: unknown recipe 'foo'; known: laptop, paper"),
         ({"labels__pifpaf__tool": "foo"}, "error: unknown tool (labels.pifpaf.tool) 'foo'; known: alphapose, blaze"),
         (
@@ -182,15 +182,25 @@ def test_metrics_and_plots_are_shown(built):
         ),
     ],
 )
-def test_a_wrong_name_is_one_line_before_any_work(built, change, message):
+def test_a_wrong_name_is_one_line_and_how_to_go_back(built, change, message):
     before = (built.root / "params.yaml").read_text()
     built.set(**change)
-    done = built.dvc("repro", check=False)
+    done = built.run("python", "stages/check.py", "data/params.checked", check=False)
     (built.root / "params.yaml").write_text(before)
     assert done.returncode
     assert message in done.stdout + done.stderr
     assert "Traceback" not in done.stdout + done.stderr
-    assert "Running stage 'stages/dvc.yaml:train" not in done.stdout
+
+
+def test_a_wrong_name_stops_dvc_before_any_work(built):
+    before = (built.root / "params.yaml").read_text()
+    built.set(model="bott", train__seed=9)
+    done = built.dvc("repro", check=False)
+    (built.root / "params.yaml").write_text(before)
+    assert done.returncode
+    assert "error: unknown model 'bott'" in done.stdout + done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert executed(done.stdout) == ["check"]
 
 
 def test_an_experiment_sets_its_values(built):
