@@ -59,7 +59,8 @@ def main() -> None:
     }
     what = f"{p.dataset}, recipe {overrides.recipe(p, changes)}, seeds {', '.join(map(str, seeds))}"
     heading = f"{table.title}. {what}; mAP / rank-1, mean ± standard deviation."
-    text = f"{heading}\n\n{ablation.markdown(table, results, len(seeds))}\n{ablation.inequalities(table, results)}"
+    verdict = ablation.inequalities(table, results, p.dataset)
+    text = f"{heading}\n\n{ablation.markdown(table, results, len(seeds))}\n{verdict}"
     path = Path(f"results/ablation/{table.paper}-{table.name}-{p.dataset}.md")
     write_text(path, text)
     print(f"\n{text}\nwrote {path}")

@@ -19,9 +19,10 @@ import argparse
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from partreid import methods, params, pretraining
 from partreid.drawing import plots
@@ -64,17 +65,20 @@ def main() -> None:
         return
 
     results = dict(zip(runs, found, strict=True))
+    trained = dict(zip(runs, queue.trainings(list(runs.values())), strict=True))
     costs, device, problem = costs_of(p, models, changes, wanted)
-    entries = [
-        Entry(model, [metrics for (of, _), metrics in results.items() if of == model and metrics], costs.get(model))
-        for model in models
-    ]
+    entries = [Entry(model, of_model(results, model), costs.get(model), of_model(trained, model)) for model in models]
     board = Board(dataset, recipe, seeds, leaderboard.short(revision()), entries, [], device)
     papers = published.of(published.read(Path("published.yaml")), dataset, board.protocols, models)
     write(replace(board, published=papers), overrides.command(p, changes), Path(f"results/compare/{dataset}"))
     queue.all_there(list(runs.values()), found)
     if problem:
         raise problem
+
+
+def of_model(by_run: Mapping[tuple[str, int], Any], model: str) -> list[Any]:
+    """What there is of a model's seeds."""
+    return [each for (of, _), each in by_run.items() if of == model and each]
 
 
 def ready(p: params.Params, models: Sequence[str]) -> list[str]:

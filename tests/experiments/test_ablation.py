@@ -5,6 +5,7 @@ import re
 import runpy
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import yaml
 
 from partreid import methods, params
 from partreid.errors import UserError
+from partreid.evaluation.protocols import PROTOCOLS
 from partreid.experiments import ablation, overrides
 from partreid.experiments.ablation import Row, Table
 from partreid.experiments.overrides import changed
@@ -88,23 +90,79 @@ def test_the_table(table):
     assert lines[2] == "| plain | 25.0 ± 7.1 / 45.0 ± 7.1 | 80.0 / 90.0 |"
     assert lines[3] == "| better (1 of 2 seeds) | 60.0 / 70.0 | 85.0 / 95.0 |"
     assert lines[5] == "| other | - / - | - |"
-    words = ablation.inequalities(table, results)
-    assert words.startswith("2 of the paper's 3 orderings of two rows by mAP (M) hold here by mean mAP (general)")
-    assert "not: better < best." in words
-    assert ablation.inequalities(table, {}) == ""
-
-
-def test_numbers_that_a_paper_has_not_and_a_protocol_of_its_own():
-    rows = [Row("a", {}, {"P": {"rank1": 40.0, "rank5": 60.0}, "L": {"rank1": 20.0, "mAP": 10.0}}), Row("b", {}, {})]
-    rows[1] = Row("b", {}, {"P": {"rank1": 50.0, "rank5": 70.0}, "L": {"rank1": 30.0, "mAP": 20.0}})
-    table = Table("fsam", "2", "Title", "fsam", rows, "cross")
-    one = {"general": {"mAP": 0.9, "rank1": 0.9}, "cross": {"mAP": 0.1, "rank1": 0.1}}
-    two = {"general": {"mAP": 0.8, "rank1": 0.9}, "cross": {"mAP": 0.2, "rank1": 0.1}}
-    results = {"a": [one], "b": [two]}
-    assert ablation.markdown(table, results, 1).splitlines()[2].endswith("| - / 40.0 (rank-5: 60.0) | 10.0 / 20.0 |")
-    assert ablation.inequalities(table, results) == (
-        "1 of the paper's 1 orderings of two rows by mAP (L) hold here by mean mAP (cross).\n"
+    rows = [replace(row, paper={"Market-1501": row.paper["M"]} if row.paper else {}) for row in table.rows]
+    table = replace(table, rows=rows)
+    words = ablation.inequalities(table, results, "synthetic")
+    assert words.startswith(
+        "2 of the paper's 3 orderings of two rows by mAP (Market-1501) hold here by mean mAP (general)"
     )
+    assert "not: better < best." in words
+    assert ablation.inequalities(table, {}, "synthetic") == ""
+
+
+LTCC, PRCC = "LTCC, cross-clothes", "PRCC, cross-clothes"
+
+
+@pytest.fixture
+def clothes():
+    """FSAM's second table in small: of PRCC the paper gives rank-1 and rank-5 alone."""
+    rows = [
+        Row("a", {}, {PRCC: {"rank1": 40.0, "rank5": 60.0}, LTCC: {"rank1": 20.0, "mAP": 10.0}}),
+        Row("b", {}, {PRCC: {"rank1": 50.0, "rank5": 70.0}, LTCC: {"rank1": 30.0, "mAP": 20.0}}),
+    ]
+    return Table("fsam", "2", "Title", "fsam", rows, "cross-clothes")
+
+
+def of(**protocols):
+    """mAP, rank-1 and rank-5 by protocol."""
+    names = ("mAP", "rank1", "rank5")
+    return {name.replace("_", "-"): dict(zip(names, values, strict=True)) for name, values in protocols.items()}
+
+
+def test_a_papers_own_protocol_is_set_against_its_own_column(clothes):
+    ltcc = {
+        "a": [of(standard=(0.9, 0.9, 0.9), cloth_changing=(0.1, 0.1, 0.1))],
+        "b": [of(standard=(0.8, 0.9, 0.9), cloth_changing=(0.2, 0.1, 0.1))],
+    }
+    one = "1 of the paper's 1 orderings of two rows by"
+    assert (
+        ablation.inequalities(clothes, ltcc, "ltcc") == f"{one} mAP ({LTCC}) hold here by mean mAP (cloth-changing).\n"
+    )
+    prcc = {
+        "a": [of(cross_clothes_single_shot=(0.4, 0.1, 0.3), cross_clothes_multi_shot=(0.2, 0.9, 0.9))],
+        "b": [of(cross_clothes_single_shot=(0.3, 0.2, 0.4), cross_clothes_multi_shot=(0.1, 0.8, 0.9))],
+    }
+    words = f"{one} rank-1 ({PRCC}) hold here by mean rank-1 (cross-clothes-single-shot).\n"
+    assert ablation.inequalities(clothes, prcc, "prcc") == words
+    rendered = {
+        "a": [of(general=(0.9, 0, 0), cross_clothes=(0.1, 0, 0))],
+        "b": [of(general=(0, 0, 0), cross_clothes=(0.2, 0, 0))],
+    }
+    words = f"{one} mAP ({LTCC}) hold here by mean mAP (cross-clothes).\n"
+    assert ablation.inequalities(clothes, rendered, "synthetic") == words
+
+
+def test_further_ranks_stand_where_the_paper_prints_them(clothes, table):
+    lines = ablation.markdown(clothes, {"a": [of(cross_clothes=(0.1, 0.2, 0.3))]}, 1).splitlines()
+    assert lines[2] == "| a | 10.0 / 20.0 (rank-5: 30.0) | - / 40.0 (rank-5: 60.0) | 10.0 / 20.0 |"
+    assert lines[3] == "| b | - / - | - / 50.0 (rank-5: 70.0) | 20.0 / 30.0 |"
+    assert "rank-5" not in ablation.markdown(table, {"plain": [of(general=(0.1, 0.2, 0.3))]}, 1)
+
+
+def test_every_column_of_every_paper_has_its_data_set_and_protocol(project):
+    content = yaml.load((project / "ablations.yaml").read_text(), params.Loader)
+    tables = [table for block in content.values() for table in block["tables"].values()]
+    columns = {name for table in tables for row in table["rows"] for name in row.get("paper", {})}
+    assert columns == ablation.MEASURED.keys()
+    for dataset, protocol in ablation.MEASURED.values():
+        assert protocol in PROTOCOLS[dataset]
+
+
+def test_pahs_tables_have_the_rank_5_that_its_paper_prints_for_celeb_alone(project):
+    for name in ("4", "5", "6"):
+        for row in ablation.read(project / "ablations.yaml", "pah", name).rows:
+            assert [of for of, numbers in row.paper.items() if "rank5" in numbers] == ["Celeb-reID"]
+            assert row.paper["Celeb-reID"]["rank1"] < row.paper["Celeb-reID"]["rank5"] < 83
 
 
 def test_one_training_of_fsam_serves_three_rows_of_its_third_table(project):

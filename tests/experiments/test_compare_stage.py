@@ -42,6 +42,8 @@ def queued(stage, monkeypatch):
         raise UserError("no costs")
 
     monkeypatch.setattr(stage["queue"], "complete", complete)
+    told = {"images": 64, "steps": 1, "cross_entropy": 2.5, "chance": 4.16}
+    monkeypatch.setattr(stage["queue"], "trainings", lambda experiments: [told, *[None] * (len(experiments) - 1)])
     monkeypatch.setitem(stage["main"].__globals__, "speeds", broken)
     return asked
 
@@ -58,6 +60,7 @@ def test_without_costs_there_is_a_leaderboard_and_then_the_error(stage, here, qu
     text = (here / "results/compare/synthetic/leaderboard.md").read_text()
     assert text.count("| pcb | **20.0 ± 0.0** |") == 1
     assert "seeds 1, 2," in text
+    assert "| bot | 64 | 1 | 2.50 | 4.16 |" in text
     assert "## Cost" not in text
     said = capsys.readouterr()
     assert "error: no costs" in said.err

@@ -65,6 +65,29 @@ def test_costs_stand_beside_the_baselines(board):
     assert without.rows[0][3] == "20.0 (1.00)"
 
 
+def trained(cross_entropy, images=24_576):
+    return {"epochs": 24, "steps": 384, "images": images, "cross_entropy": cross_entropy, "chance": 4.1589}
+
+
+def test_the_budget_shows_what_has_not_converged(board):
+    bot, pah, mpn = board.entries
+    entries = [
+        replace(bot, trainings=[trained(0.8), trained(1.0)]),
+        replace(pah, trainings=[trained(None)]),
+        mpn,
+    ]
+    table = leaderboard.tables(replace(board, entries=entries))[3]
+    assert table.title == "Budget"
+    assert table.header == ["", "images seen", "steps", "cross-entropy per classifier", "chance"]
+    assert table.rows == [
+        ["bot", "24,576", "384", "0.90", "4.16"],
+        ["pah", "24,576", "384", "no classifier", "4.16"],
+    ]
+    first, *_ = csv.DictReader(io.StringIO(leaderboard.as_csv(replace(board, entries=entries))))
+    told = [first[name] for name in ("images_seen", "steps", "cross_entropy", "chance")]
+    assert told == ["24576.0", "384.0", "0.9", "4.1589"]
+
+
 def test_what_is_not_there_has_no_table(board):
     bare = replace(board, published=[], entries=[replace(entry, cost=None) for entry in board.entries])
     assert [table.title for table in leaderboard.tables(bare)] == ["mAP", "Rank-1", "mINP"]

@@ -62,6 +62,16 @@ def test_an_experiment_is_known_by_its_parameters(values):
     assert state(shown(other, METRICS), wanted) == ("new", None)
 
 
+def test_a_done_experiment_tells_of_its_training(values):
+    wanted = experiment("x", values, CHANGES).wanted
+    told = {"steps": 3}
+    for progress, found in (("success", told), ("running", None)):
+        known = shown(wanted, METRICS, progress)
+        assert queue.training(known, wanted) is None  # of older code, whose training said nothing
+        known[1]["experiments"][0]["revs"][0]["data"]["metrics"]["runs/mpn-synthetic/training.json"] = {"data": told}
+        assert queue.training(known, wanted) == found
+
+
 @pytest.mark.parametrize(("images", "known"), [("then", "done"), ("other", "new"), (None, "done")])
 def test_results_of_other_images_are_not_taken(values, images, known):
     wanted = experiment("x", values, CHANGES).wanted

@@ -45,11 +45,15 @@ class Cost:
 
 @dataclass(frozen=True)
 class Entry:
-    """A method's results, a seed each, and its cost, if it has been measured."""
+    """A method's results, a seed each, its cost, if it has been measured, and what is known of the seeds' trainings.
+
+    trainings: as partreid.training.budget tells them.
+    """
 
     model: str
     runs: Sequence[Metrics]
     cost: Cost | None
+    trainings: Sequence[Mapping[str, Any]] = ()
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,33 @@ def accuracy(board: Board, measure: str) -> Table:
     return Table(MEASURES[measure], "", header, rows, frozenset(best))
 
 
+BUDGET_LEAD = (
+    "What each method's training had, pre-trainings not counted, and the cross-entropy of one of its identity "
+    "classifiers in the last epoch, mean over its classifiers and seeds, beside chance, the logarithm of the number of "
+    "training persons: what a classifier has that knows nothing. A method that ends near chance has not converged, and "
+    "its place in these tables says little. Label smoothing keeps the cross-entropy above 0."
+)
+
+
+def budget(entries: Sequence[Entry]) -> Table:
+    """Images seen, steps, and how far the classifiers came, of the entries that say so."""
+    header = ["", "images seen", "steps", "cross-entropy per classifier", "chance"]
+    rows = []
+    for entry in entries:
+        if entry.trainings:
+            seen, steps, reached, chance = spent(entry.trainings)
+            told = "no classifier" if reached is None else f"{reached:.2f}"
+            rows.append([entry.model, f"{seen:,.0f}", f"{steps:,.0f}", told, f"{chance:.2f}"])
+    return Table("Budget", BUDGET_LEAD, header, rows)
+
+
+def spent(trainings: Sequence[Mapping[str, Any]]) -> tuple[float, float, float | None, float]:
+    """Images seen, steps, cross-entropy per classifier (None without any) and chance, means over seeds."""
+    seen, steps, chance = (float(np.mean([each[name] for each in trainings])) for name in ("images", "steps", "chance"))
+    reached = [each["cross_entropy"] for each in trainings if each["cross_entropy"] is not None]
+    return seen, steps, float(np.mean(reached)) if reached else None, chance
+
+
 COST_LEAD = (
     "Parameters of the network that a test needs, without what only training has. Images per second of the network "
     "alone, on images in memory, all methods taking turns in one run on {device}; in brackets against {base}. "
@@ -161,6 +192,8 @@ def tables(board: Board) -> list[Table]:
     """All that there is something for."""
     costs = {entry.model: entry.cost for entry in board.entries if entry.cost is not None}
     result = [accuracy(board, measure) for measure in MEASURES]
+    if any(entry.trainings for entry in board.entries):
+        result.append(budget(board.entries))
     if costs:
         result.append(cost(costs, board.device))
     if board.published:
@@ -189,6 +222,7 @@ def as_csv(board: Board) -> str:
     """A line per method and protocol, accuracies in per cent: ours, then the papers', which have no spread."""
     fields = ["method", "source", "protocol", "seeds"]
     fields += [name for measure in MEASURES for name in (measure, f"{measure}_std")]
+    fields += ["images_seen", "steps", "cross_entropy", "chance"]
     fields += ["parameters", "numbers", "train_images_per_second", "test_images_per_second", "label_seconds"]
     text = io.StringIO()
     writer = csv.DictWriter(text, fields, lineterminator="\n")
@@ -201,6 +235,9 @@ def as_csv(board: Board) -> str:
                 found = 100 * np.array(values(entry, protocol, measure))
                 line[measure] = round(found.mean(), 3) if len(found) else ""
                 line[f"{measure}_std"] = round(found.std(ddof=1), 3) if len(found) > 1 else ""
+            if entry.trainings:
+                known = ("" if number is None else round(number, 4) for number in spent(entry.trainings))
+                line |= dict(zip(("images_seen", "steps", "cross_entropy", "chance"), known, strict=True))
             if entry.cost is not None:
                 each = entry.cost
                 speeds = (each.train, each.test, each.label)

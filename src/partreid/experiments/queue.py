@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,21 +73,39 @@ def state(shown: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> tupl
     shown: what `dvc exp show --json` prints, the working tree first. Experiments that failed, whose metrics are gone,
     or that had other code or another image table are new.
     """
-    metrics_file = f"results/{wanted['dataset']}/{wanted['model']}/metrics.json"
     found = "new"
-    for entry in entries(shown):
-        revision = (entry.get("revs") or [{}])[0]
-        data = revision.get("data") or {}
-        if data.get("params", {}).get("params.yaml", {}).get("data") != wanted:
-            continue
-        if not (same_images(data, shown[0].get("data") or {}, wanted) and same_code(revision["rev"])):
-            continue
-        metrics = data.get("metrics", {}).get(metrics_file, {}).get("data")
+    for entry, data in of(shown, wanted):
+        metrics = measured(data, f"results/{wanted['dataset']}/{wanted['model']}/metrics.json")
         if progress(entry) == "success" and metrics:
             return "done", metrics
         if progress(entry) in ("queued", "running"):
             found = "queued"
     return found, None
+
+
+def training(shown: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the experiment with the parameters `wanted`, if it is done, says of its training: training.budget."""
+    file = f"runs/{wanted['model']}-{wanted['dataset']}/training.json"
+    told = (measured(data, file) for entry, data in of(shown, wanted) if progress(entry) == "success")
+    return next((each for each in told if each), None)
+
+
+def of(
+    shown: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]
+) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """The experiments with these parameters, this code and these images, with what DVC knows of them."""
+    for entry in entries(shown):
+        revision = (entry.get("revs") or [{}])[0]
+        data = revision.get("data") or {}
+        if data.get("params", {}).get("params.yaml", {}).get("data") != wanted:
+            continue
+        if same_images(data, shown[0].get("data") or {}, wanted) and same_code(revision["rev"]):
+            yield entry, data
+
+
+def measured(data: Mapping[str, Any], file: str) -> Any:
+    """What a metrics file of an experiment holds; None where there is none."""
+    return data.get("metrics", {}).get(file, {}).get("data")
 
 
 def entries(shown: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -137,6 +155,12 @@ def complete(
                     break
         known = show()
     return [state(known, each.wanted)[1] for each in experiments]
+
+
+def trainings(experiments: Sequence[Experiment]) -> list[Mapping[str, Any] | None]:
+    """What each experiment says of its training; None where it is not done or says nothing."""
+    known = show()
+    return [training(known, each.wanted) for each in experiments]
 
 
 def queue_new(experiments: Sequence[Experiment], jobs: int) -> bool:
