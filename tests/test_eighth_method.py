@@ -14,7 +14,7 @@ from partreid import methods
 from partreid.experiments import check
 from partreid.methods.bot import BagOfTricks
 from partreid.params import load
-from partreid.report import comparison, figures, pipeline
+from partreid.report import figures, leaderboard_pictures, pipeline
 from partreid.storage import image_table
 
 ROOT = Path(__file__).parents[1]
@@ -91,5 +91,5 @@ METRICS = {"photos": {"mAP": 0.2, "rank1": 0.3, "mINP": 0.1}}
 
 
 def test_tables_by_method_name_only_methods_that_there_are():
-    assert set(comparison.LOOKS) <= set(methods.METHODS)
+    assert set(leaderboard_pictures.LOOKS) <= set(methods.METHODS)
     assert set(figures.FIGURES) <= set(methods.METHODS)

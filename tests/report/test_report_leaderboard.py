@@ -8,7 +8,7 @@ import pytest
 from partreid.drawing import plots
 from partreid.experiments.leaderboard import Board, Cost, Entry
 from partreid.methods import METHODS
-from partreid.report import comparison, leaderboard_page
+from partreid.report import leaderboard_page, leaderboard_pictures
 
 
 def run(*shares):
@@ -28,12 +28,12 @@ def board():
 
 
 def test_every_method_looks_like_itself():
-    assert set(comparison.LOOKS) == set(METHODS)
-    assert len(set(comparison.LOOKS.values())) == len(METHODS)
+    assert set(leaderboard_pictures.LOOKS) == set(METHODS)
+    assert len(set(leaderboard_pictures.LOOKS.values())) == len(METHODS)
 
 
 def test_bars_are_the_means_in_per_cent_with_one_standard_deviation(board):
-    (axes,) = comparison.by_protocol(board).axes
+    (axes,) = leaderboard_pictures.by_protocol(board).axes
     heights = [[bar.get_height() for bar in bars] for bars in axes.containers if hasattr(bars, "patches")]
     assert heights == [pytest.approx([30, 10]), pytest.approx([50, 20])]
     lines = [line.get_segments() for line in axes.collections if len(line.get_segments())]
@@ -44,7 +44,7 @@ def test_bars_are_the_means_in_per_cent_with_one_standard_deviation(board):
 
 
 def test_points_are_at_the_speed_relative_to_the_baseline(board):
-    left, right = comparison.against_cost(board).axes
+    left, right = leaderboard_pictures.against_cost(board).axes
     at = [
         [tuple(dots.get_offsets()[0]) for dots in axes.collections if dots.get_label() in METHODS]
         for axes in (left, right)

@@ -1,6 +1,6 @@
 """All methods on one data set: the leaderboard as tables of text, as Markdown and as CSV.
 
-Its pictures are report.comparison, its page report.leaderboard_page; costs come from benchmarks/speed.py.
+Its pictures are report.leaderboard_pictures, its page report.leaderboard_page; costs come from benchmarks/speed.py.
 """
 
 import csv

@@ -1,6 +1,6 @@
 """Labels that a method makes of its training images while it trains: runs/<method>-<dataset>/labels/<label>.npz.
 
-The contract is that of labels.cache, so stages/inspect.py shows them like any other label: member `maps` uint8
+The contract is that of storage.cache, so stages/inspect.py shows them like any other label: member `maps` uint8
 (N, h, w), over the image's extent, beside `status` (missing: not a training image) and `score` (the share of the map
 that is not 0).
 """

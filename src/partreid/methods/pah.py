@@ -206,7 +206,7 @@ class PAH(Method):
         return crops.boxes_of((2 * score.flatten(1)).softmax(1).view_as(score[:, 0]))
 
     def head_loss(self, F_dense: Tensor, boxes: Tensor) -> Tensor:
-        """Cross-entropy of the places of heads: boxes (B, 4) as training.kinds has them; 0 where there is none."""
+        """Cross-entropy of the places of heads: boxes (B, 4) as inputs.kinds has them; 0 where there is none."""
         inside = crops.shares(boxes, (F_dense.shape[2], F_dense.shape[3])).flatten(1)  # (B, h w)
         score = self.W_head(F_dense.detach()).flatten(1).log_softmax(1)
         return -(inside * score).sum() / inside.sum().clamp_min(1)

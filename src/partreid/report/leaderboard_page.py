@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from partreid.drawing import plots
 from partreid.experiments.leaderboard import Board, tables
-from partreid.report import comparison
+from partreid.report import leaderboard_pictures
 
 CAPTIONS = {
     "accuracy": "Mean over seeds; the lines reach one standard deviation to either side.",
@@ -21,9 +21,9 @@ def pictures(board: Board) -> dict[str, Figure]:
     """The keys of CAPTIONS -> the pictures that there are numbers for."""
     found = {}
     if any(entry.runs for entry in board.entries):
-        found["accuracy"] = comparison.by_protocol(board)
+        found["accuracy"] = leaderboard_pictures.by_protocol(board)
     if any(entry.runs and entry.cost for entry in board.entries):
-        found["cost"] = comparison.against_cost(board)
+        found["cost"] = leaderboard_pictures.against_cost(board)
     return found
 
 
