@@ -1,7 +1,7 @@
 """Tools look at each image once and write what they see to data/tools/<tool>/<dataset>.npz; label stages read that.
 
 A tool is one file with `build(images, *, options) -> (header, work)`: what it is to look at (partreid.tools.base) and,
-as keyword-only arguments, the keys of its block in params.yaml; the header of storage.cache, the work of storage.pieces.
+as keyword-only arguments, the keys of its block in params.yaml; header of storage.cache, work of storage.pieces.
 Output members; those after `score` as far as the tool gives them:
 
     status     uint8 (n,)             0 ok, 1 missing (nobody found), 2 failed (image or imported file damaged)
