@@ -111,6 +111,21 @@ def test_the_person_nearest_the_middle_is_told_from_others(networks, monkeypatch
     assert own[middle].max() > 2 * own[beside].max()
 
 
+def test_of_two_people_the_one_whose_head_is_nearest_the_top_middle_is_taken():
+    shape = (movenet.CELLS, movenet.CELLS)
+    box = (74, 19, 109, 218)  # columns 18 to 46 and rows 5 to 59 of the cells
+    centre, reach = np.zeros(shape, np.float32), np.zeros((*shape, 17, 2), np.float32)
+    centre[30, 32], centre[34, 36] = 0.5, 0.8
+    reach[30, 32, :5, 0], reach[34, 36, :5, 0] = -20, -10  # heads in rows 10 and 24
+    people = movenet.Maps(np.zeros((*shape, 17), np.float32), centre, reach, reach)
+    assert evidence.whose(people, box) == (30, 32)
+    centre[30, 32] = 0.02  # hardly anybody
+    assert evidence.whose(people, box) == (34, 36)
+    centre[30, 32], reach[30, 32, :5] = 0.5, (-20, -14)  # at the image's left border
+    reach[34, 36, :5] = (-24, -4)
+    assert evidence.whose(people, box) == (34, 36)
+
+
 def test_discs_stand_at_the_landmarks():
     landmarks = np.zeros((33, 5), np.float32)
     landmarks[:, 0], landmarks[:, 1], landmarks[:, 3] = 42, 84, 1  # centre of cell 10 of 32 in 128, 10 of 64 in 512
