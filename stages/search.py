@@ -4,9 +4,10 @@
     python stages/search.py --query a.jpg b.jpg --gallery runs/bot-market1501/embeddings.npz
 
 The photos show one person each, cut out. The model is that of params.yaml, or --weights. A folder's embeddings are kept
-in OUT/gallery.npz, which is a gallery too. --index: whole compares with every image exactly, as the evaluator does;
-exact and approximate let faiss make a short list that is then re-scored by the exact distance; auto is whole up to
-50,000 images and approximate beyond. The threshold is calibrated on persons that training never saw.
+in OUT/gallery.npz, which is a gallery too. Labels that a model needs in the test (pah: heads) are made by its tool.
+--index: whole compares with every image exactly, as the evaluator does; exact and approximate let faiss make a short
+list that is then re-scored by the exact distance; auto is whole up to 50,000 images and approximate beyond. The
+threshold is calibrated on persons that training never saw.
 """
 
 import argparse

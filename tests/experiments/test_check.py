@@ -237,3 +237,10 @@ def test_with_the_papers_recipe_labels_of_other_tools_are_told(values, model, ki
     for kind in kinds:
         values = changed(values, f"labels.{kind}.tool", check.PAPERS[kind])
     assert check.other_tools(params.parse(values)) == []
+
+
+def test_a_params_yaml_that_is_not_utf8_is_one_message(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_bytes("model: größe".encode("latin-1"))
+    with pytest.raises(UserError, match=r"params\.yaml is not valid YAML: .*utf-8"):
+        params.load(path)

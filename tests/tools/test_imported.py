@@ -143,3 +143,20 @@ def test_a_file_that_is_away_stops_the_import_and_is_no_finding(tmp_path):
         work(0, 2)
     (tmp_path / "1.npy").write_bytes(b"damaged")
     assert work(0, 2)["status"].tolist() == [0, 2]
+
+
+def test_an_offset_that_points_outside_an_npz_is_damage_and_no_disk_that_is_away(tmp_path):
+    np.savez(tmp_path / "0.npz", np.ones(3))
+    data = bytearray((tmp_path / "0.npz").read_bytes())
+    end = data.rindex(b"PK\x05\x06")  # the zip's last record; its directory's place stands 16 bytes further on
+    data[end + 16 : end + 20] = (1 << 31).to_bytes(4, "little")
+    (tmp_path / "0.npz").write_bytes(data)
+    np.savez(tmp_path / "1.npz", np.ones(3))
+    images = made(["0.jpg", "1.jpg"])
+    source = imported.find(images, "x_files", {"market": str(tmp_path)}, (".npz",))
+
+    def read(file, _height, _width):
+        return {"score": float(imported.numbers(file)[0])}
+
+    _, work = imported.build({"tool": "x_files"}, source, images, read, {})
+    assert work(0, 2)["status"].tolist() == [2, 0]

@@ -140,3 +140,11 @@ def test_options_are_checked(tmp_path):
         build(order="paper", scale=1)
     with pytest.raises(UserError, match="expected 0, 1, 2 or 3"):
         build(order="openpose", scale=4)
+
+
+def test_values_that_float16_cannot_hold_are_damage(maps, tmp_path):
+    maps = np.concatenate([maps, np.zeros((128, *maps.shape[1:]), np.float32)])
+    maps[100] = 1e6  # an inner channel
+    np.save(tmp_path / "a.npy", maps)
+    with pytest.raises(ValueError, match="far above 1"):
+        read("paper", 3, None, tmp_path / "a.npy", 160, 80)
