@@ -26,8 +26,7 @@ def main() -> None:
     tool = choose(TOOLS, name, "tool")
     p = params.load()
     file = Path(f"data/index/{dataset}.parquet")
-    for warning in foreseen(dataset, image_table.read(file), p):
-        print(f"warning: {warning}", file=sys.stderr)
+    foreseen(dataset, image_table.read(file), p)  # stops where nothing could be done with what the tool would say
     images = Images(dataset, image_table.read(file), sha256(file), p.root(dataset), file)
     header, work = tool.build(images, **choose(p.tools, name, "tool in params.yaml"))
     header["gives"] = list(tool.gives)

@@ -117,7 +117,7 @@ def test_what_lies_in_the_wrong_place_is_named(tmp_path):
     about = image_table.about(table)
     assert about["skipped"] == [
         ["stray.jpg", "lies in no person's folder"],
-        ["ann/door/monday/", "folders inside a camera's are not read"],
+        ["ann/door/monday/", "folders inside a camera's are not read (1 images)"],
         ["bob/door/0.jpg", "not an image, or damaged"],
     ]
     assert about["ignored"] == {".mp4": 1, "hidden folders": 2}

@@ -238,46 +238,6 @@ def test_bad_images_stop_nothing_and_are_in_the_report(here, project, monkeypatc
         assert re.search(r"^all\s+" + r"\s+".join(counts), capsys.readouterr().out, re.MULTILINE), label
 
 
-# images that are away
-
-
-def test_images_that_are_away_stop_the_tool_and_are_no_finding_about_them(here, project, monkeypatch, capsys):
-    shutil.copy(project / "params.yaml", here)
-    (here / "stages").symlink_to(project / "stages")
-    photos, away = Path("data/synthetic"), Path("data/away")
-    photos.mkdir(parents=True)
-    names = [f"{number:03d}.png" for number in range(2 * pieces.PIECE)]
-    for name in names:
-        cv2.imwrite(str(photos / name), np.full((40, 20, 3), 90, np.uint8))
-    index(names, dict.fromkeys(names, (40, 20)))
-    monkeypatch.setattr(published_weights, "path", lambda _name: Path("params.yaml"))
-    landmarks = np.concatenate([np.tile([128, 128, 0, 5, 5], 33), np.zeros(30)]).astype(np.float32)
-    looked = []
-
-    def network(_model, _square):
-        looked.append(1)
-        return landmarks, 0.95, np.full((256, 256), 5, np.float32)
-
-    monkeypatch.setattr(blazepose, "_run", network)
-    output, words = Path("data/tools/blazepose/synthetic.npz"), ("tool", "blazepose", "synthetic", "--processes", "1")
-    photos.rename(away)  # the disk is gone
-    assert stage(monkeypatch, *words) == 1
-    assert not output.exists()
-    said = capsys.readouterr().err.replace("\r", "\n").splitlines()[-1]
-    assert re.fullmatch(r"error: cannot read the image data/synthetic/000.png now: No such file.*goes on.*", said), said
-    away.rename(photos)
-    hidden = photos / names[pieces.PIECE + 3]
-    hidden.rename(here / "hidden.png")  # one image of the second piece is gone
-    assert stage(monkeypatch, *words) == 1
-    assert not output.exists()
-    once = len(looked)
-    (here / "hidden.png").rename(hidden)
-    assert stage(monkeypatch, *words) == 0
-    assert len(looked) - once == once - 9, "a finished piece was lost"  # 3 of the second piece, three looks each
-    tool = cache.Cache(output, "tool/blazepose", INDEX)
-    assert (tool.status == cache.OK).all()
-
-
 # full disk
 
 

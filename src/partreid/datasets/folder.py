@@ -104,11 +104,14 @@ def _walk(root: Path, walk: Walk) -> list[images.Row]:
                 for path in walk.files(folder):
                     rows.append({"path": path, "person": person, "camera": camera, "split": split.lower()})
                 if camera:
-                    deeper = [f"{folder}/{name}/" for name in walk.folders(folder)]
-                    walk.skipped += [[printable(path), "folders inside a camera's are not read"] for path in deeper]
+                    walk.skipped += [_deeper(walk, f"{folder}/{name}") for name in walk.folders(folder)]
             if len(rows) == before:
                 walk.skipped.append([printable(f"{home}/"), "a person's folder without an image"])
     return rows
+
+
+def _deeper(walk: Walk, folder: str) -> list[str]:
+    return [printable(f"{folder}/"), f"folders inside a camera's are not read ({len(walk.below(folder))} images)"]
 
 
 def _no_split(root: Path, path: str, level: str, split: str) -> None:

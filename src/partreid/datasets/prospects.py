@@ -22,8 +22,8 @@ def foreseen(dataset: str, table: pa.Table, p: Params) -> list[str]:
     if trains and (persons := trained_on(table)) < 2:
         raise UserError(
             f"{dataset} has {persons} person{'s' * (persons != 1)} to train on, and training needs two. Either "
-            f"name who trains ({RULES}), or train on another set and test on this one: -S dataset=synthetic "
-            f"-S 'also_test_on=[{dataset}]'"
+            f"name who trains ({RULES}), or train on another set and test on this one, as with "
+            f"-S dataset=market1501 -S 'also_test_on=[{dataset}]'"
         )
     asking, answered = answerable(table)
     lacking = [split for split in ("query", "gallery") if split not in table["split"].unique().to_pylist()]
