@@ -14,7 +14,7 @@ from partreid.errors import run
 from partreid.experiments import overrides
 from partreid.inputs import kinds
 from partreid.labels import LABELS
-from partreid.report import attention, card, facts, figures, gather, inputs, page, pipeline, ranking, sheets
+from partreid.report import attention, card, facts, figures, gather, inputs, page, parts, pipeline, ranking, sheets
 from partreid.storage import image_table
 from partreid.storage.cache import Cache
 from partreid.storage.files import whole, write_text
@@ -53,12 +53,12 @@ def main() -> None:
             notes.append(f"The {kind} labels are not on this disk ({path}), so they are not shown.")
             continue
         caches[kind] = Cache(path, f"label/{kind}", here.index)
-        parts = trained.header["options"].get("parts", 8)  # the grouping that the label is coloured by
-        drawn[kind] = gather.labels(kind, caches[kind], album, looks.image_id, parts)
+        grouping = trained.header["options"].get("parts", 8)  # that the label is coloured by
+        drawn[kind] = gather.labels(kind, caches[kind], album, looks.image_id, grouping)
     looks = replace(looks, labels=drawn)
 
     context = figures.Context(trained, album, table, here.index, looks.image_id, here.target, here.folder, p.train.seed)
-    own = figures.FIGURES[p.model](context) if p.model in figures.FIGURES else []
+    own = [*parts.figures(context), *(figures.FIGURES[p.model](context) if p.model in figures.FIGURES else [])]
 
     header, headers = trained.header, {kind: cache.header for kind, cache in caches.items()}
     html = page.render(
