@@ -38,7 +38,7 @@ def compare(tool: Arrays, truth: Arrays) -> dict[str, np.ndarray]:
     return kept
 
 
-def strongest(fields: np.ndarray, parts: int) -> np.ndarray:
+def strongest(fields: np.ndarray, parts: int | str) -> np.ndarray:
     """fields uint8 (n, 36, h, w) -> (n, h, w): 0 background, 1..K the cell's part."""
     maps = grouping.group(torch.from_numpy(fields), parts).numpy()  # (n, K, h, w)
     return np.where(maps.max(1) >= HALF, maps.argmax(1) + 1, 0)
