@@ -49,7 +49,10 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 def _read(path: Path, tensors: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not path.is_file():
-        raise UserError(f"no weights {path}; `dvc repro` trains them")
+        raise UserError(
+            f"no weights {path}; `dvc repro` trains them, or takes them out of DVC's cache, when params.yaml has their "
+            "model and dataset: dvc exp run dvc.yaml -S model=... -S dataset=..."
+        )
     if _of_torch(path):
         content = torchfile.load(path, AGAIN)
         if not {"header", "state"} <= content.keys():

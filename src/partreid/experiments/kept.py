@@ -1,0 +1,124 @@
+"""What has been run: DVC's experiments of this commit and the results that were kept, as lines of one table."""
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from partreid import params
+from partreid.errors import UserError
+from partreid.experiments import overrides
+from partreid.experiments.queue import Metrics, entries, progress
+from partreid.storage.places import Run
+
+KEPT = Path("kept")
+CHOICE = ("model", "dataset")  # have columns of their own
+
+
+@dataclass(frozen=True)
+class Line:
+    """One run. when: ISO 8601, or "". values: its params.yaml. metrics: None if it has none yet."""
+
+    name: str
+    when: str
+    values: Mapping[str, Any]
+    metrics: Metrics | None
+    state: str = "success"
+
+    def measure(self, name: str) -> float:
+        """A measure by the data set's main protocol, which stands first; -1 where there is none."""
+        return next(iter(self.metrics.values())).get(name, -1.0) if self.metrics else -1.0
+
+
+def keep(name: str, here: Run) -> Path:
+    """Copy the chosen run's results, weights and params.yaml to kept/NAME, whole or not at all."""
+    target = KEPT / name
+    if Path(name).name != name or name.startswith("."):
+        raise UserError(f"{name!r} is no name of a folder; take letters, digits, - and _")
+    if target.exists():
+        raise UserError(f"{target} is there already; choose another name, or remove it")
+    if not (here.results / "metrics.json").is_file():
+        raise UserError(f"no results in {here.results}; `dvc repro` makes them")
+    temporary = KEPT / f".{name}.part"
+    shutil.rmtree(temporary, ignore_errors=True)  # of one that was killed
+    try:
+        shutil.copytree(here.results, temporary)
+        for file in (params.PARAMS, here.weights):
+            if file.is_file():
+                shutil.copyfile(file, temporary / file.name)
+        temporary.rename(target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return target
+
+
+def experiments(shown: Sequence[Mapping[str, Any]]) -> list[Line]:
+    """The runs among what `dvc exp show --json` prints."""
+    lines = []
+    for entry in entries(shown):
+        data = ((entry.get("revs") or [{}])[0]).get("data") or {}
+        values = data.get("params", {}).get("params.yaml", {}).get("data")
+        if not values:
+            continue
+        file = str(Run(values["model"], values["dataset"], values["dataset"]).results / "metrics.json")
+        metrics = data.get("metrics", {}).get(file, {}).get("data")
+        name = entry.get("name") or str(entry.get("revs", [{}])[0].get("rev", ""))[:7]
+        lines.append(Line(name, (data.get("timestamp") or "")[:16], values, metrics or None, progress(entry)))
+    return lines
+
+
+def kept() -> list[Line]:
+    """The runs in kept/."""
+    lines = []
+    for folder in sorted(KEPT.glob("[!.]*")):
+        try:
+            metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+            lines.append(Line(f"{KEPT}/{folder.name}", "", params.read(folder / params.PARAMS), metrics))
+        except (OSError, ValueError) as error:
+            raise UserError(f"{folder} holds no kept run ({error}); remove it") from error
+    return lines
+
+
+def table(lines: Sequence[Line], before: Mapping[str, Any]) -> str:
+    """A line each: name, when, model, data set, mAP and rank-1, and what differs from the params.yaml `before`."""
+    rows = [["run", "when", "model", "data set", "mAP", "rank-1", "differs from the commit in"]]
+    for line in lines:
+        measures = [f"{100 * line.measure(name):.1f}" if line.metrics else line.state for name in ("mAP", "rank1")]
+        changes = [word for word in overrides.words(before, line.values) if word.partition("=")[0] not in CHOICE]
+        model, dataset = line.values["model"], line.values["dataset"]
+        rows.append([line.name, line.when, model, dataset, *measures, " ".join(changes) or "-"])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)), row[-1]]) for row in rows
+    )
+
+
+def difference(a: Line, b: Line) -> str:
+    """What two runs differ in: values, then every protocol's mAP and rank-1, in per cent."""
+    words = overrides.words(a.values, b.values)
+    lines = [f"from {a.name} to {b.name}: {' '.join(words) or 'the same values'}"]
+    for protocol in dict.fromkeys([*(a.metrics or {}), *(b.metrics or {})]):
+        told = []
+        for name in ("mAP", "rank1"):
+            values = [100 * (each.metrics or {}).get(protocol, {}).get(name, float("nan")) for each in (a, b)]
+            told.append(f"{name} {values[0]:.1f} -> {values[1]:.1f} ({values[1] - values[0]:+.1f})")
+        lines.append(f"{protocol:18s} {'   '.join(told)}")
+    return "\n".join(lines)
+
+
+def found(lines: Sequence[Line], name: str) -> Line:
+    """The line of that name; UserError for none."""
+    for line in lines:
+        if name in (line.name, line.name.removeprefix(f"{KEPT}/")):
+            return line
+    raise UserError(f"no run {name!r}; known: {', '.join(line.name for line in lines) or 'none'}")
+
+
+def committed_values() -> Mapping[str, Any]:
+    """What params.yaml holds in the last commit, or, where git does not know, as it is."""
+    text = overrides.committed("params.yaml")
+    return params.read() if text is None else yaml.load(text, params.Loader)

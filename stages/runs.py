@@ -1,0 +1,29 @@
+"""What has been run on this commit, and what was kept: values, mAP and rank-1 by the main protocol.
+
+python stages/runs.py                          # newest last; kept runs first
+python stages/runs.py --sort mAP
+python stages/runs.py --diff blunt-soul kept/first
+"""
+
+import argparse
+
+from partreid.errors import run
+from partreid.experiments import kept
+from partreid.experiments.queue import show
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sort", choices=("when", "mAP", "rank1"), default="when")
+    parser.add_argument("--diff", nargs=2, metavar="RUN", help="what two runs differ in")
+    given = parser.parse_args()
+    lines = [*kept.kept(), *kept.experiments(show())]
+    if given.diff:
+        print(kept.difference(*(kept.found(lines, name) for name in given.diff)))
+        return
+    lines.sort(key=lambda line: line.when if given.sort == "when" else line.measure(given.sort))
+    print(kept.table(lines, kept.committed_values()))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,91 @@
+"""Keeping runs, and the table of those that there are."""
+
+import copy
+import json
+import runpy
+
+import pytest
+
+from partreid.errors import UserError
+from partreid.experiments import kept, overrides
+from partreid.storage.places import Run
+
+HERE = Run("bot", "folder", "folder")
+
+
+@pytest.fixture
+def done(project, tmp_path, monkeypatch):
+    """A project folder with a run of bot on folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text(
+        (project / "params.yaml").read_text().replace("model: bpbreid", "model: bot").replace("ranks: 20", "ranks: 21")
+    )
+    HERE.results.mkdir(parents=True)
+    (HERE.results / "metrics.json").write_text(json.dumps({"photos": {"mAP": 0.5, "rank1": 0.75}, "other": {"mAP": 1}}))
+    (HERE.results / "report.html").write_text("<html/>")
+    HERE.folder.mkdir(parents=True)
+    HERE.weights.write_bytes(b"weights")
+    return tmp_path
+
+
+def shown(values, **more):
+    data = {"timestamp": "2026-11-26T10:00:00", "params": {"params.yaml": {"data": values}}, **more}
+    return [{"experiments": [{"name": "calm-dove", "revs": [{"rev": "a" * 40, "data": data}]}]}]
+
+
+def test_what_is_kept_stays_with_its_values_and_weights(done):
+    assert str(kept.keep("first", HERE)) == "kept/first"
+    (HERE.results / "metrics.json").unlink()
+    names = {path.name for path in (done / "kept/first").iterdir()}
+    assert names == {"metrics.json", "report.html", "params.yaml", "weights.safetensors"}
+    (line,) = kept.kept()
+    assert (line.name, line.values["model"], line.measure("mAP")) == ("kept/first", "bot", 0.5)
+
+
+@pytest.mark.parametrize(("name", "said"), [("first", "is there already"), ("a/b", "no name"), (".x", "no name")])
+def test_a_name_that_cannot_be_taken_is_one_line(done, name, said):
+    kept.keep("first", HERE)
+    with pytest.raises(UserError, match=said):
+        kept.keep(name, HERE)
+    assert [path.name for path in (done / "kept").iterdir()] == ["first"]
+
+
+def test_without_results_nothing_is_kept(done):
+    with pytest.raises(UserError, match="no results in results/folder/pcb"):
+        kept.keep("x", Run("pcb", "folder", "folder"))
+    assert not (done / "kept").exists()
+
+
+@pytest.mark.usefixtures("done")
+def test_the_table_names_what_differs_and_the_main_protocol(values):
+    kept.keep("first", HERE)
+    other = overrides.changed(values, {"train.seed": 3})
+    metrics = {"results/synthetic/bpbreid/metrics.json": {"data": {"general": {"mAP": 0.25, "rank1": 0.5}}}}
+    lines = [*kept.kept(), *kept.experiments(shown(other, metrics=metrics))]
+    text = kept.table(lines, values).splitlines()
+    assert text[1].split() == ["kept/first", "bot", "synthetic", "50.0", "75.0", "evaluate.ranks=21"]
+    assert text[2].split() == ["calm-dove", "2026-11-26T10:00", "bpbreid", "synthetic", "25.0", "50.0", "train.seed=3"]
+    told = kept.difference(lines[1], lines[0])
+    assert "train.seed=1" in told
+    assert "model=bot" in told
+    assert "photos" in told
+    with pytest.raises(UserError, match="no run 'x'; known: kept/first, calm-dove"):
+        kept.found(lines, "x")
+
+
+def test_a_run_without_results_says_its_state(values):
+    entry = shown(copy.deepcopy(values))
+    entry[0]["experiments"][0]["executor"] = {"state": "failed"}
+    assert "failed" in kept.table(kept.experiments(entry), values)
+
+
+def test_the_programs_are_there(done, project, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["keep.py", "mine"])
+    HERE.results.parent.rename(done / "results/synthetic")
+    HERE.folder.rename(done / "runs/bot-synthetic")
+    runpy.run_path(str(project / "stages/keep.py"))["main"]()
+    monkeypatch.setattr("sys.argv", ["runs.py", "--sort", "mAP"])
+    main = runpy.run_path(str(project / "stages/runs.py"))["main"]
+    monkeypatch.setitem(main.__globals__, "show", list)
+    main()
+    assert "kept/mine" in capsys.readouterr().out
