@@ -3,7 +3,7 @@
 Usage: python benchmarks/gpu.py --out FOLDER [--minutes 9] [--models bpbreid bot ...] [--small]
 
 Random weights, and a made-up training set: random pixels in a mapped file as training has them, random labels of the
-real ones' sizes. For each method and way of stepping (train.compile: graph, on, off), each in a
+real ones' sizes. For each method and way of stepping (train.compile: auto, on, off), each in a
 process of its own, so that whatever one breaks costs the others nothing:
 
     bare            images/s of steps on one batch that already lies on the device
@@ -89,7 +89,7 @@ def main() -> None:
 
 def plan(models: Sequence[str]) -> list[tuple[str, str]]:
     """What is measured, in this order: method and way of stepping."""
-    first = [(name, "graph") for name in models]
+    first = [(name, "auto") for name in models]
     more = [(name, "on") for name in models if name in COMPILED]
     return [*first, *more, *((name, "off") for name in models)]
 
@@ -129,7 +129,7 @@ def measured(name: str, compiling: str, small: bool) -> dict[str, Any]:
     method.begin_training()
     method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     method.mixed = precision.mixed
-    compiled, graphed = ways(compiling, device, 0)
+    compiled, graphed = ways(compiling, device)
     step = Step(method.train(), optimizer_of(method, recipe), compiled=compiled, graphed=graphed)
     found: dict[str, Any] = {"precision": precision.name, "size": [recipe.height, recipe.width]}
     found |= {"backbone": recipe.backbone}

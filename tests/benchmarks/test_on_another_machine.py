@@ -1,6 +1,7 @@
 """The benchmarks that are taken to a machine with a GPU run where DVC and all that only labels need are not."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -28,12 +29,21 @@ def module(file):
     spec.loader.exec_module(found)
     return found
 
-module("{project}/benchmarks/gpu.py").measured("bot", "graph", small=True)
+module("{project}/benchmarks/gpu.py").measured("bot", "auto", small=True)
 methods = module("{project}/benchmarks/methods.py")
 methods.PROJECT = Path("{folder}")
 sys.argv = ["methods.py", "--out", "{folder}/out", "--models", "bot", "pcb", "--dataset", "folder"] + {words}
 methods.main()
 """
+
+
+# where the system lets us: with 64 kB of shared memory, as in some containers
+TINY = ["unshare", "-Urm", "sh", "-c", 'mount -t tmpfs -o size=64k tmpfs /dev/shm && exec "$@"', "sh"]
+
+
+def with_little_shared_memory():
+    able = shutil.which("unshare") and not subprocess.run([*TINY, "true"], capture_output=True, check=False).returncode
+    return TINY if able else []
 
 
 def a_project(folder, project):
@@ -59,7 +69,8 @@ def test_methods_are_trained_and_evaluated_there_one_after_the_other(tmp_path, p
     a_project(tmp_path, project)
     words = ["-S", "methods.bot.smoothing=0.2", "-S", "recipes.laptop.pcb.height=64"]
     program = PROGRAM.format(absent=set(ABSENT), project=project, folder=tmp_path, words=words)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    command = [*with_little_shared_memory(), sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     lines = [json.loads(line) for line in (tmp_path / "out/results.jsonl").read_text().splitlines()]
     assert [(line["method"], line.get("stage")) for line in lines] == [

@@ -1,5 +1,6 @@
 """The cache of pixels: what it holds, when it is made, and what happens where it does not fit."""
 
+import runpy
 import shutil
 from types import SimpleNamespace
 
@@ -66,3 +67,12 @@ def test_without_room_the_files_are_read(folder, monkeypatch, capsys):
     assert isinstance(source, Files)
     assert "no room" in capsys.readouterr().out
     assert np.array_equal(rows(source, 2)[0], resized(read_image(folder / "2.png"), 32, 16))
+
+
+def test_the_benchmark_compares_both_ways(folder, project, monkeypatch, capsys):
+    for number in range(3):
+        cv2.imwrite(str(folder / f"{number}.jpg"), np.zeros((40, 20, 3), np.uint8))
+    main = runpy.run_path(str(project / "benchmarks/pixels.py"))["main"]
+    monkeypatch.setattr("sys.argv", ["pixels.py", str(folder), "--height", "32", "--width", "16", "--rounds", "2"])
+    main()
+    assert "files / mapped: " in capsys.readouterr().out

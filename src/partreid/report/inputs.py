@@ -42,7 +42,7 @@ def results(folder: Path) -> Results:
 
 
 def curves(folder: Path) -> dict[str, Curve]:
-    """Read the training curves that DVCLive wrote below `folder`: name -> steps and values, sorted by name.
+    """Read the training curves that training wrote below `folder`: name -> steps and values, sorted by name.
 
     The last column of each .tsv is the value; its `step` column is the epoch.
     """

@@ -63,7 +63,7 @@ def train(
     source = opened(data, recipe.height, recipe.width)
     a = recipe
     augmentation = Augmentation(a.height, a.width, a.flip, a.pad, a.erase, a.erase_fill, a.jitter)
-    compiled, graphed = ways(compiling, device, recipe.epochs * recipe.repeats * len(data.pid))
+    compiled, graphed = ways(compiling, device)
     step = Step(learner, optimizer, compiled=compiled, graphed=graphed)
     told, saved = step.how, time.monotonic()
     with own_stream(device):

@@ -26,8 +26,7 @@ OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": lambda parameters, **options: torch.optim.SGD(parameters, momentum=0.9, **options),
 }
 Losses = Callable[[Batch], dict[str, Tensor]]
-COMPILE = dict.fromkeys(("auto", "on", "off", "graph"))
-PAYS = 1_000_000  # images from which on a training is long enough for the minutes that compiling takes
+COMPILE = dict.fromkeys(("auto", "on", "off"))
 WARM = 4  # steps op by op before one is recorded: libraries choose their kernels and allocate
 
 
@@ -37,15 +36,14 @@ def optimizer_of(learner: Learner, recipe: Recipe) -> torch.optim.Optimizer:
     return build(learner.parameter_groups(recipe.weight_decay), lr=recipe.learning_rate, fused=True)
 
 
-def ways(compiling: str, device: torch.device, images: int) -> tuple[bool, bool]:
-    """Whether to compile, and whether to record a CUDA graph. images: how many the training sees in all.
+def ways(compiling: str, device: torch.device) -> tuple[bool, bool]:
+    """Whether to compile, and whether to record a CUDA graph, by train.compile.
 
-    compiling: auto compiles on CUDA where images are PAYS or more; on always; off and graph never. On CUDA all but off
-    record a graph.
+    auto records a graph on CUDA and compiles nothing: graphs alone make steps as fast as the goals ask, at no cost, and
+    what compiling adds has not been measured. on does both; off neither.
     """
     choose(COMPILE, compiling, "compile (train.compile)")
-    cuda = device.type == "cuda"
-    return compiling == "on" or (compiling == "auto" and cuda and images >= PAYS), cuda and compiling != "off"
+    return compiling == "on", device.type == "cuda" and compiling != "off"
 
 
 class Step:
