@@ -1,10 +1,11 @@
 """Pixels of images that are read again and again: decoded and resized once, kept as bytes in a memory-mapped file.
 
 A training reads every image once an epoch. Of Market-1501 at 256 x 128 that takes 0.23 ms of CPU an image from the
-files and 0.018 ms from the mapped one, which the system keeps in memory as long as there is room (benchmarks/pixels.py);
-no processes are needed then, and no shared memory. The file is a cache in the scratch folder, `tmp/pixels`: no
-result depends on whether it is there, and it may be deleted at any time. Its name is made of all that it depends on, so
-a stale one is never read. Where it does not fit on the disk, images are read from their files by threads instead.
+files and 0.018 ms from the mapped one, which the system keeps in memory as long as there is room (see
+benchmarks/pixels.py); no processes are needed then, and no shared memory. The file is a cache in the scratch folder,
+`tmp/pixels`: no result depends on whether it is there, and it may be deleted at any time. Its name is made of all that
+it depends on, so a stale one is never read. Where it does not fit on the disk, images are read from their files by
+threads instead.
 """
 
 import fcntl
