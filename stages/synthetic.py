@@ -1,4 +1,6 @@
-"""Render the embedded data set. Usage: python stages/synthetic.py data/synthetic
+"""Render an embedded data set. Usage: python stages/synthetic.py data/synthetic
+
+The folder's name chooses the block of params.yaml: synthetic_large, or for any other name synthetic.
 
 With --contact FILE.jpg it also draws a contact sheet of the finished set: rows are persons, columns outfits x cameras.
 """
@@ -26,7 +28,8 @@ def main() -> None:
         contact_sheet(arguments.out, arguments.contact)
         print(f"{arguments.contact}: {arguments.contact.stat().st_size / 1000:.0f} kB")
         return
-    p = params.load().synthetic
+    name = arguments.out.name if arguments.out.name in params.RENDERED else "synthetic"
+    p: params.Synthetic = getattr(params.load(), name)
     start = time.monotonic()
     render(
         arguments.out,
@@ -37,6 +40,7 @@ def main() -> None:
         height=p.height,
         width=p.width,
         processes=arguments.processes,
+        outfits=p.outfits,
     )
     count = (p.train_identities + p.test_identities) * p.images
     seconds = time.monotonic() - start

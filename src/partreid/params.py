@@ -19,6 +19,7 @@ from partreid.errors import UserError, choose
 
 T = TypeVar("T")
 PARAMS = Path("params.yaml")
+RENDERED = ("synthetic", "synthetic_large")  # the data sets that a stage renders, each with a block of its own
 
 
 class Loader(yaml.SafeLoader):
@@ -32,7 +33,7 @@ Loader.add_implicit_resolver(
 
 @dataclass(frozen=True)
 class Synthetic:
-    """The rendered data set: see partreid.synthetic."""
+    """A rendered data set: see partreid.synthetic. outfits: of a person; some have one more."""
 
     version: int
     seed: int
@@ -41,6 +42,7 @@ class Synthetic:
     images: int
     height: int
     width: int
+    outfits: int = 2
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,7 @@ class Params:
     raw: dict[str, str]
     datasets: list[str]
     synthetic: Synthetic
+    synthetic_large: Synthetic
     tools: dict[str, dict[str, Any]]
     labels: dict[str, Label]
     coverage: Coverage  # of `labels` in the file
@@ -154,8 +157,8 @@ class Params:
 
     def root(self, dataset: str) -> Path:
         """The folder that the `path` column of a data set's image table is relative to."""
-        if dataset == "synthetic":
-            return Path("data/synthetic")
+        if dataset in RENDERED:
+            return Path("data") / dataset
         root = choose(self.raw, dataset, "data set (the keys of `raw` in params.yaml)")
         if not root:
             raise UserError(f"raw.{dataset} is empty in params.yaml; say where the data lies: -S raw.{dataset}=/path")
@@ -233,7 +236,7 @@ def parse(values: Mapping[str, Any]) -> Params:
         values["labels"] = {name: _label(name, block) for name, block in blocks.items()}
         values["coverage"] = _coverage(own)
     params = _build(Params, values, "")
-    known = ["synthetic", *params.raw]
+    known = [*RENDERED, *params.raw]
     for dataset in [params.dataset, *params.datasets, *params.also_test_on]:
         choose(dict.fromkeys(known), dataset, "data set")
     if params.dataset not in params.datasets:

@@ -43,6 +43,7 @@ READERS: dict[str, Callable[[Path], pa.Table]] = {
     "p_dukemtmc": p_dukemtmc.read,
     "prcc": prcc.read,
     "synthetic": synthetic.read,
+    "synthetic_large": synthetic.read,
     "vc_clothes": vc_clothes.read,
 }
 

@@ -175,22 +175,25 @@ CUHK01 = {
     "multi-shot": Protocol("CUHK01, one of ten random splits: images of view A ask, all images of view B answer"),
 }
 
+# occluded-query: as Occluded-Duke, occluded queries against an ordinary gallery, some of it occluded too.
+# same-clothes, cross-clothes: as LTCC, per query on the whole test set.
+RENDERED = {
+    "general": Protocol(f"rendered people, Market rule: {MARKET}"),
+    "same-clothes": Protocol(f"rendered people, same clothes: {SAME}", same_clothes_rule),
+    "cross-clothes": Protocol(f"rendered people, cross clothes: {CROSS}", cross_clothes_rule),
+    "occluded-query": Protocol(
+        f"rendered people, occluded queries against the whole gallery, Market rule: {MARKET}",
+        query=occluded_queries,
+    ),
+    "misaligned-query": Protocol(
+        f"rendered people, queries whose box is shifted, loose or cuts the person, Market rule: {MARKET}",
+        query=misaligned_queries,
+    ),
+}
+
 PROTOCOLS: dict[str, dict[str, Protocol]] = {
-    # occluded-query: as Occluded-Duke, occluded queries against an ordinary gallery, some of it occluded too.
-    # same-clothes, cross-clothes: as LTCC, per query on the whole test set.
-    "synthetic": {
-        "general": Protocol(f"rendered people, Market rule: {MARKET}"),
-        "same-clothes": Protocol(f"rendered people, same clothes: {SAME}", same_clothes_rule),
-        "cross-clothes": Protocol(f"rendered people, cross clothes: {CROSS}", cross_clothes_rule),
-        "occluded-query": Protocol(
-            f"rendered people, occluded queries against the whole gallery, Market rule: {MARKET}",
-            query=occluded_queries,
-        ),
-        "misaligned-query": Protocol(
-            f"rendered people, queries whose box is shifted, loose or cuts the person, Market rule: {MARKET}",
-            query=misaligned_queries,
-        ),
-    },
+    "synthetic": RENDERED,
+    "synthetic_large": RENDERED,
     # the Market rule; own photos without cameras: nothing is removed but the query image itself
     "folder": {
         "photos": Protocol(f"own photos, Market rule: {MARKET}; an image without a camera is compared with all others")

@@ -22,6 +22,7 @@ import numpy as np
 
 from partreid.errors import UserError, at_least
 from partreid.experiments import overrides
+from partreid.params import RENDERED
 from partreid.storage.files import alone, scratch_root
 from partreid.storage.revision import CODE
 
@@ -229,7 +230,7 @@ def repro(targets: Iterable[str]) -> None:
 
 def image_table(dataset: str) -> str:
     """The stage that makes a data set's image table."""
-    return f"data/dvc.yaml:{'index-synthetic' if dataset == 'synthetic' else f'index@{dataset}'}"
+    return f"data/dvc.yaml:{f'index-{dataset}' if dataset in RENDERED else f'index@{dataset}'}"
 
 
 def work(jobs: int) -> bool:

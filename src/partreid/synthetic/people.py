@@ -166,8 +166,8 @@ def _bag(rng: np.random.Generator, woman: bool) -> tuple[str, Cloth]:
     return kind, _cloth(rng, {"plain": 70, "blocks": 10, "print": 5})
 
 
-def person(rng: np.random.Generator) -> Person:
-    """Draw an identity with two or three outfits."""
+def person(rng: np.random.Generator, outfits: int = 2) -> Person:
+    """Draw an identity with this many outfits or, three times in ten, one more."""
     woman = bool(rng.random() < 0.5)
     age = float(np.clip(rng.beta(1.4, 1.8) * 0.5 + 0.52, 0.5, 1.0))
     phenotype = {
@@ -186,9 +186,8 @@ def person(rng: np.random.Generator) -> Person:
     )
     hair = _pick(rng, styles)
     own_bag, own_shoes = _bag(rng, woman), _shoes(rng, woman)
-    outfits: list[Outfit] = []
-    for _ in range(3 if rng.random() < 0.3 else 2):
-        outfits.append(_outfit(rng, woman, own_bag, own_shoes))
+    number = outfits + 1 if rng.random() < 0.3 else outfits
+    wardrobe = tuple(_outfit(rng, woman, own_bag, own_shoes) for _ in range(number))
     return Person(
         phenotype,
         SKIN[int(rng.choice(6, p=[0.2, 0.24, 0.2, 0.14, 0.12, 0.1]))],
@@ -196,5 +195,5 @@ def person(rng: np.random.Generator) -> Person:
         hair_colour,
         bool(not woman and rng.random() < 0.3),
         bool(rng.random() < 0.2),
-        tuple(outfits),
+        wardrobe,
     )

@@ -24,6 +24,7 @@ from partreid.synthetic import people, plan
 from partreid.synthetic.truth import FIELDS
 
 VERSION = 2  # raise it, and synthetic.version in params.yaml, when the same parameters give other pictures
+OUTFITS = 2  # of an identity, by default
 CROWD = 24  # people who only walk by
 SMALL = 200  # images: below, starting another process costs more than it gains
 SPLITS = ("gallery", "query", "train")  # the folders, in sorted order
@@ -40,13 +41,15 @@ def render(
     height: int,
     width: int,
     processes: int,
+    outfits: int = OUTFITS,
 ) -> None:
     """Write train/, query/, gallery/ and truth.npz into `root` (created; it must be empty or hold an earlier render).
 
-    `images` per identity of height x width pixels. The same parameters give the same bytes, whatever `processes` is.
+    `images` per identity of height x width pixels. outfits: of an identity; some have one more. The same parameters
+    give the same bytes, whatever `processes` is.
     Raises UserError when the parameters make no data set or `root` holds other files.
     """
-    _check(root, train_identities, test_identities, images, height, width)
+    _check(root, train_identities, test_identities, images, height, width, outfits)
     header = {
         "version": VERSION,
         "seed": seed,
@@ -55,11 +58,13 @@ def render(
         "images": images,
         "height": height,
         "width": width,
+        **({"outfits": outfits} if outfits != OUTFITS else {}),  # so that earlier sets are what they were, to the byte
     }
     folder = scratch_root() / "synthetic" / fingerprint(header)
     total = train_identities + test_identities
     digits = max(4, len(str(total)))
-    jobs = [(folder, seed, pid, pid <= train_identities, images, height, width, digits) for pid in range(1, total + 1)]
+    rest = (images, height, width, digits, outfits)
+    jobs = [(folder, seed, pid, pid <= train_identities, *rest) for pid in range(1, total + 1)]
     todo = [job for job in jobs if not _piece(folder, job[2]).is_file()]
     with tqdm(
         total=total * images, initial=(total - len(todo)) * images, desc="synthetic", unit="image", disable=None
@@ -83,13 +88,17 @@ def render(
     shutil.rmtree(folder)
 
 
-def _check(root: Path, train_identities: int, test_identities: int, images: int, height: int, width: int) -> None:
+def _check(
+    root: Path, train_identities: int, test_identities: int, images: int, height: int, width: int, outfits: int
+) -> None:
     if min(train_identities, test_identities) < 0 or train_identities + test_identities < 1:
         raise UserError(
             f"synthetic: {train_identities} training and {test_identities} test identities, expected at least one"
         )
-    if images < 6:  # three outfits, two pictures each
-        raise UserError(f"synthetic.images is {images}, expected at least 6 per identity")
+    if outfits < 2:
+        raise UserError(f"synthetic.outfits is {outfits}, expected at least 2, so that clothes change")
+    if images < 2 * (outfits + 1):  # one outfit more, two pictures each
+        raise UserError(f"synthetic.images is {images}, expected at least {2 * (outfits + 1)} per identity")
     if height < 32 or width < 16 or height < width:
         raise UserError(
             f"synthetic: images of {height} x {width} pixels (height x width), expected upright, at least 32 x 16"
@@ -137,13 +146,13 @@ def _piece(folder: Path, pid: int) -> Path:
 
 
 def _person(
-    folder: Path, seed: int, pid: int, training: bool, images: int, height: int, width: int, digits: int
+    folder: Path, seed: int, pid: int, training: bool, images: int, height: int, width: int, digits: int, outfits: int
 ) -> int:
     """Render all pictures of one person; returns their number."""
     from partreid.synthetic import dress, picture
 
     body, views, crowd = _state(seed)
-    who = people.person(plan.random(seed, "person", pid))
+    who = people.person(plan.random(seed, "person", pid), outfits)
     figure = dress.shape(body, who)
     dressed = [dress.dress(figure, who, outfit) for outfit in who.outfits]
 
