@@ -3,7 +3,7 @@
 import argparse
 import io
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from typing import NoReturn, TypeVar
 
 T = TypeVar("T")
@@ -58,6 +58,6 @@ def at_least(least: int) -> Callable[[str], int]:
 
 def choose(table: Mapping[str, T], name: str, kind: str) -> T:
     """Look `name` up in a registry; an unknown name is a UserError that lists the known ones."""
-    if name not in table:
+    if not isinstance(name, Hashable) or name not in table:  # a list, in the place of a name in params.yaml
         raise UserError(f"unknown {kind} {name!r}; known: {', '.join(sorted(table))}")
     return table[name]
