@@ -31,5 +31,5 @@ def test_a_stream_that_is_no_terminal_is_left_alone(monkeypatch):
 
 @pytest.mark.parametrize("name", [["bot"], {"bot": 1}, None, 7, "bott"])
 def test_whatever_stands_in_the_place_of_a_name_is_one_message(name):
-    with pytest.raises(errors.UserError, match="unknown model .*; known: bot, pcb"):
+    with pytest.raises(errors.UserError, match=r"unknown model .*; known: bot, pcb"):
         errors.choose({"pcb": 1, "bot": 2}, name, "model")

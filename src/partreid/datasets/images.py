@@ -8,12 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 from tqdm import tqdm
 
 from partreid.datasets.walk import Skipped, printable
 from partreid.errors import UserError
+from partreid.inputs.decoding import decoded
 
 # what reading a file says again tomorrow; other errors (a disk or a network that fails) are no finding about the file
 LASTING = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG)
@@ -91,10 +90,7 @@ def _header(root: Path, path: str) -> Row | str:
         return f"cannot be read: {error.strerror}"
     if not data:
         return "the file is empty"
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)  # (height, width, 3) or None
-    except cv2.error:
-        image = None
+    image = decoded(data)
     if image is None:
         return "not an image, or damaged"
     return {"width": image.shape[1], "height": image.shape[0], "sha1": hashlib.sha1(data).hexdigest()}

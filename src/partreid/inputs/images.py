@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from partreid.errors import UserError
+from partreid.inputs.decoding import decoded
 from partreid.layers.constants import constant
 from partreid.storage.files import image_bytes
 
@@ -19,8 +20,7 @@ STD = (0.229, 0.224, 0.225)
 
 def read_image(path: Path) -> np.ndarray:
     """Read an image file: uint8 RGB (H, W, 3). UserError when it cannot be read now, or is damaged."""
-    data = np.frombuffer(image_bytes(path), np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR_RGB) if len(data) else None
+    image = decoded(image_bytes(path))
     if image is None:
         raise UserError(
             f"the image {path} is damaged, which it was not when the data set was indexed; bring the good file back, "

@@ -4,11 +4,11 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pyarrow as pa
 
 from partreid.errors import UserError
+from partreid.inputs.decoding import decoded
 from partreid.storage.files import image_bytes
 
 SHOWN = 10  # damaged images that are named
@@ -19,22 +19,17 @@ def read_original(path: Path) -> np.ndarray | None:
 
     UserError when the file cannot be read now, which says nothing of the image.
     """
-    return decoded(image_bytes(path))
+    return _whole(image_bytes(path))
 
 
-def decoded(data: bytes) -> np.ndarray | None:
-    """The image in a file's bytes, uint8 RGB (H, W, 3); None when they are no whole image.
+def _whole(data: bytes) -> np.ndarray | None:
+    """The image in a file's bytes; None when they are no whole image.
 
     OpenCV decodes a cut JPEG to a picture that is grey from the cut on; a missing end marker gives that away.
     """
-    if not data or (data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data):
+    if data.startswith(b"\xff\xd8") and b"\xff\xd9" not in data:
         return None
-    try:
-        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except cv2.error as error:
-        if error.code == cv2.Error.STS_NO_MEM:
-            raise UserError("an image does not fit into memory; run the same command again with more") from error
-        return None
+    return decoded(data)
 
 
 def picture(path: Path) -> np.ndarray | None:
@@ -53,7 +48,7 @@ def damaged(root: Path, table: pa.Table, rows: Iterable[int]) -> list[str]:
         path, data = names[row].as_py(), image_bytes(root / names[row].as_py())
         if hashlib.sha1(data).hexdigest() != digests[row].as_py():
             found.append(f"{path}: the file has changed since the data set was indexed")
-        elif decoded(data) is None:
+        elif _whole(data) is None:
             found.append(f"{path}: the file is cut")
     return found
 
