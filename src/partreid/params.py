@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin
 
 import yaml
@@ -89,6 +90,7 @@ class Train:
     precision: str
     compile: str
     start_from: str
+    processes: str | int = "auto"
 
     def start_file(self) -> Path | None:
         """The weights.safetensors that training starts from; None for ImageNet's."""
@@ -299,6 +301,8 @@ def _convert(value: Any, kind: Any, where: str) -> Any:
         return {key: _convert(item, inner, f"{where}.{key}") for key, item in value.items()}
     if origin is list and isinstance(value, list):
         return [_convert(item, get_args(kind)[0], f"{where}[{number}]") for number, item in enumerate(value)]
+    if origin is UnionType and isinstance(value, get_args(kind)) and not isinstance(value, bool):
+        return value
     if kind is Any or (isinstance(kind, type) and isinstance(value, kind) and not isinstance(value, bool)):
         return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from partreid import backbones
 from partreid.backbones.base import Backbone
 from partreid.inputs.batch import Batch, Inputs
+from partreid.layers import shares
 
 Persons = Iterable[tuple[Tensor, Tensor]]
 """Identity by identity: its training rows, int64 (n,), and their images as they are, float32 (n, 3, H, W)."""
@@ -36,10 +37,11 @@ class Learner(nn.Module, ABC):
     def feature_map(self, images: Tensor, backbone: nn.Module | None = None) -> Tensor:
         """Features in float32, (B, C, h, w), of `backbone`, by default the learner's own.
 
-        Only backbones ever run in bfloat16: pooling, distances and losses would lose what they compare.
+        Only backbones ever run in bfloat16: pooling, distances and losses would lose what they compare. Where several
+        processes train, each runs the backbone on its share of the images, and all get all features.
         """
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.mixed):
-            features = (self.backbone if backbone is None else backbone)(images)
+            features = shares.everywhere(self.backbone if backbone is None else backbone, images)
         return features.float()
 
     def load_initial(self, backbone: str) -> None:

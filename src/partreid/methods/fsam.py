@@ -61,6 +61,7 @@ from partreid.body.parsing import PARSING
 from partreid.errors import UserError, choose
 from partreid.inputs.augmentation import erase_images
 from partreid.inputs.batch import Batch, Inputs
+from partreid.layers import shares
 from partreid.losses.identity import NECKS
 from partreid.losses.mutual import REDUCTIONS, dense_similarity, symmetric_divergence
 from partreid.losses.triplet import DISTANCES, batch_hard
@@ -281,9 +282,13 @@ class FSAM(Method):
         return (self.stream,)
 
     def block_maps(self, of: Callable[..., list[Tensor]], x: Tensor, *more: Tensor | None) -> list[Tensor]:
-        """What a backbone's function `block_maps` returns, its four blocks' outputs, in float32."""
+        """What a backbone's function `block_maps` returns, its four blocks' outputs, in float32.
+
+        Branches by pose see the whole batch: a process's share may have none of a pose.
+        """
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.mixed):
-            maps = of(x, *more)
+            whole = any(each is not None for each in more)
+            maps = of(x, *more) if whole else shares.everywhere(lambda own: of(own, *more), x)
         return [each.float() for each in maps]
 
 

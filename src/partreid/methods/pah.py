@@ -58,7 +58,7 @@ from partreid.errors import UserError, choose
 from partreid.inputs.augmentation import change_fields, erase_fields
 from partreid.inputs.batch import Batch, Inputs
 from partreid.labels.pseudo_parts import part_maps
-from partreid.layers import crops
+from partreid.layers import crops, shares
 from partreid.layers.constants import constant
 from partreid.losses.identity import BNNeck, smoothed_cross_entropy
 from partreid.losses.multi_similarity import multi_similarity
@@ -230,10 +230,19 @@ class PAH(Method):
 
     @torch.no_grad()
     def begin_epoch(self, epoch: int, persons: Persons) -> None:  # noqa: ARG002  every epoch, the first too
-        """Label every training image anew with the network as it is, one identity in memory at a time, or, on a GPU,
-        so many that the network has enough to do."""
+        """Label every training image anew with the network as it is."""
         if "parts" not in self.streams:
             return
+        labels = shares.from_first(lambda: self.clustered(persons), self.W_part.weight.device)
+        before = self.made.get("pseudo_parts")
+        if before is not None and before.shape == labels.shape and before.device == labels.device:
+            before.copy_(labels)  # a CUDA graph reads them where they were
+        else:
+            self.made = {"pseudo_parts": labels}
+
+    def clustered(self, persons: Persons) -> Tensor:
+        """Pseudo-labels of all training images, uint8 (N, h, w), made with one identity in memory at a time, or, on a
+        GPU, so many that the network has enough to do."""
         device, training = self.W_part.weight.device, self.training
         self.eval()
         found: dict[int, Tensor] = {}
@@ -242,12 +251,7 @@ class PAH(Method):
             for (rows, _), own in zip(some, dense.split([len(rows) for rows, _ in some]), strict=True):
                 found |= dict(zip(rows.tolist(), part_maps(own, self.parts), strict=True))
         self.train(training)
-        labels = torch.stack([found[row] for row in range(len(found))])
-        before = self.made.get("pseudo_parts")
-        if before is not None and before.shape == labels.shape and before.device == labels.device:
-            before.copy_(labels)  # a CUDA graph reads them where they were
-        else:
-            self.made = {"pseudo_parts": labels}
+        return torch.stack([found[row] for row in range(len(found))])
 
     def places(self, images: Tensor, device: torch.device) -> Tensor:
         """F^dense of images (n, 3, H, W) on the host: (n, h, w, C) on the device, in one tensor from the start."""

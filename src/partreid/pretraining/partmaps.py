@@ -20,6 +20,7 @@ from partreid.backbones.small_cpm import SmallCPM
 from partreid.body.openpose_layout import CHANNELS
 from partreid.errors import UserError
 from partreid.inputs.batch import Batch
+from partreid.layers import shares
 from partreid.methods.base import Learner
 from partreid.storage import published_weights
 
@@ -54,7 +55,7 @@ class PartMaps(Learner):
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         with torch.autocast(batch.images.device.type, torch.bfloat16, enabled=self.mixed):
-            stages = self.part_network.every_stage(batch.images)  # each (B, 185, h, w)
+            stages = shares.everywhere(self.part_network.every_stage, batch.images)  # each (B, 185, h, w)
         target = batch.labels["partmaps"][:, :CHANNELS]
         target = F.interpolate(target, stages[0].shape[2:], mode="bilinear", antialias=True)
         known = batch.labelled["partmaps"]

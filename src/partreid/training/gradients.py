@@ -8,6 +8,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
+from partreid.layers import shares
+
 
 def due(epoch: int) -> bool:
     """Whether to measure in this epoch, counted from 0: in the first, second, fourth, eighth, ... alone.
@@ -38,7 +40,7 @@ def _lengths(term: Tensor, parameters: list[nn.Parameter]) -> list[Tensor | None
     if not term.requires_grad:
         return [None] * len(parameters)
     found = torch.autograd.grad(term, parameters, retain_graph=True, allow_unused=True)
-    return [None if each is None else each.norm() for each in found]
+    return [None if each is None else shares.averaged(each).norm() for each in found]
 
 
 def _norm(lengths: list[Tensor | None], like: Tensor) -> Tensor:

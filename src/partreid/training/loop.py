@@ -13,10 +13,11 @@ import torch
 from tqdm import tqdm
 
 from partreid.errors import UserError
+from partreid.layers import shares
 from partreid.methods.base import Learner
 from partreid.params import Recipe
 from partreid.storage import torchfile
-from partreid.training import gradients, schedule
+from partreid.training import gradients, parallel, schedule
 from partreid.training import precision as arithmetic
 from partreid.training.data import Augmentation, TrainingSet, opened, order, parcels, persons
 from partreid.training.feed import feed
@@ -43,7 +44,8 @@ def train(
     whole state goes to `scratch`. If a state is found there on entry, training goes on from it, after `log` has been
     called for the epochs before. The means are of every loss term, their sum `loss`, the `learning_rate` at the epoch's
     end, its `steps` and `images`, and `images_per_second`; in some epochs (see training.gradients)
-    `gradient_norm_<term>`, of the epoch's first batch.
+    `gradient_norm_<term>`, of the epoch's first batch. Of several processes (see training.parallel) all call `log`, and
+    the first alone `keep`, and writes.
     """
     arithmetic.apply(precision, device)
     learner.mixed = precision == "bfloat16"
@@ -56,6 +58,7 @@ def train(
         learner.load_state_dict(state["learner"])
         optimizer.load_state_dict(state["optimizer"])
     history: list[dict[str, float]] = [] if state is None else state["history"]
+    first = shares.number() == 0
     for epoch, means in enumerate(history):
         log(epoch, means)
     if len(history) >= recipe.epochs:
@@ -64,7 +67,9 @@ def train(
     a = recipe
     augmentation = Augmentation(a.height, a.width, a.flip, a.pad, a.erase, a.erase_fill, a.jitter)
     compiled, graphed = ways(compiling, device)
-    step = Step(learner, optimizer, compiled=compiled, graphed=graphed)
+    alone = shares.count() == 1  # what processes tell each other in a step cannot be recorded or compiled
+    losses = parallel.losses_of(learner)
+    step = Step(learner, optimizer, compiled=compiled and alone, graphed=graphed and alone, losses=losses)
     told, saved = step.how, time.monotonic()
     with own_stream(device):
         for epoch in range(len(history), recipe.epochs):
@@ -87,7 +92,8 @@ def train(
             count, sums = len(batches), torch.zeros((), device=device)
             hosted = parcels(source, augmentation, batches, seed, epoch, pinned=device.type == "cuda")
             with closing(feed(hosted, device, learner.reads_clean, a.erase_fill)) as ready:
-                for number, batch in enumerate(tqdm(ready, f"epoch {epoch + 1}/{recipe.epochs}", count, leave=False)):
+                title = f"epoch {epoch + 1}/{recipe.epochs}"
+                for number, batch in enumerate(tqdm(ready, title, count, leave=False, disable=not first)):
                     rate = learning_rate(recipe, epoch + number / count)
                     for group in optimizer.param_groups:
                         group["lr"] = rate * group.get("rate", 1)
@@ -105,7 +111,7 @@ def train(
             if step.how != told:
                 print(f"steps: {step.how}", flush=True)
                 told = step.how
-            if epoch + 1 == recipe.epochs or time.monotonic() - saved >= seconds:
+            if first and (epoch + 1 == recipe.epochs or time.monotonic() - saved >= seconds):
                 keep(epoch)
                 content = {"history": history, "learner": learner.state_dict(), "optimizer": optimizer.state_dict()}
                 torchfile.save(path, content)

@@ -2,17 +2,23 @@
 
 import shutil
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from partreid import methods, params
+from partreid.errors import UserError
 from partreid.labels import made
+from partreid.layers import shares
 from partreid.methods.base import Learner
 from partreid.storage import files, source
 from partreid.storage.revision import revision
+from partreid.training import parallel
 from partreid.training.budget import SPENT, spent
 from partreid.training.curves import curves
-from partreid.training.data import TrainingSet
+from partreid.training.data import TrainingSet, opened
 from partreid.training.loop import train
 from partreid.training.precision import device_of, precision_of
 
@@ -32,10 +38,34 @@ def run(
 ) -> None:
     """Train and write to `folder` weights.safetensors with `header`, curves, and training.json (training.budget).
 
+    Where several processes are to train (settings.processes), start them and wait: they run this program's command.
     header: says all that the result depends on; a killed run is taken up by one with the same header and code.
     Labels that the learner makes itself are written to `folder`/labels; table: the image table.
     """
     device = device_of(settings.device)
+    processes = parallel.wanted(settings.processes, device)
+    if processes > 1 and not parallel.inside():
+        if processes > recipe.ids_per_batch * recipe.images_per_id:
+            raise UserError(f"train.processes {processes} is more than the images in a batch; use fewer")
+        opened(data, recipe.height, recipe.width)  # once, before all want it
+        parallel.launched(processes)
+        return
+    with parallel.joined(device) as own:
+        _run(learner, data, recipe, settings, header, folder, table, own)
+
+
+def _run(
+    learner: Learner,
+    data: TrainingSet,
+    recipe: params.Recipe,
+    settings: params.Train,
+    header: Mapping[str, Any],
+    folder: Path,
+    table: Path,
+    device: torch.device,
+) -> None:
+    """`run` in one of the processes, on its device."""
+    first = shares.number() == 0
     precision = precision_of(settings.precision, device, recipe.backbone, "training")
     header = {
         **header,
@@ -49,8 +79,13 @@ def run(
         files.scratch_root() / "training" / files.fingerprint(header, source.code(type(learner).__module__, *CODE))
     )
     what = f"{header['model']} on {header['dataset']}"
+<<<<<<< HEAD
     print(f"{what}: {len(data.paths)} images, {recipe.epochs} epochs on {device}")
     print(f"{precision.name}: {precision.why}", flush=True)
+=======
+    where = f"{shares.count()} x {device.type}" if shares.count() > 1 else str(device)
+    print(f"{what}: {len(data.paths)} images, {recipe.epochs} epochs on {where} in {precision}", flush=True)
+>>>>>>> 9b9dd96 (Training by several processes, one a GPU: backbones on shares of the batch, everything else on the whole; the result is that of one)
 
     def keep(epoch: int) -> None:
         for label, maps in learner.made.items():
@@ -64,12 +99,13 @@ def run(
                 shutil.copyfile(file, temporary)
 
     (folder / "labels").mkdir(parents=True, exist_ok=True)  # of most it stays empty
-    with files.alone(scratch):
+    with files.alone(scratch) if first else nullcontext():
         draw, history = curves(scratch / "curves"), list[dict[str, float]]()
 
         def log(epoch: int, means: dict[str, float]) -> None:
             history.append(means)
-            draw(epoch, {name: value for name, value in means.items() if name not in SPENT})
+            if first:
+                draw(epoch, {name: value for name, value in means.items() if name not in SPENT})
 
         train(
             learner,
@@ -84,6 +120,8 @@ def run(
             keep=keep,
             seconds=SECONDS,
         )
+        if not first:
+            return
         show()  # what a killed run had kept, and this one had nothing to add to
         shutil.rmtree(folder / "curves", ignore_errors=True)
         shutil.copytree(scratch / "curves", folder / "curves")

@@ -49,16 +49,25 @@ def ways(compiling: str, device: torch.device) -> tuple[bool, bool]:
 class Step:
     """A step on one batch after another, all of one shape. Returns every term of the loss and their sum, first.
 
-    names: of the terms, after the first step. how: what is done with the network, in words. pulls: the norms of the
-    terms' gradients (training.gradients) in the last step that was asked for them.
+    losses: the learner's, unless others are given. names: of the terms, after the first step. how: what is done with
+    the network, in words. pulls: the norms of the terms' gradients (training.gradients) in the last step that was asked
+    for them.
     """
 
-    def __init__(self, learner: Learner, optimizer: torch.optim.Optimizer, *, compiled: bool, graphed: bool):
+    def __init__(
+        self,
+        learner: Learner,
+        optimizer: torch.optim.Optimizer,
+        *,
+        compiled: bool,
+        graphed: bool,
+        losses: Losses | None = None,
+    ):
         self.learner, self.optimizer = learner, optimizer
         self.pulls: dict[str, Tensor] = {}
         self.names: tuple[str, ...] = ()
         self.how = "op by op"
-        self._plain: Losses = learner.losses
+        self._plain: Losses = learner.losses if losses is None else losses
         self._losses: Losses = self._plain
         if compiled:
             self._losses = torch.compile(learner.losses, dynamic=False)

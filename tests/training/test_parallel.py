@@ -1,0 +1,153 @@
+"""Two processes train as one does: same batches, same losses, same weights."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from partreid.backbones.schp import ActivatedBatchNorm
+from partreid.errors import UserError
+from partreid.layers import shares
+from partreid.methods import METHODS
+from partreid.training import parallel
+
+HERE = Path(__file__).parent
+SCRIPT = HERE / "several.py"
+
+
+def _torchrun(script: Path, *words: str, processes: int = 2) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return subprocess.run([*command, script, *words], env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """Weights and means of every method, by one process and by two."""
+    root = tmp_path_factory.mktemp("several")
+    random = np.random.default_rng(0)
+    for number in range(20):
+        cv2.imwrite(str(root / f"{number}.png"), random.integers(0, 256, (40, 20, 3), dtype=np.uint8))
+    shutil.copy(HERE.parents[1] / "params.yaml", root)
+    found = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(root))
+        for name in ("one", "two"):
+            (root / name).mkdir()
+        words = (str(root / "params.yaml"), str(root / "one"), *METHODS)
+        patch.setattr(sys, "argv", ["several.py", *words])
+        spec = importlib.util.spec_from_file_location("several", SCRIPT)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        module.main()
+        done = _torchrun(SCRIPT, words[0], str(root / "two"), *METHODS)
+        assert done.returncode == 0, done.stderr[-3000:]
+        assert done.stdout.splitlines() == [f"{name} 2" for name in METHODS]  # process 0 alone prints
+    for name in ("one", "two"):
+        found.append({each: torch.load(root / name / f"{each}.pt", weights_only=True) for each in METHODS})
+    return found
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_weights_after_five_steps_are_those_of_one_process(trained, name):
+    one, two = (each[name] for each in trained)
+    assert one["weights"].keys() == two["weights"].keys()
+    for key, value in one["weights"].items():
+        torch.testing.assert_close(
+            two["weights"][key], value, atol=1e-4, rtol=1e-4, msg=lambda m, key=key: f"{key}: {m}"
+        )
+    assert one["logged"][0].keys() == two["logged"][0].keys()
+    for key, value in one["logged"][0].items():
+        if key != "images_per_second":
+            assert two["logged"][0][key] == pytest.approx(value, rel=2e-3, abs=1e-4), key
+
+
+def test_the_steps_have_moved_the_weights_further_than_they_may_differ(trained):
+    for name, result in trained[0].items():
+        assert result["logged"][0]["steps"] == 5, name
+        moved = max(
+            float((result["weights"][key] - value).abs().max())
+            for key, value in result["start"].items()
+            if value.is_floating_point() and "running" not in key
+        )
+        assert moved > 3e-3, name
+
+
+# layers, by two processes against one, through a script of its own
+LAYERS = """
+import sys, torch
+from torch import nn
+from partreid.backbones.schp import ActivatedBatchNorm
+from partreid.layers import shares
+from partreid.training import parallel
+
+def network():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 5, 3), ActivatedBatchNorm(5),
+                        nn.BatchNorm2d(5, affine=False), nn.BatchNorm2d(5, momentum=None))
+    return net.train().double()
+
+def step(net, share):
+    torch.manual_seed(1)
+    x = torch.randn(7, 3, 9, 8, dtype=torch.double, requires_grad=True)
+    front = nn.Conv2d(3, 3, 1).double()
+    with shares.sharing():
+        run = shares.everywhere if share else (lambda f, y: f(y))
+        first = run(front, x)  # chained, and read on the way
+        second = run(net, first)
+        loss = (second * torch.randn(second.shape, dtype=torch.double)).sum() + first.square().sum()
+    loss.backward()
+    gradients = [p.grad for module in (front, net) for p in module.parameters()]
+    gradients = [shares.averaged(g) for g in gradients] if share else gradients
+    return [loss.detach(), x.grad, *gradients, *net.buffers(), second.detach()]
+
+with parallel.joined(torch.device("cpu")):
+    alone = step(network(), False)
+    together = step(shares.synchronised(network()), True)
+    assert len(alone) == len(together)
+    for a, b in zip(alone, together, strict=True):
+        torch.testing.assert_close(b, a, atol=1e-6, rtol=1e-6)
+    if shares.number() == 0:
+        print("equal", len(alone))
+"""
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_layers_that_are_shared_out_give_the_same_values_gradients_and_statistics(tmp_path, processes):
+    script = tmp_path / "layers.py"
+    script.write_text(LAYERS)
+    done = _torchrun(script, processes=processes)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.startswith("equal")
+
+
+def test_alone_nothing_changes():
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), ActivatedBatchNorm(4))
+    x = torch.randn(2, 3, 5, 5)
+    before = net(x)
+    shares.synchronised(net)
+    assert isinstance(net[1], ActivatedBatchNorm)
+    assert list(net.state_dict()) == list(nn.Sequential(nn.Conv2d(3, 4, 1), ActivatedBatchNorm(4)).state_dict())
+    with shares.sharing():
+        assert torch.equal(shares.everywhere(net, x), before)
+    assert shares.averaged(x) is not None
+    assert torch.equal(shares.averaged(x), x)
+
+
+@pytest.mark.parametrize(("processes", "count"), [("auto", 1), (1, 1), (3, 3)])
+def test_how_many_processes_on_the_cpu(processes, count):
+    assert parallel.wanted(processes, torch.device("cpu")) == count
+
+
+@pytest.mark.parametrize("processes", ["many", 0, -2])
+def test_a_number_that_makes_no_sense_is_an_error(processes):
+    with pytest.raises(UserError, match=r"train\.processes is auto or a number"):
+        parallel.wanted(processes, torch.device("cpu"))
