@@ -25,6 +25,7 @@ from partreid.experiments import overrides
 from partreid.params import RENDERED
 from partreid.storage.files import alone, scratch_root
 from partreid.storage.revision import CODE
+from partreid.training import cards
 
 PAUSE = 10  # seconds between two looks at the queue
 GONE = 12  # looks in a row without a worker at work that show it has died; on a busy machine a living one may miss some
@@ -264,9 +265,9 @@ def work(jobs: int) -> bool:
 
 
 def start(jobs: int) -> None:
-    """Start DVC's workers; several share out the processors, each of which would otherwise take all."""
-    shared = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs))} if jobs > 1 else {}
-    dvc("queue", "start", "--jobs", str(jobs), environment=shared | os.environ)
+    """Start DVC's workers; several share out processors and GPUs, each of which would otherwise take all."""
+    shared = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs)), cards.VARIABLE: str(jobs)}
+    dvc("queue", "start", "--jobs", str(jobs), environment=(shared if jobs > 1 else {}) | os.environ)
 
 
 def queue() -> tuple[dict[str, str], bool]:

@@ -23,6 +23,7 @@ from partreid.errors import UserError
 from partreid.inputs.batch import Batch
 from partreid.layers import shares
 from partreid.methods.base import Learner
+from partreid.training.cards import jobs
 
 
 def inside() -> bool:
@@ -31,10 +32,13 @@ def inside() -> bool:
 
 
 def wanted(processes: str | int, device: torch.device) -> int:
-    """How many processes `train.processes` means on a device: auto is one for each visible GPU, and one on the CPU."""
+    """How many processes `train.processes` means on a device.
+
+    auto is one for each visible GPU, and one on the CPU, and one where several jobs have a GPU each (training.cards).
+    """
     cards = torch.cuda.device_count() if device.type == "cuda" else 0
     if processes == "auto":
-        return max(cards, 1)
+        return max(cards, 1) if jobs() == 1 else 1
     if not isinstance(processes, int) or processes < 1:
         raise UserError(f"train.processes is auto or a number from 1 on, found {processes!r}")
     if device.type == "cuda" and processes > cards:

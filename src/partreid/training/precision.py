@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 
 from partreid.errors import UserError, choose
+from partreid.training import cards
 
 DEVICES = dict.fromkeys(("auto", "cpu", "cuda"))
 PRECISIONS = dict.fromkeys(("auto", "float32", "tf32", "bfloat16"))
@@ -38,11 +39,17 @@ class Precision:
 
 
 def device_of(name: str) -> torch.device:
-    """auto is CUDA when there is a CUDA device, else the CPU."""
+    """auto is CUDA when there is a CUDA device, else the CPU. Of several jobs (training.cards) each has its own GPU."""
     choose(DEVICES, name, "device (train.device)")
     if name == "cuda" and not torch.cuda.is_available():
         raise UserError("train.device is cuda, but torch sees no CUDA device; use auto or cpu")
-    return torch.device("cuda" if name != "cpu" and torch.cuda.is_available() else "cpu")
+    if name == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    if cards.jobs() == 1:
+        return torch.device("cuda")
+    device = torch.device("cuda", cards.own(torch.cuda.device_count()))
+    torch.cuda.set_device(device)
+    return device
 
 
 def precision_of(name: str, device: torch.device, backbone: str, phase: str) -> Precision:

@@ -79,13 +79,9 @@ def _run(
         files.scratch_root() / "training" / files.fingerprint(header, source.code(type(learner).__module__, *CODE))
     )
     what = f"{header['model']} on {header['dataset']}"
-<<<<<<< HEAD
-    print(f"{what}: {len(data.paths)} images, {recipe.epochs} epochs on {device}")
-    print(f"{precision.name}: {precision.why}", flush=True)
-=======
     where = f"{shares.count()} x {device.type}" if shares.count() > 1 else str(device)
-    print(f"{what}: {len(data.paths)} images, {recipe.epochs} epochs on {where} in {precision}", flush=True)
->>>>>>> 9b9dd96 (Training by several processes, one a GPU: backbones on shares of the batch, everything else on the whole; the result is that of one)
+    print(f"{what}: {len(data.paths)} images, {recipe.epochs} epochs on {where}")
+    print(f"{precision.name}: {precision.why}", flush=True)
 
     def keep(epoch: int) -> None:
         for label, maps in learner.made.items():
