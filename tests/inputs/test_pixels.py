@@ -1,5 +1,6 @@
 """The cache of pixels: what it holds, when it is made, and what happens where it does not fit."""
 
+import errno
 import runpy
 import shutil
 from types import SimpleNamespace
@@ -61,11 +62,19 @@ def test_an_image_that_cannot_be_read_leaves_nothing(folder):
     assert {file.suffix for file in (folder / "scratch/tmp/pixels").iterdir()} == {".lock"}
 
 
-def test_without_room_the_files_are_read(folder, monkeypatch, capsys):
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=pixels.SPARE))
+@pytest.mark.parametrize("when", ["before", "while it is made"])
+def test_without_room_the_files_are_read(when, folder, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if when == "before":
+        monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=pixels.SPARE))
+    else:
+        monkeypatch.setattr("os.posix_fallocate", full)
     source = kept(files(folder), ["a"], "test")
     assert isinstance(source, Files)
-    assert "no room" in capsys.readouterr().out
+    assert "cannot be kept" in capsys.readouterr().out
+    assert {file.suffix for file in (folder / "scratch/tmp/pixels").iterdir()} == {".lock"}
     assert np.array_equal(rows(source, 2)[0], resized(read_image(folder / "2.png"), 32, 16))
 
 

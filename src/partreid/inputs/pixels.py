@@ -8,6 +8,7 @@ it depends on, so a stale one is never read. Where it does not fit on the disk, 
 threads instead.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -19,7 +20,6 @@ from typing import Protocol
 import numpy as np
 from tqdm import tqdm
 
-from partreid.errors import UserError
 from partreid.inputs.heads import cut
 from partreid.inputs.images import read_image, resized
 from partreid.storage.files import fingerprint, scratch_root, sweep, whole
@@ -93,34 +93,37 @@ def kept(files: Files, about: Iterable[object], what: str) -> Pixels:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / f"{path.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # another process may be making it: wait for it
-        if not path.is_file() or path.stat().st_size != size:
-            sweep(path)
-            free = shutil.disk_usage(folder).free
-            if size + SPARE > free:
-                print(
-                    f"{what}: no room for {size / 1e9:.1f} GB of pixels in {folder}, images are read from their files"
-                )
-                return files
-            _make(files, path, what)
+        if path.is_file() and path.stat().st_size == size:
+            return Mapped(path, files.shape)
+        sweep(path)
+        try:
+            if size + SPARE > shutil.disk_usage(folder).free:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            _make(files, path, size, what)
+        except OSError as error:
+            print(f"{what}: {size / 1e9:.1f} GB of pixels cannot be kept in {folder} ({error.strerror or error});")
+            print("the images' own files are read instead, in every epoch", flush=True)
+            return files
     return Mapped(path, files.shape)
 
 
-def _make(files: Files, path: Path, what: str) -> None:
+def _make(files: Files, path: Path, size: int, what: str) -> None:
     N = files.shape[0]
-    try:
-        with whole(path) as temporary, tqdm(total=N, desc=f"{what}: pixels", unit="image", leave=False) as bar:
-            pixels = np.memmap(temporary, np.uint8, "w+", shape=files.shape)
+    with whole(path) as temporary, tqdm(total=N, desc=f"{what}: pixels", unit="image", leave=False) as bar:
+        with temporary.open("wb") as file:
+            file.truncate(size)
+            if hasattr(os, "posix_fallocate"):  # else a disk that fills up meanwhile kills who writes to the map
+                os.posix_fallocate(file.fileno(), 0, size)
+        pixels = np.memmap(temporary, np.uint8, "r+", shape=files.shape)
 
-            def piece(start: int) -> int:
-                stop = min(start + PIECE, N)
-                for row in range(start, stop):
-                    pixels[row] = files._make(row)
-                return stop - start
+        def piece(start: int) -> int:
+            stop = min(start + PIECE, N)
+            for row in range(start, stop):
+                pixels[row] = files._make(row)
+            return stop - start
 
-            with ThreadPoolExecutor(cores()) as threads:
-                for done in threads.map(piece, range(0, N, PIECE)):
-                    bar.update(done)
-            pixels.flush()
-    except OSError as error:
-        raise UserError(f"cannot write {path} ({error}); it is a cache of {what}: make room in its folder") from error
-    print(f"{what}: {N} images, {path.stat().st_size / 1e9:.2f} GB of pixels in {path}, a cache", flush=True)
+        with ThreadPoolExecutor(cores()) as threads:
+            for done in threads.map(piece, range(0, N, PIECE)):
+                bar.update(done)
+        pixels.flush()
+    print(f"{what}: {N} images, {size / 1e9:.2f} GB of pixels in {path}, a cache", flush=True)
