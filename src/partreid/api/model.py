@@ -81,6 +81,26 @@ class Model:
                     shutil.copyfile(file, temporary)
         return folder
 
+    def export(self, path: str | Path, photos: Iterable[Photo], *, labels: Given | None = None) -> Path:
+        """Write the network as ONNX (partreid.export.graph) and check it on photos, eight or more; the file's path.
+
+        UserError, and no file, where onnxruntime does not answer as torch does. Needs the extra `partreid[export]`.
+        """
+        from partreid.export import checking, graph
+
+        images = [given_photos.array(photo, n) for n, photo in enumerate(given_photos.listed(photos))]
+        if len(images) < 2:
+            raise UserError(f"an export is checked on photos: give two or more, best eight, found {len(images)}")
+        here = self._labels(images, _rows(labels or {}, 0, len(images), len(images)))
+        example = graph.pixels_of(assembled(stored_of(images, here, self.height, self.width)))
+        trained = Trained(self._method.cpu(), self.height, self.width, dict(self.header))
+        try:
+            graph.write(Path(path), trained, [each[:2] for each in example], self._digest)
+            checking.check(Path(path), self._method, example)
+        finally:
+            self._method.to(self.device)
+        return Path(path)
+
     def __repr__(self) -> str:
         about = f"{self.name}, {self.height} x {self.width}, {len(self.parts)} parts, {self.distance} distance"
         return f"<partreid.Model {about}, on {self.device}>"

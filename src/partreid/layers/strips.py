@@ -18,7 +18,7 @@ def divided(features: Tensor, top: Tensor, bottom: Tensor, parts: int) -> Tensor
 
 def uniform_strips(features: Tensor, parts: int) -> Tensor:
     """K strips of the whole image: features (B, C, h, w) -> (B, K, r w, C)."""
-    top = torch.zeros(len(features), dtype=torch.int64, device=features.device)
+    top = torch.zeros(features.shape[0], dtype=torch.int64, device=features.device)
     return divided(features, top, top + features.shape[2] - 1, parts)
 
 

@@ -89,7 +89,7 @@ class Method(Learner):
 
     def maps(self, inputs: Inputs) -> Tensor:
         """Attention of each embedded part: (B, P, h, w) in 0..1; P = 0 if there is none."""
-        return inputs.images.new_zeros(len(inputs.images), 0, 1, 1)
+        return inputs.images.new_zeros(inputs.images.shape[0], 0, 1, 1)
 
 
 @dataclass(frozen=True)

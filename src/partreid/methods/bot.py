@@ -74,7 +74,7 @@ class BagOfTricks(Method):
 
     def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         f_i = self.neck.norm(self.pooled(inputs.images))
-        return f_i[:, None], torch.ones(len(f_i), 1, device=f_i.device)  # (B, 1, C), (B, 1)
+        return f_i[:, None], f_i.new_ones(f_i.shape[0], 1)  # (B, 1, C), (B, 1)
 
     def part_names(self) -> tuple[str, ...]:
         return ("global",)

@@ -294,7 +294,7 @@ class BPBreID(Method):
             f |= {name: cast(BNNeck, self.necks[name]).norm(f[name]) for name in HOLISTIC}
         f |= dict(zip(self.groups, f["parts"].unbind(1), strict=True))
         visible = dict(zip(self.groups, of_parts.unbind(1), strict=True))
-        always = G.new_ones(len(G))
+        always = G.new_ones(G.shape[0])
         widest = max(f[name].shape[1] for name in self.compared)
         # zeros behind a shorter vector change no distance and no length
         features = torch.stack([F.pad(f[name], (0, widest - f[name].shape[1])) for name in self.compared], 1)

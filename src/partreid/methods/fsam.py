@@ -276,7 +276,7 @@ class FSAM(Method):
             x_s = self.shape_maps(self.shape_input(inputs, inputs.images), inputs)[-1].mean((2, 3))
             features.append(self.neck_s.norm(x_s))
         f = torch.cat([F.normalize(each, dim=1) for each in features], 1)
-        return f[:, None], f.new_ones(len(f), 1)  # (B, 1, D), (B, 1)
+        return f[:, None], f.new_ones(f.shape[0], 1)  # (B, 1, D), (B, 1)
 
     def part_names(self) -> tuple[str, ...]:
         return (self.stream,)

@@ -177,7 +177,7 @@ class PABR(Method):
 
     def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         f = self.represent(inputs)
-        return f[:, None], torch.ones(len(f), 1, device=f.device)  # (B, 1, D), (B, 1)
+        return f[:, None], f.new_ones(f.shape[0], 1)  # (B, 1, D), (B, 1)
 
     def part_names(self) -> tuple[str, ...]:
         return ("part_aligned",)

@@ -196,7 +196,7 @@ class PAH(Method):
         if F_dense is not None and self.finds_head and not self.training:
             return crops.crop(inputs.images, self.own_boxes(F_dense))
         images, known = inputs.images, inputs.labelled["heads"]
-        stand_in = crops.crop(images, constant(NO_HEAD, images.device).expand(len(images), 4))
+        stand_in = crops.crop(images, constant(NO_HEAD, images.device).expand(images.shape[0], 4))
         return torch.where(known[:, None, None, None], inputs.labels["heads"], stand_in)
 
     def own_boxes(self, F_dense: Tensor) -> Tensor:
@@ -297,7 +297,7 @@ class PAH(Method):
         """f^final of Eq. 16: the vectors after their batch norms, side by side; (B, 1, D), (B, 1)."""
         f, *_ = self.vectors(inputs)
         final = torch.cat([cast(BNNeck, self.necks[name]).norm(vector) for name, vector in f.items()], 1)
-        return final[:, None], torch.ones(len(final), 1, device=final.device)
+        return final[:, None], final.new_ones(final.shape[0], 1)
 
     def part_names(self) -> tuple[str, ...]:
         return ("person",)

@@ -137,7 +137,7 @@ class PCB(Method):
     def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
         features = self.feature_map(inputs.images)
         h = F.normalize(self.average(features), dim=2) if self.averages else self.strips(features)
-        return h, torch.ones(h.shape[:2], device=h.device)
+        return h, h.new_ones(h.shape[:2])
 
     def part_names(self) -> tuple[str, ...]:
         return tuple(f"strip {k + 1}" for k in range(self.parts))

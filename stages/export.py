@@ -1,0 +1,112 @@
+"""Export a trained model as ONNX, in float32 or int8, and check it against torch on the data set's own images.
+
+Usage: python stages/export.py METHOD DATASET [float32|int8]
+Reads runs/<method>-<dataset>/weights.safetensors, writes model.onnx, or model-int8.onnx, and a .json beside it: how it
+agrees with torch (float32: no file is left where it does not) and the mAP of both on the data set (int8).
+"""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from partreid import methods, params
+from partreid.errors import UserError, choose, run
+from partreid.evaluation.protocols import PROTOCOLS
+from partreid.evaluation.results import evaluate, summary
+from partreid.export import checking, graph, quantised, sets
+from partreid.inference import Reader
+from partreid.inputs.kinds import read
+from partreid.labels import LABELS
+from partreid.methods.base import Trained
+from partreid.storage import image_table
+from partreid.storage.files import sha256, write_json
+from partreid.storage.places import Run
+
+CHECKED = 24  # photos that both answer for
+RANGES = 256  # photos that int8's ranges come from
+PRECISIONS = dict.fromkeys(("float32", "int8"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("method")
+    parser.add_argument("dataset")
+    parser.add_argument("precision", nargs="?", default="float32", help=" or ".join(PRECISIONS))
+    given = parser.parse_args()
+    choose(PRECISIONS, given.precision, "precision")
+    here, p = Run(given.method, given.dataset, given.dataset), params.load()
+    trained = methods.load(here.weights)
+    trained.use(p.at_test.get(here.model, {}))
+    tested = image_table.select(image_table.read(here.index), "query", "gallery")
+    if not len(tested):
+        raise UserError(f"{here.index} has no query and no gallery images to check the export with")
+    reader = reads(tested, trained, here, p)
+    photos = sets.example(reader, np.linspace(0, len(tested) - 1, min(CHECKED, len(tested))).astype(int))
+    whole, small = here.folder / "model.onnx", here.folder / "model-int8.onnx"
+    if given.precision == "float32":
+        exported(whole, trained, photos, here)
+        return
+    if not whole.is_file() or not current(whole, here):
+        exported(whole, trained, photos, here)
+    quantised.quantise(whole, small, ranges(trained, here, p))
+    agreed = checking.agreement(checking.session(small), trained.method, photos)
+    measured = {"float32": accuracy(whole, reader, tested, here), "int8": accuracy(small, reader, tested, here)}
+    write_json(small.with_suffix(".json"), {**asdict(agreed), "bytes": small.stat().st_size, "mAP": measured})
+    print(f"wrote {small}: {small.stat().st_size / 1e6:.1f} MB, {whole.stat().st_size / 1e6:.1f} MB in float32")
+    for protocol, mAP in measured["float32"].items():
+        print(f"{protocol}: mAP {100 * mAP:.2f} in float32, {100 * measured['int8'][protocol]:.2f} in int8")
+
+
+def exported(whole: Path, trained: Trained, photos: Any, here: Run) -> None:
+    """Write and check the graph in float32."""
+    graph.write(whole, trained, [each[:2] for each in photos], sha256(here.weights))
+    agreed = checking.check(whole, trained.method, photos)
+    write_json(whole.with_suffix(".json"), {**asdict(agreed), "bytes": whole.stat().st_size})
+    print(
+        f"wrote {whole}: {whole.stat().st_size / 1e6:.1f} MB; onnxruntime and torch agree on {len(photos[0])} images "
+        f"in batches of {', '.join(map(str, checking.BATCHES))}: least cosine {agreed.cosine:.7f}, all ranks equal"
+    )
+
+
+def current(whole: Path, here: Run) -> bool:
+    """Whether a graph was made of today's weights."""
+    said = checking.session(whole).get_modelmeta().custom_metadata_map
+    return said.get("partreid.weights") == sha256(here.weights)
+
+
+def reads(table: pa.Table, trained: Trained, here: Run, p: params.Params) -> Reader:
+    """Reads a table's images and the labels that the method needs in a test."""
+    image_ids = image_table.integers(table, "image_id")
+    labels = {
+        kind: read(kind, LABELS[kind].file(kind, here.target), here.index, image_ids)
+        for kind in trained.method.labels_at_test
+    }
+    return Reader(p.root(here.target), table["path"].to_pylist(), labels, trained.height, trained.width)
+
+
+def ranges(trained: Trained, here: Run, p: params.Params) -> Any:
+    """Photos that are not tested on, for int8's ranges; of a set without any, of those that are."""
+    table = image_table.read(here.index)
+    others = image_table.select(table, "train", "val")
+    chosen = others if len(others) else image_table.select(table, "query", "gallery")
+    rows = np.random.default_rng(p.train.seed).permutation(len(chosen))[:RANGES]
+    return sets.example(reads(chosen, trained, here, p), rows)
+
+
+def accuracy(file: Path, reader: Reader, tested: pa.Table, here: Run) -> dict[str, float]:
+    """mAP by protocol of what a graph makes of the data set."""
+    meta = checking.session(file).get_modelmeta().custom_metadata_map
+    ids = image_table.integers(tested, "image_id")
+    found = sets.embedded(checking.session(file), reader, ids, meta["partreid.distance"])
+    table = image_table.read(here.index)
+    protocols = choose(PROTOCOLS, here.target, "data set with protocols")
+    results = {name: evaluate(found, table, protocol) for name, protocol in protocols.items()}
+    return {name: summary(result)["mAP"] for name, result in results.items() if len(result.query)}
+
+
+if __name__ == "__main__":
+    run(main)
