@@ -1,8 +1,8 @@
 """Export a trained model as ONNX, in float32 or int8, and check it against torch on the data set's own images.
 
 Usage: python stages/export.py METHOD DATASET [float32|int8]
-Reads runs/<method>-<dataset>/weights.safetensors, writes model.onnx, or model-int8.onnx, and a .json beside it: how it
-agrees with torch (float32: no file is left where it does not) and the mAP of both on the data set (int8).
+Reads runs/<method>-<dataset>/weights.safetensors, writes model-float32.onnx or model-int8.onnx, and a .json beside it:
+how it agrees with torch (float32: no file is left where it does not) and the mAP of both on the data set (int8).
 """
 
 import argparse
@@ -28,16 +28,15 @@ from partreid.storage.places import Run
 
 CHECKED = 24  # photos that both answer for
 RANGES = 256  # photos that int8's ranges come from
-PRECISIONS = dict.fromkeys(("float32", "int8"))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("method")
     parser.add_argument("dataset")
-    parser.add_argument("precision", nargs="?", default="float32", help=" or ".join(PRECISIONS))
+    parser.add_argument("precision", nargs="?", default="float32", help=" or ".join(params.EXPORTS))
     given = parser.parse_args()
-    choose(PRECISIONS, given.precision, "precision")
+    choose(params.EXPORTS, given.precision, "precision")
     here, p = Run(given.method, given.dataset, given.dataset), params.load()
     trained = methods.load(here.weights)
     trained.use(p.at_test.get(here.model, {}))
@@ -46,7 +45,7 @@ def main() -> None:
         raise UserError(f"{here.index} has no query and no gallery images to check the export with")
     reader = reads(tested, trained, here, p)
     photos = sets.example(reader, np.linspace(0, len(tested) - 1, min(CHECKED, len(tested))).astype(int))
-    whole, small = here.folder / "model.onnx", here.folder / "model-int8.onnx"
+    whole, small = here.folder / "model-float32.onnx", here.folder / "model-int8.onnx"
     if given.precision == "float32":
         exported(whole, trained, photos, here)
         return

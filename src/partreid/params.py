@@ -21,6 +21,7 @@ from partreid.errors import UserError, choose
 T = TypeVar("T")
 PARAMS = Path("params.yaml")
 RENDERED = ("synthetic", "synthetic_large")  # the data sets that a stage renders, each with a block of its own
+EXPORTS = dict.fromkeys(("float32", "int8"))
 
 
 class Loader(yaml.SafeLoader):
@@ -141,6 +142,7 @@ class Params:
     model: str
     dataset: str
     also_test_on: list[str]
+    export: list[str]
     recipe: str
     split: int
     raw: dict[str, str]
@@ -246,6 +248,8 @@ def parse(values: Mapping[str, Any]) -> Params:
     if params.dataset in params.also_test_on:
         raise UserError(f"also_test_on names {params.dataset!r}, which is the data set itself; take it out there")
     choose(params.methods, params.model, "model")
+    for precision in params.export:
+        choose(EXPORTS, precision, "precision (export)")
     for recipe in {params.recipe, *params.recipes}:
         with_it = dataclasses.replace(params, recipe=recipe)
         for method in params.methods:

@@ -83,6 +83,7 @@ def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
         ("train.seed", -1, "train.seed must be 0 or more"),
         ("evaluate.average_precision", "rect", "unknown formula"),
         ("also_test_on", ["duke"], "unknown data set 'duke'"),
+        ("export", ["float16"], "unknown precision (export) 'float16'; known: float32, int8"),
         ("also_test_on", ["synthetic"], "which is the data set itself"),
         ("evaluate.rerank.code", "octave", "unknown code"),
         ("evaluate.rerank.k1", 0, "k1 and k2 are at least 1"),

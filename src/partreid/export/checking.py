@@ -14,6 +14,7 @@ from partreid.export import graph
 from partreid.methods.base import Method
 
 BATCHES = (1, 3, 8)
+ROUNDING = 1e-5  # of a vector's length
 LEAST = 0.9999  # cosine of a part's vector by both
 TIE = 1e-4  # share of the largest distance; images nearer to each other than that may change places
 
@@ -65,11 +66,17 @@ def agreement(opened: Any, method: Method, example: Sequence[Tensor], batches: S
 
 
 def same_ranks(ours: tuple[Tensor, Tensor], theirs: tuple[Tensor, Tensor], name: str) -> float:
-    """Share of places of everybody's ranking of everybody that hold the same photo, or one that is as far away."""
-    wanted, found = (DISTANCES[name](vectors(*each), vectors(*each)) for each in (ours, theirs))
+    """Share of places of everybody's ranking of everybody that hold the same photo, or one that is as far away.
+
+    In float64: in float32 the distances' own rounding would change places of photos that are hardly apart.
+    """
+    wanted, found = (
+        DISTANCES[name](every, every) for every in (vectors(f.double(), v.double()) for f, v in (ours, theirs))
+    )
     finite = wanted.masked_fill(wanted.isinf(), 0)
     far = wanted.nan_to_num(posinf=2 * float(finite.max()) + 1)
-    tie = TIE * float(far.max())
+    # float32 vectors tell photos apart no better than ROUNDING
+    tie = max(TIE * float(far.max()), ROUNDING * (1.0 if name == "cosine" else float(ours[0].norm(dim=2).mean())))
     order = found.argsort(dim=1, stable=True)
     return float((far.gather(1, order) - far.sort(1).values).abs().le(tie).float().mean())
 

@@ -14,7 +14,6 @@ reduced vector put Linear + BN + ReLU before it, `embedding: 512`, and compare w
 keeps the last stride, `backbone: resnet50_stride32`.
 """
 
-import torch
 from torch import Tensor, nn
 
 from partreid import backbones

@@ -36,7 +36,6 @@ a person, then all of the next. A tracklet or a multi-query is the average of it
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 

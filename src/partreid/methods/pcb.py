@@ -22,7 +22,6 @@ BNNeck; the strips' classifiers, which have a BNNeck in that configuration, and 
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
