@@ -70,7 +70,7 @@ class Step:
         self._plain: Losses = learner.losses if losses is None else losses
         self._losses: Losses = self._plain
         if compiled:
-            self._losses = torch.compile(learner.losses, dynamic=False)
+            self._losses = torch.compile(self._plain, dynamic=False)
             self.how = "compiled"
         self._steps_to_graph = WARM if graphed else 0
         self._graph: torch.cuda.CUDAGraph | None = None
