@@ -11,12 +11,16 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch import nn
 
+import coloured_persons
+from partreid import methods
 from partreid.backbones.schp import ActivatedBatchNorm
 from partreid.errors import UserError
 from partreid.layers import shares
 from partreid.methods import METHODS
+from partreid.storage import image_table
 from partreid.training import parallel
 
 HERE = Path(__file__).parent
@@ -151,3 +155,33 @@ def test_how_many_processes_on_the_cpu(processes, count):
 def test_a_number_that_makes_no_sense_is_an_error(processes):
     with pytest.raises(UserError, match=r"train\.processes is auto or a number"):
         parallel.wanted(processes, torch.device("cpu"))
+
+
+@pytest.mark.slow
+def test_the_stage_starts_its_processes_and_one_error_is_one_line(tmp_path):
+    values = coloured_persons.project(tmp_path, 8)
+    small = {"height": 32, "width": 16, "epochs": 2, "warmup_epochs": 1, "ids_per_batch": 2, "images_per_id": 2}
+    values["recipes"]["laptop"] |= {**small, "batches_per_epoch": 2, "decay_at": []}
+    values["train"] |= {"processes": 2, "device": "cpu", "precision": "float32"}
+    index = tmp_path / "data/index/folder.parquet"
+    rows = image_table.read(index).drop_columns("image_id").to_pylist()
+    train = [{**row, "split": "train"} if row["pid"] < 4 else row for row in rows]
+    image_table.write(image_table.build(train, {}), index)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment.pop("DVC_ROOT", None)
+
+    def stage(**recipe):
+        values["recipes"]["laptop"] |= recipe
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+        command = [sys.executable, HERE.parents[1] / "stages/train.py", "bot", "folder"]
+        return subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    done = stage()
+    assert done.returncode == 0, done.stderr
+    assert "2 epochs on 2 x cpu" in done.stdout
+    assert methods.load(tmp_path / "runs/bot-folder/weights.safetensors").header["model"] == "bot"
+    assert not list((tmp_path / "tmp/training").iterdir())
+    failed = stage(learning_rate=1e30)
+    assert failed.returncode == 1
+    assert "error: the loss is not a number in epoch" in failed.stderr
+    assert "Traceback" not in failed.stderr

@@ -56,7 +56,7 @@ def launched(processes: int) -> None:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     config = LaunchConfig(
         min_nodes=1, max_nodes=1, nproc_per_node=processes, rdzv_backend="c10d", rdzv_endpoint="localhost:0",
-        max_restarts=0,
+        max_restarts=0, run_id="partreid",
     )  # fmt: skip
     try:
         elastic_launch(config, sys.executable)(*sys.argv)
