@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import re
 import sys
 from collections.abc import Callable, Hashable, Mapping
 from typing import NoReturn, TypeVar
@@ -56,8 +57,18 @@ def at_least(least: int) -> Callable[[str], int]:
     return number
 
 
+def natural(name: str) -> list[tuple[int, str]]:
+    """A key to sort names by in which numbers count as numbers: part_9, part_10, 2, 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", str(name)) if part]
+
+
+def counted(number: int, what: str) -> str:
+    """A number with its noun: 1 epoch, 2 epochs."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def choose(table: Mapping[str, T], name: str, kind: str) -> T:
     """Look `name` up in a registry; an unknown name is a UserError that lists the known ones."""
     if not isinstance(name, Hashable) or name not in table:  # a list, in the place of a name in params.yaml
-        raise UserError(f"unknown {kind} {name!r}; known: {', '.join(sorted(table))}")
+        raise UserError(f"unknown {kind} {name!r}; known: {', '.join(sorted(table, key=natural))}")
     return table[name]

@@ -188,6 +188,10 @@ class Params:
         common = {key: value for key, value in over.items() if key not in {*self.methods, *self.pretraining}}
         if not isinstance(over.get(name, {}), Mapping):
             raise UserError(f"params.yaml: recipes.{self.recipe}.{name} must be a mapping, found {over[name]!r}")
+        kinds = {field.name: field.type for field in dataclasses.fields(Recipe)}
+        for where, given in ((f"recipes.{self.recipe}", common), (f"recipes.{self.recipe}.{name}", over.get(name, {}))):
+            for key in given.keys() & kinds.keys():  # said of the recipe, not of the block that it is laid over
+                _convert(self._here(given[key], f"{where}.{key}"), kinds[key], f"{where}.{key}")
         merged = {**block, **common, **over.get(name, {})}
         merged = {key: self._here(value, f"{kind}.{name}.{key}") for key, value in merged.items()}
         names = [field.name for field in dataclasses.fields(Recipe)]

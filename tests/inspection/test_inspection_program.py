@@ -62,7 +62,7 @@ def test_labels_that_a_method_made_while_it_trained_are_drawn(capsys):
     look.main(["pseudo_parts", "synthetic", "--stats"])
     out = capsys.readouterr().out
     assert "Tool output" not in out
-    assert "runs/pah-synthetic/pseudo_parts.npz" in out
+    assert "runs/pah-synthetic/labels/pseudo_parts.npz" in out
 
 
 @pytest.mark.usefixtures("labelled")

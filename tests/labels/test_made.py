@@ -50,4 +50,4 @@ def test_the_same_maps_give_the_same_bytes(table, tmp_path):
 
 def test_every_such_label_belongs_to_a_method():
     assert set(made.MADE.values()) <= set(METHODS)
-    assert made.file("pseudo_parts", "x") == Path("runs/pah-x/pseudo_parts.npz")
+    assert made.file("pseudo_parts", "x") == Path("runs/pah-x/labels/pseudo_parts.npz")

@@ -94,7 +94,7 @@ def test_a_global_method(project):
     [
         ("results/folder/bot/ranks.parquet", "the evaluate stage makes it"),
         ("runs/bot-folder/weights.safetensors", "`dvc repro` trains them"),
-        ("data/index/folder.parquet", "`dvc repro` makes it"),
+        ("data/index/folder.parquet", "`dvc repro data/dvc.yaml:index@folder` makes it"),
         ("images/06.png", "make the index anew"),
     ],
 )

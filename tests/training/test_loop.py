@@ -55,11 +55,13 @@ def run(data, project, scratch, stop_after=None, name="bpbreid", seconds=0, comp
     return method.state_dict(), logged
 
 
-def test_interruption_changes_nothing(data, project, tmp_path):
+def test_interruption_changes_nothing(data, project, tmp_path, capsys):
     whole, logged = run(data, project, tmp_path / "a")
     with pytest.raises(Killed):
         run(data, project, tmp_path / "c", stop_after=1)  # dies after epoch 1's log, before its checkpoint
+    assert "goes on" not in capsys.readouterr().out
     resumed, again = run(data, project, tmp_path / "c")
+    assert "goes on after epoch 1 of 3: it was stopped there" in capsys.readouterr().out
     assert [(epoch, means["loss"]) for epoch, means in again] == [(epoch, means["loss"]) for epoch, means in logged]
     for name, value in whole.items():
         assert torch.equal(value, resumed[name]), name

@@ -25,7 +25,7 @@ from partreid.params import Params, Recipe, Rerank
 from partreid.pretraining import PRETRAININGS, labels_of
 from partreid.storage import image_table
 from partreid.tools import TOOLS
-from partreid.training.precision import DEVICES, PRECISIONS
+from partreid.training.precision import PRECISIONS, device_of
 from partreid.training.sampler import SAMPLERS
 from partreid.training.schedule import SCHEDULES
 from partreid.training.step import COMPILE, OPTIMIZERS
@@ -52,7 +52,7 @@ def names(params: Params) -> None:
         label = choose(LABELS, name, "label")
         options(label.build, block.options, f"labels.{name}")
         fed(label, block, name)
-    choose(DEVICES, params.train.device, "device (train.device)")
+    device_of(params.train.device)
     choose(PRECISIONS, params.train.precision, "precision (train.precision)")
     choose(COMPILE, params.train.compile, "compile (train.compile)")
     choose(AVERAGE_PRECISION, params.evaluate.average_precision, "formula (evaluate.average_precision)")

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from partreid.errors import counted
 from partreid.report.page import Facts
 
 RUN = (
@@ -17,7 +18,7 @@ def subtitle(trained: Mapping[str, Any]) -> str:
     about = f"recipe {trained['recipe']} · {trained['backbone']} · {trained['height']} × {trained['width']}"
     if "converted" in trained:
         return f"{about} · converted from {trained['converted']['file']} of {trained['converted']['published by']}"
-    return f"{about} · {trained['training']['epochs']} epochs · seed {trained['seed']}"
+    return f"{about} · {counted(trained['training']['epochs'], 'epoch')} · seed {trained['seed']}"
 
 
 def facts(

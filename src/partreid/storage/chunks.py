@@ -18,6 +18,7 @@ import numpy as np
 from partreid.errors import UserError
 from partreid.storage import foreign
 from partreid.storage.files import whole
+from partreid.storage.places import maker
 
 CHUNK = 1024  # images per member
 # What reading a damaged npz may raise. KeyError: no such member; RuntimeError: a flag of zip that Python does not know;
@@ -55,7 +56,7 @@ class Reader:
 
     def __init__(self, path: Path):
         if not path.is_file():
-            raise UserError(f"no file {path}; `dvc repro` makes it")
+            raise UserError(f"no file {path}; `{maker(path)}` makes it")
         self.path = path
         try:
             self._file = np.load(path, allow_pickle=False)

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from partreid.errors import UserError, reason
 from partreid.storage.files import whole
+from partreid.storage.places import maker
 
 SPLITS = ("train", "val", "query", "gallery", "multi_query")
 DISTRACTOR = 0  # a pid of the gallery that is no query's: ranked, always wrong (where the benchmark has them)
@@ -86,7 +87,7 @@ def write(table: pa.Table, path: Path) -> None:
 def read(path: Path) -> pa.Table:
     """Read and check an image table. Raises UserError when the file is missing, damaged or breaks the contract."""
     if not path.is_file():
-        raise UserError(f"no image table {path}; `dvc repro` makes it")
+        raise UserError(f"no image table {path}; `{maker(path)}` makes it")
     try:
         table = pq.read_table(path, page_checksum_verification=True)
         check(table, str(path))

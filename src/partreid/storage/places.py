@@ -4,6 +4,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+def maker(file: Path) -> str:
+    """The command that makes a file of the project."""
+    name = file.stem
+    match file.parts[-4:]:
+        case (*_, "data", "index", _):
+            return f"dvc repro data/dvc.yaml:{'index-synthetic' if name == 'synthetic' else f'index@{name}'}"
+        case ("data", "labels", label, _):
+            return f"dvc repro data/dvc.yaml:{label}@{name}"
+        case ("data", "tools", tool, _):
+            return f"dvc repro data/dvc.yaml:tool@{tool}-{name}"
+    return "dvc repro"
+
+
 @dataclass(frozen=True)
 class Run:
     """A model trained on `dataset` and tested on `target`, mostly the same set."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from partreid.errors import UserError
+from partreid.errors import UserError, reason
 from partreid.storage import foreign
 from partreid.storage.files import whole
 
@@ -15,8 +15,11 @@ EXPECTED = "a file of named tensors that torch wrote"
 
 def save(path: Path, content: dict[str, Any]) -> None:
     """Write a dictionary of tensors, numbers and strings."""
-    with whole(path) as temporary, temporary.open("wb") as file:
-        torch.save(content, file)  # to a path it would write the temporary name into the file
+    try:
+        with whole(path) as temporary, temporary.open("wb") as file:
+            torch.save(content, file)  # to a path it would write the temporary name into the file
+    except RuntimeError as error:  # what torch makes of a write that failed
+        raise UserError(f"{path} cannot be written ({reason(error)}); is the disk full?") from error
 
 
 def load(path: Path, remedy: str) -> dict[str, Any]:

@@ -29,12 +29,16 @@ def save(path: Path, header: Mapping[str, Any], state: Mapping[str, Tensor]) -> 
     # a single key: the order of several differs from run to run
     metadata = {"header": json.dumps(header, sort_keys=True)}
     try:
+        from safetensors import SafetensorError
         from safetensors.torch import save_file
     except ImportError:
         torchfile.save(path, {**metadata, "state": rows})
         return
-    with whole(path) as temporary:
-        save_file(rows, temporary, metadata)
+    try:
+        with whole(path) as temporary:
+            save_file(rows, temporary, metadata)
+    except SafetensorError as error:
+        raise UserError(f"{path} cannot be written ({reason(error)}); is the disk full?") from error
 
 
 def header(path: Path) -> dict[str, Any]:

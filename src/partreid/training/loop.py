@@ -61,6 +61,8 @@ def train(
     first = shares.number() == 0
     for epoch, means in enumerate(history):
         log(epoch, means)
+    if history:
+        print(f"goes on after epoch {len(history)} of {recipe.epochs}: it was stopped there", flush=True)
     if len(history) >= recipe.epochs:
         return
     source = opened(data, recipe.height, recipe.width)

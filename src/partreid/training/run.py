@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from partreid import methods, params
-from partreid.errors import UserError
+from partreid.errors import UserError, counted
 from partreid.labels import made
 from partreid.layers import shares
 from partreid.methods.base import Learner
@@ -80,7 +80,7 @@ def _run(
     )
     what = f"{header['model']} on {header['dataset']}"
     where = f"{shares.count()} x {device.type}" if shares.count() > 1 else str(device)
-    print(f"{what}: {len(data.paths)} images, {recipe.epochs} epochs on {where}")
+    print(f"{what}: {len(data.paths)} images, {counted(recipe.epochs, 'epoch')} on {where}")
     print(f"{precision.name}: {precision.why}", flush=True)
 
     def keep(epoch: int) -> None:

@@ -1,0 +1,86 @@
+"""What is said to a person: names in order, nouns that fit, the command that makes a file, a disk that is full."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from partreid import params
+from partreid.errors import UserError, choose, counted
+from partreid.experiments import check
+from partreid.storage.places import maker
+
+
+def test_known_names_that_hold_numbers_come_in_the_order_of_the_numbers():
+    with pytest.raises(UserError, match="known: part_9, part_10, 2, 5, 10"):
+        choose(dict.fromkeys(["part_10", "10", "2", "part_9", "5"]), "x", "thing")
+
+
+def test_one_is_no_plural():
+    assert [counted(n, "epoch") for n in (0, 1, 2)] == ["0 epochs", "1 epoch", "2 epochs"]
+
+
+@pytest.mark.parametrize(
+    ("file", "command"),
+    [
+        ("data/index/synthetic.parquet", "dvc repro data/dvc.yaml:index-synthetic"),
+        ("/root/data/index/prcc.parquet", "dvc repro data/dvc.yaml:index@prcc"),
+        ("data/labels/heads/synthetic.parquet", "dvc repro data/dvc.yaml:heads@synthetic"),
+        ("/a/data/tools/blazepose/folder.npz", "dvc repro data/dvc.yaml:tool@blazepose-folder"),
+        ("runs/bot-folder/embeddings.npz", "dvc repro"),
+    ],
+)
+def test_a_file_is_made_by_its_stage(project, file, command):
+    assert maker(Path(file)) == command
+    if ":" in command:
+        stage = command.partition(":")[2]
+        assert f"  {stage.partition('@')[0]}:" in (project / "data/dvc.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("recipes.laptop.epochs", "many", r"recipes\.laptop\.epochs must be int, found 'many'"),
+        ("recipes.laptop.mpn.height", 1.5, r"recipes\.laptop\.mpn\.height must be int, found 1\.5"),
+        ("methods.mpn.decay", "x", r"methods\.mpn\.decay must be float"),
+    ],
+)
+def test_a_bad_value_is_said_where_it_stands(values, path, value, said):
+    *way, key = path.split(".")
+    place = values
+    for step in way:
+        place = place[step]
+    place[key] = value
+    with pytest.raises(UserError, match=said):
+        params.parse(values)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without CUDA")
+def test_a_device_that_is_not_there_is_said_by_the_check_even_when_nothing_has_to_train(values):
+    values["train"]["device"] = "cuda"
+    with pytest.raises(UserError, match="torch sees no CUDA device"):
+        check.names(params.parse(values))
+
+
+WRITE = """
+import resource, signal, sys, torch
+from pathlib import Path
+from partreid.errors import run
+from partreid.storage import torchfile, weights
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+file = Path(sys.argv[1])
+big = {"a": torch.zeros(100_000)}
+run((lambda: torchfile.save(file, big)) if file.suffix == ".pt" else (lambda: weights.save(file, {}, big)))
+"""
+
+
+@pytest.mark.parametrize("name", ["checkpoint.pt", "weights.safetensors"])
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, name):
+    done = subprocess.run([sys.executable, "-c", WRITE, tmp_path / name], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"error: {tmp_path / name} cannot be written (")
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
