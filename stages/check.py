@@ -6,11 +6,13 @@ from pathlib import Path
 from partreid import params
 from partreid.errors import UserError, arguments, run
 from partreid.experiments import overrides
+from partreid.storage import turn
 from partreid.storage.files import write_text
 
 
 def main() -> None:
     (out,) = arguments(__doc__, "out")
+    turn.taken(params.read())
     try:
         p = params.load()
         for dataset in (p.dataset, *p.also_test_on):

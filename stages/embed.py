@@ -10,7 +10,7 @@ from partreid.errors import UserError, run
 from partreid.inference import embed
 from partreid.inputs.kinds import read
 from partreid.labels import LABELS
-from partreid.storage import embeddings, files, image_table
+from partreid.storage import embeddings, files, image_table, turn
 from partreid.storage.cache import Cache
 from partreid.storage.image_table import SPLITS
 from partreid.storage.places import Run
@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("target", nargs="?")
     given = parser.parse_args()
     here = Run(given.method, given.dataset, given.target or given.dataset)
+    turn.taken(params.read())
     p = params.load()
     table = image_table.select(image_table.read(here.index), *(split for split in SPLITS if split != "train"))
     if not len(image_table.select(table, "query", "gallery")):

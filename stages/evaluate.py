@@ -18,7 +18,7 @@ from partreid.evaluation import rerank
 from partreid.evaluation.protocols import PROTOCOLS, Protocol, reached
 from partreid.evaluation.record import record
 from partreid.evaluation.results import cmc_csv, evaluate, ranks_table, summary, text
-from partreid.storage import embeddings, image_table
+from partreid.storage import embeddings, image_table, turn
 from partreid.storage.files import sha256, whole, write_json, write_text
 from partreid.storage.places import Run
 
@@ -26,6 +26,7 @@ from partreid.storage.places import Run
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", nargs="?", help="another data set than `dataset` of params.yaml")
+    turn.taken(params.read())
     p = params.load()
     here = Run(p.model, p.dataset, parser.parse_args().target or p.dataset)
 

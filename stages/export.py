@@ -22,7 +22,7 @@ from partreid.inference import Reader
 from partreid.inputs.kinds import read
 from partreid.labels import LABELS
 from partreid.methods.base import Trained
-from partreid.storage import image_table
+from partreid.storage import image_table, turn
 from partreid.storage.files import sha256, write_json
 from partreid.storage.places import Run
 
@@ -37,6 +37,7 @@ def main() -> None:
     parser.add_argument("precision", nargs="?", default="float32", help=" or ".join(params.EXPORTS))
     given = parser.parse_args()
     choose(params.EXPORTS, given.precision, "precision")
+    turn.taken(params.read())
     here, p = Run(given.method, given.dataset, given.dataset), params.load()
     trained = methods.load(here.weights)
     trained.use(p.at_test.get(here.model, {}))

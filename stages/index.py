@@ -7,7 +7,7 @@ from partreid import params
 from partreid.datasets import DATASETS, notes, read, summary
 from partreid.datasets.prospects import foreseen
 from partreid.errors import UserError, choose, run
-from partreid.storage import image_table
+from partreid.storage import image_table, turn
 
 
 def main() -> None:
@@ -17,6 +17,7 @@ def main() -> None:
     arguments = parser.parse_args()
     dataset: str = arguments.dataset
     choose(DATASETS, dataset, "data set")
+    turn.taken(params.read())
     p = params.load()
     table = read(dataset, p.root(dataset), p.split)
     if arguments.check:

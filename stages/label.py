@@ -7,7 +7,7 @@ from partreid import params
 from partreid.errors import choose, run
 from partreid.labels import LABELS
 from partreid.labels.native import build
-from partreid.storage import elsewhere, image_table, pieces
+from partreid.storage import elsewhere, image_table, pieces, turn
 
 
 def main() -> None:
@@ -19,6 +19,7 @@ def main() -> None:
     arguments = parser.parse_args()
     name, dataset = arguments.label, arguments.dataset
     label = choose(LABELS, name, "label")
+    turn.taken(params.read())
     block = choose(params.load().labels, name, "label in params.yaml")
     table_file = Path(f"data/index/{dataset}.parquet")
     table = image_table.read(table_file)

@@ -7,7 +7,7 @@ from partreid import params, pretraining
 from partreid.datasets.prospects import foreseen
 from partreid.errors import arguments, choose, run
 from partreid.labels import LABELS
-from partreid.storage import files, image_table
+from partreid.storage import files, image_table, turn
 from partreid.training import run as training
 from partreid.training.coverage import covered
 from partreid.training.inputs import training_set
@@ -15,6 +15,7 @@ from partreid.training.inputs import training_set
 
 def main() -> None:
     name, dataset = arguments(__doc__, "name", "dataset")
+    turn.taken(params.read())
     p = params.load()
     recipe, options = p.pretraining_of(name)
     kind = choose(pretraining.PRETRAININGS, name, "pre-training")

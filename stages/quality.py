@@ -20,6 +20,7 @@ from partreid.quality.groups import groups
 from partreid.quality.images import open_images
 from partreid.quality.plots import joints
 from partreid.quality.sides import JOINTS, TRUTH, open_pairs
+from partreid.storage import turn
 from partreid.storage.files import whole, write_json
 from partreid.tools import TOOLS
 
@@ -36,6 +37,7 @@ def main() -> None:
         print(table.markdown(_read(out / "quality.json", tool)), end="")
         return
 
+    turn.taken(params.read())
     p = params.load()
     images = open_images("synthetic", p)
     pairs = open_pairs(tool, images, p.labels)

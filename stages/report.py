@@ -15,7 +15,7 @@ from partreid.experiments import overrides
 from partreid.inputs import kinds
 from partreid.labels import LABELS
 from partreid.report import attention, card, facts, figures, gather, inputs, page, parts, pipeline, ranking, sheets
-from partreid.storage import image_table
+from partreid.storage import image_table, turn
 from partreid.storage.cache import Cache
 from partreid.storage.files import whole, write_text
 from partreid.storage.places import Run
@@ -25,6 +25,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", nargs="?", help="another data set than `dataset` of params.yaml")
     target = parser.parse_args().target
+    turn.taken(params.read())
     p = params.load()
     here = Run(p.model, p.dataset, target or p.dataset)
     folder = here.results

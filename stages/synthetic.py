@@ -13,6 +13,7 @@ from pathlib import Path
 from partreid import params
 from partreid.drawing.contact import contact_sheet
 from partreid.errors import run
+from partreid.storage import turn
 from partreid.synthetic.render import render
 
 
@@ -29,6 +30,7 @@ def main() -> None:
         print(f"{arguments.contact}: {arguments.contact.stat().st_size / 1000:.0f} kB")
         return
     name = arguments.out.name if arguments.out.name in params.RENDERED else "synthetic"
+    turn.taken(params.read())
     p: params.Synthetic = getattr(params.load(), name)
     start = time.monotonic()
     render(

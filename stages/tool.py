@@ -9,7 +9,7 @@ import numpy as np
 from partreid import params
 from partreid.datasets.prospects import foreseen
 from partreid.errors import choose, run
-from partreid.storage import cache, elsewhere, image_table, pieces
+from partreid.storage import cache, elsewhere, image_table, pieces, turn
 from partreid.storage.files import sha256
 from partreid.tools import TOOLS, reading
 from partreid.tools.base import Images
@@ -24,6 +24,7 @@ def main() -> None:
     arguments = parser.parse_args()
     name, dataset = arguments.tool, arguments.dataset
     tool = choose(TOOLS, name, "tool")
+    turn.taken(params.read())
     p = params.load()
     file = Path(f"data/index/{dataset}.parquet")
     foreseen(dataset, image_table.read(file), p)  # stops where nothing could be done with what the tool would say

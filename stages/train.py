@@ -9,7 +9,7 @@ from partreid.datasets.prospects import foreseen
 from partreid.errors import arguments, run
 from partreid.labels import LABELS
 from partreid.methods.start import load_start
-from partreid.storage import files, image_table
+from partreid.storage import files, image_table, turn
 from partreid.storage.cache import Cache
 from partreid.training import run as training
 from partreid.training.coverage import covered
@@ -18,6 +18,7 @@ from partreid.training.inputs import training_set
 
 def main() -> None:
     name, dataset = arguments(__doc__, "method", "dataset")
+    turn.taken(params.read())
     p = params.load()
     recipe, options = p.recipe_of(name)
     wanted = methods.outline(name, backbone=recipe.backbone, **options)  # some options decide what it learns from
