@@ -14,8 +14,6 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ from partreid.storage import chunks, columns, elsewhere
 from partreid.storage.cache import counted
 from partreid.storage.files import alone, fingerprint, scratch_root, sweep, whole
 from partreid.storage.task import Piece, Task
+from partreid.storage.workers import spread
 
 PIECE = 64  # images per piece; divides chunks.CHUNK
 LINES = 15  # of what a program said last, shown when it fails
@@ -137,18 +136,15 @@ def _do(work: Work, todo: list[Piece], processes: int, tell: Callable[[int], obj
             _make(work, path, start, start + size)
             tell(size)
         return
-    # spawned, not forked: a fork would copy the locks of the parent's threads (OpenCV, progress bar)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(min(processes, len(todo)), context, _start, (work,)) as pool:
-        waiting = {pool.submit(_make_here, path, start, start + size): size for path, start, size in todo}
-        try:
-            for done in as_completed(waiting):
-                done.result()
-                tell(waiting[done])
-        except BrokenProcessPool as error:
-            raise UserError("a worker process was killed; run the same command again to go on") from error
-        finally:
-            pool.shutdown(cancel_futures=True)  # on an error, do not first do all the rest
+    spread(
+        _make_here,
+        [(path, start, start + size) for path, start, size in todo],
+        processes,
+        lambda number, _: tell(todo[number][2]),
+        "a worker process was killed; run the same command again to go on",
+        _start,
+        (work,),
+    )
 
 
 def _start_program(work: Program, folder: Path, images: int, bar: tqdm) -> None:

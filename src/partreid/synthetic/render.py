@@ -5,11 +5,8 @@ goes on where it was. All is moved to its place at the end, `truth.npz`, without
 Memory holds one person per process and one chunk of truth, whatever the size of the set.
 """
 
-import multiprocessing
 import shutil
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -20,6 +17,7 @@ from tqdm import tqdm
 from partreid.errors import UserError
 from partreid.storage import chunks
 from partreid.storage.files import fingerprint, scratch_root, whole
+from partreid.storage.workers import spread
 from partreid.synthetic import people, plan
 from partreid.synthetic.truth import FIELDS
 
@@ -111,19 +109,8 @@ def _check(
 
 def _parallel(todo: list, processes: int, bar: tqdm) -> None:
     _state(todo[0][1])  # anny and warp build their caches now, once, and not in every process at the same time
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(processes, context) as pool:
-        futures = [pool.submit(_person, *job) for job in todo]
-        try:
-            for future in as_completed(futures):
-                bar.update(future.result())
-        except BrokenProcessPool as error:
-            raise UserError(
-                "a rendering process was killed (out of memory?); run again with fewer processes"
-            ) from error
-        finally:
-            for future in futures:
-                future.cancel()
+    killed = "a rendering process was killed (out of memory?); run again with fewer processes"
+    spread(_person, todo, processes, lambda _, images: bar.update(images), killed)
 
 
 @lru_cache(maxsize=1)
