@@ -21,6 +21,8 @@ def main() -> None:
     kind = choose(pretraining.PRETRAININGS, name, "pre-training")
     table = Path(f"data/index/{dataset}.parquet")
     labels = {label: LABELS[label].file(label, dataset) for label in kind.labels}
+    folder = Path(f"runs/pretrain-{name}-{dataset}")
+    files.writable(folder / "weights.safetensors")
     for warning in foreseen(dataset, image_table.read(table), p):
         print(f"warning: {warning}", file=sys.stderr)
     coverage = covered(table, labels, dataset, p.coverage)
@@ -36,7 +38,7 @@ def main() -> None:
         "coverage": coverage,
     }
     learner = pretraining.initial(name, p.train.seed, backbone=recipe.backbone, identities=data.identities, **options)
-    training.run(learner, data, recipe, p.train, header, Path(f"runs/pretrain-{name}-{dataset}"), table)
+    training.run(learner, data, recipe, p.train, header, folder, table)
 
 
 if __name__ == "__main__":

@@ -27,6 +27,8 @@ def main() -> None:
     pretrained = {
         part: Path(f"runs/pretrain-{by}-{dataset}/weights.safetensors") for part, by in wanted.starts_from.items()
     }
+    folder = Path(f"runs/{name}-{dataset}")
+    files.writable(folder / "weights.safetensors")
     for warning in foreseen(dataset, image_table.read(table), p):
         print(f"warning: {warning}", file=sys.stderr)
     coverage = covered(table, labels, dataset, p.coverage)
@@ -56,7 +58,7 @@ def main() -> None:
         about = {key: before.get(key) for key in ("dataset", "recipe", "seed", "revision")}
         header["start"] = {"file": start.name, "sha256": files.sha256(start), **about}
         print(f"starts from {start}: {name} trained on {before.get('dataset')}; classifiers start at random")
-    training.run(method, data, recipe, p.train, header, Path(f"runs/{name}-{dataset}"), table)
+    training.run(method, data, recipe, p.train, header, folder, table)
 
 
 def made_by(cache: Cache) -> dict[str, Any]:

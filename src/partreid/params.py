@@ -177,8 +177,15 @@ class Params:
         return self._recipe_of("methods", self.methods, method, "model")
 
     def pretraining_of(self, name: str) -> tuple[Recipe, dict[str, Any]]:
-        """The same for a pre-training."""
-        return self._recipe_of("pretraining", self.pretraining, name, "pre-training")
+        """The same for a pre-training, which has no more epochs than the recipe gives to all; see `cut`."""
+        recipe, own = self._recipe_of("pretraining", self.pretraining, name, "pre-training")
+        return dataclasses.replace(recipe, epochs=self.cut(name) or recipe.epochs), own
+
+    def cut(self, name: str) -> int | None:
+        """The epochs of a pre-training where fewer than written: a recipe's shorter training shortens what precedes."""
+        recipe, _ = self._recipe_of("pretraining", self.pretraining, name, "pre-training")
+        given = self._here(self.recipes[self.recipe].get("epochs"), f"recipes.{self.recipe}.epochs")
+        return given if given is not None and 0 < given < recipe.epochs else None
 
     def _recipe_of(
         self, kind: str, blocks: Mapping[str, Mapping[str, Any]], name: str, what: str

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from partreid import params
-from partreid.datasets.prospects import NO_QUERIES, answerable, foreseen, trained_on
+from partreid.datasets.prospects import FEW, NO_QUERIES, answerable, foreseen, trained_on
 from partreid.datasets.splits import unanswerable
 from partreid.errors import UserError
 from partreid.storage import image_table
@@ -21,7 +21,7 @@ def table(*rows):
     )
 
 
-TRAIN = [("train", 1, 0), ("train", 1, 1), ("train", 2, 0), ("train", 2, 1)]
+TRAIN = [("train", pid, camera) for pid in (1, 2, *range(11, 11 + FEW - 2)) for camera in (0, 1)]
 TEST = [("query", 3, 0), ("query", 3, 1), ("query", 4, 0), ("gallery", 3, 0), ("gallery", 4, 0), ("gallery", -1, 1)]
 
 
@@ -41,6 +41,15 @@ def test_one_training_person_is_an_error_where_the_set_is_to_train_on(p):
     with pytest.raises(UserError, match=r"folder has 1 person to train on.*also_test_on=\[folder\]"):
         foreseen("folder", lonely, p)
     assert foreseen("market1501", lonely, p) == []
+
+
+def test_a_set_with_few_persons_is_advised_to_train_elsewhere(p):
+    few = table(*TRAIN[:-2], *TEST)
+    (advice,) = foreseen("folder", few, p)
+    assert advice.startswith(f"folder has {FEW - 1} persons to train on: too few to learn from.")
+    assert advice.endswith("-S dataset=synthetic -S 'also_test_on=[folder]'")
+    assert foreseen("market1501", few, p) == []
+    assert foreseen("synthetic", few, replace(p, dataset="synthetic")) == []
 
 
 def test_queries_that_nobody_can_answer_are_an_error(p):

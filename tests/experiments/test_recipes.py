@@ -52,3 +52,14 @@ def test_a_schedule_without_steps_takes_none(chosen):
     chosen.recipes[chosen.recipe]["decay_at"] = [5]
     with pytest.raises(UserError, match=r"decay_at is \[5\], which schedule cosine has no use for"):
         check.names(chosen)
+
+
+def test_a_shorter_training_shortens_what_goes_before_and_says_so(chosen):
+    mpn = dataclasses.replace(chosen, model="mpn")
+    written = chosen.recipes[chosen.recipe]["ide"]["epochs"]
+    assert chosen.pretraining_of("ide")[0].epochs == written < chosen.recipe_of("mpn")[0].epochs
+    for epochs in (1, written):
+        chosen.recipes[chosen.recipe]["epochs"] = epochs
+        assert chosen.pretraining_of("ide")[0].epochs == chosen.recipe_of("mpn")[0].epochs == epochs
+        said = [line for line in check.doubts(mpn) if "the pre-training ide has no more" in line]
+        assert len(said) == (epochs < written)

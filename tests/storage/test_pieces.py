@@ -99,6 +99,15 @@ def test_two_runs_at_the_same_work_are_refused(tmp_path):
     pieces.write(tmp_path / "out.npz", {"tool": "t"}, again, 10, processes=1)
 
 
+def test_a_file_that_cannot_be_written_is_said_before_the_work(tmp_path):
+    def work(*piece):
+        pytest.fail(f"began {piece}")
+
+    (tmp_path / "tools").touch()  # in the place of the folder: chmod would not stop root
+    with pytest.raises(UserError, match=r"tools/out.npz cannot be written \(.+\), so nothing was begun"):
+        pieces.write(tmp_path / "tools/out.npz", {"tool": "t"}, work, 100, processes=1)
+
+
 def test_an_empty_table_is_an_error(tmp_path):
     with pytest.raises(UserError, match="no rows"):
         pieces.write(tmp_path / "out.npz", {}, squares, 0)

@@ -4,11 +4,12 @@ import numpy as np
 import pyarrow as pa
 
 from partreid.errors import UserError
-from partreid.params import Params
+from partreid.params import RENDERED, Params
 from partreid.storage import image_table
 from partreid.storage.image_table import JUNK
 
 NO_QUERIES = "no queries: this set can be trained on, but not evaluated"
+FEW = 10  # persons: with fewer, a training learns them by heart and little that holds for others
 RULES = "data/README.md says how a data set is split"
 
 
@@ -34,7 +35,13 @@ def foreseen(dataset: str, table: pa.Table, p: Params) -> list[str]:
             f"none of the {asking} queries of {dataset} has a right answer in the gallery (an image of the same "
             f"person, by another camera where cameras are known), so nothing could be measured; {RULES}"
         )
-    return [NO_QUERIES] if trains and not asking else []
+    warnings = [NO_QUERIES] if trains and not asking else []
+    if trains and dataset not in RENDERED and persons < FEW:  # rendered persons are as many as were ordered
+        warnings.append(
+            f"{dataset} has {persons} persons to train on: too few to learn from. Train elsewhere and test here: "
+            f"-S dataset=synthetic -S 'also_test_on=[{dataset}]'"
+        )
+    return warnings
 
 
 def trained_on(table: pa.Table) -> int:

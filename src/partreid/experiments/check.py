@@ -149,12 +149,19 @@ def doubts(params: Params) -> list[str]:
     """What is allowed and may not be meant, in words, for the chosen model."""
     found = []
     schp = params.labels["schp"]
-    _, own = params.recipe_of(params.model)
+    recipe, own = params.recipe_of(params.model)
     if params.model == "mpn" and own["prior"] == "ours" and schp.options["person"] == schp.tool:
         found.append(
             f"labels.schp.tool and labels.schp.person are both {schp.tool}: MPN's prior is the union of what two "
             "networks that err differently call body (section 3.2), and one network adds nothing to itself"
         )
+    with torch.device("meta"):
+        starts_from = METHODS[params.model](backbone=recipe.backbone, identities=2, **own).starts_from
+    found += [
+        f"recipes.{params.recipe}.epochs is {epochs}, and the pre-training {name} has no more either"
+        for name in starts_from.values()
+        if (epochs := params.cut(name)) is not None
+    ]
     return found
 
 

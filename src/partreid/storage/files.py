@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +46,19 @@ def sweep(path: Path) -> None:
             left.unlink(missing_ok=True)
         except PermissionError:
             continue  # somebody else's, at work
+
+
+def writable(path: Path) -> None:
+    """UserError where `path` could not be written; for before long work, whose end would be too late."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", dir=path.parent):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written ({error.strerror}), so nothing was begun; make its folder one that you may "
+            "write to, with room on its disk"
+        ) from error
 
 
 def write_text(path: Path, text: str) -> None:

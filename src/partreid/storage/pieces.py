@@ -25,7 +25,7 @@ from tqdm import tqdm
 from partreid.errors import UserError
 from partreid.storage import chunks, columns, elsewhere
 from partreid.storage.cache import counted
-from partreid.storage.files import alone, fingerprint, scratch_root, sweep, whole
+from partreid.storage.files import alone, fingerprint, scratch_root, sweep, whole, writable
 from partreid.storage.task import Piece, Task
 from partreid.storage.workers import spread
 
@@ -63,7 +63,8 @@ def write(
     (partreid.storage.columns).
 
     Returns the header with its counts of ok, missing and failed. Memory holds one chunk, whatever the number of images.
-    Raises UserError when another run is making the same file or a process was killed (for example for lack of memory).
+    Raises UserError when `path` cannot be written, another run is making the same file, or a process was killed (for
+    example for lack of memory).
     """
     if not images:
         raise UserError(f"nothing to do for {path}: the image table has no rows")
@@ -73,6 +74,7 @@ def write(
             f"{work.command[0]} is a program of its own, which makes all pieces where it is started: start the stage "
             "on the machine that is to do it, without --on and PARTREID_ON"
         )
+    writable(path)
     folder = scratch_root() / "pieces" / fingerprint(dict(header), images, PIECE)
     with alone(folder):
         sweep(path)
