@@ -80,6 +80,7 @@ def test_it_walks_from_the_check_to_the_leaderboard(here, monkeypatch):
     both = ("bot", "eighth")
     _run(monkeypatch, "benchmarks/speed.py", "--models", *both, "--batch", "8", "--rounds", "1")
     monkeypatch.setattr("partreid.experiments.queue.complete", lambda runs, *_, **__: [METRICS] * len(runs))
+    monkeypatch.setattr("partreid.experiments.queue.trainings", lambda runs: [None] * len(runs))
     _run(monkeypatch, "stages/compare.py", "--models", *both, "--seeds", "1")
     folder = here / "results/compare/folder"
     assert "| eighth |" in (folder / "leaderboard.md").read_text()

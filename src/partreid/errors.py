@@ -57,9 +57,13 @@ def at_least(least: int) -> Callable[[str], int]:
     return number
 
 
-def natural(name: str) -> list[tuple[int, str]]:
-    """A key to sort names by in which numbers count as numbers: part_9, part_10, 2, 10."""
-    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", str(name)) if part]
+def natural(name: str) -> list[tuple[bool, int, str]]:
+    """A key to sort names by in which numbers count as numbers, before words: 2, 10, part_9, part_10."""
+    return [
+        (False, int(part), "") if part.isdecimal() else (True, 0, part)
+        for part in re.split(r"(\d+)", str(name))
+        if part
+    ]
 
 
 def counted(number: int, what: str) -> str:

@@ -54,7 +54,7 @@ def test_the_rows_of_mpns_first_table_differ(project):
 
 
 def test_an_unknown_table_is_named(project):
-    with pytest.raises(UserError, match="unknown table of mpn '7'; known: 1, 2, 3, 4, 5, figure10, figure7"):
+    with pytest.raises(UserError, match="unknown table of mpn '7'; known: 1, 2, 3, 4, 5, figure7, figure10, tools"):
         ablation.read(project / "ablations.yaml", "mpn", "7")
 
 

@@ -35,8 +35,8 @@ def project(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DVC_ROOT", raising=False)
     (tmp_path / "params.yaml").write_text(PARAMS)
-    row = {"split": "train", "pid": 1, "width": 64, "height": 128, "sha1": "0"}
-    table = image_table.build([{**row, "path": f"{number}.jpg"} for number in range(3)], {})
+    row = {"split": "train", "width": 64, "height": 128, "sha1": "0"}
+    table = image_table.build([{**row, "pid": 1 + number % 2, "path": f"{number}.jpg"} for number in range(3)], {})
     index = tmp_path / "data/index/synthetic.parquet"
     image_table.write(table, index)
     (tmp_path / "data/synthetic").mkdir()

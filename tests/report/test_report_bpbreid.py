@@ -63,7 +63,9 @@ def test_every_part_ranks_by_itself_and_by_the_rule_of_the_protocol(context, mon
     by_name = {answer.name: answer.hits for answer in found[0]}
     assert list(by_name) == [bpbreid.ALL, "foreground", "head", "arms", "torso", "legs", "feet"]
     assert [hit.match for hit in by_name["foreground"]] == [True] * 5 + [False] * 5
-    assert [hit.image_id for hit in by_name["head"]] == [1, 7, 13, 19, 25, 31, 2, 8, 14, 20]
+    head = [hit.image_id for hit in by_name["head"]]  # six images as near as each other, and as many behind them
+    assert sorted(head[:6]) == [1, 7, 13, 19, 25, 31]
+    assert set(head[6:]) < {2, 8, 14, 20, 26, 32}
     assert [hit.image_id for hit in by_name["arms"]] == [i for i in range(1, 13) if i % EACH][:10]
     assert [hit.distance for hit in by_name["arms"]][:2] == pytest.approx([1, 2], abs=1e-3)
     assert all(hit.image_id < 24 for hit in by_name["legs"])
