@@ -5,12 +5,10 @@ Usage: python stages/embed.py METHOD DATASET [TARGET]: trained on DATASET; embed
 
 import argparse
 
-from partreid import methods, params
+from partreid import embedding, params
 from partreid.errors import UserError, run
-from partreid.inference import embed
-from partreid.inputs.kinds import read
 from partreid.labels import LABELS
-from partreid.storage import embeddings, files, image_table, turn
+from partreid.storage import elsewhere, files, image_table, turn
 from partreid.storage.cache import Cache
 from partreid.storage.image_table import SPLITS
 from partreid.storage.places import Run
@@ -22,6 +20,8 @@ def main() -> None:
     parser.add_argument("method")
     parser.add_argument("dataset")
     parser.add_argument("target", nargs="?")
+    parser.add_argument("--processes", type=int, default=1, help="default: one, which uses all cores")
+    parser.add_argument("--on", help=elsewhere.HELP)
     given = parser.parse_args()
     here = Run(given.method, given.dataset, given.target or given.dataset)
     turn.taken(params.read())
@@ -29,7 +29,7 @@ def main() -> None:
     table = image_table.select(image_table.read(here.index), *(split for split in SPLITS if split != "train"))
     if not len(image_table.select(table, "query", "gallery")):
         raise UserError(f"{here.index} has no query and no gallery images, so there is nothing to embed")
-    trained = methods.load(here.weights)
+    trained, weights = embedding.load(here.weights)
     at_test = trained.use(p.at_test.get(here.model, {}))
     device = arithmetic.device_of(p.train.device)
     precision = arithmetic.precision_of(p.train.precision, device, trained.header["backbone"], "test")
@@ -44,17 +44,16 @@ def main() -> None:
         "parts": trained.method.part_names(),
         "trained_by": trained.header["revision"],
         "table": files.sha256(here.index),
-        "weights": files.sha256(here.weights),
+        "weights": weights,
     }
-    image_ids = image_table.integers(table, "image_id")
-    for kind in trained.method.labels_at_test:
-        as_asked(Cache(LABELS[kind].file(kind, here.target), f"label/{kind}", here.index), p.labels[kind])
-    labels = {
-        kind: read(kind, LABELS[kind].file(kind, here.target), here.index, image_ids)
-        for kind in trained.method.labels_at_test
-    }
-    batches = embed(trained, table, p.root(here.target), labels, device, precision.mixed)
-    embeddings.write(here.embeddings, header, batches)
+    labels = {kind: LABELS[kind].file(kind, here.target) for kind in trained.method.labels_at_test}
+    for kind, file in labels.items():
+        as_asked(Cache(file, f"label/{kind}", here.index), p.labels[kind])
+    work = embedding.Embedding(
+        here.weights, weights, at_test, table.select(["image_id", "path"]), here.index, p.root(here.target), labels,
+        device.type, precision.name,
+    )  # fmt: skip
+    embedding.write(here.embeddings, header, work, given.processes, given.on)
 
 
 def as_asked(cache: Cache, wanted: params.Label) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 FLOORS = """
 __init__
 api report
-experiments export inspection search
+embedding experiments export inspection search
 checkpoints inference pretraining quality training
 drawing methods tools
 backbones datasets

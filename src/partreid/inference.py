@@ -25,6 +25,11 @@ BATCH = 64  # images through the network at a time
 BATCH_CUDA = 256  # a GPU does not even notice 64: starting the kernels takes longer
 
 
+def batch(device: torch.device) -> int:
+    """How many images go through the network at a time. Divides chunks.CHUNK."""
+    return BATCH_CUDA if device.type == "cuda" else BATCH
+
+
 def embed(
     trained: Trained,
     table: pa.Table,
@@ -32,23 +37,25 @@ def embed(
     labels: Mapping[str, Label],
     device: torch.device,
     bfloat16: bool = False,
+    quiet: bool = False,
 ) -> Iterator[Embeddings]:
     """Embeddings of an image table's rows in order, chunks.CHUNK images at a time. `path` is relative to root.
 
     labels: of the kinds that the method needs at test time, a row per row of the table. bfloat16: of the backbone.
+    quiet: without a progress bar.
     Images are read once, so straight from their files, by threads, while the network is at work on those before.
     """
     method = trained.method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     method.mixed = bfloat16
     image_ids = image_table.integers(table, "image_id")
     reader = Reader(root, table["path"].to_pylist(), labels, trained.height, trained.width)
-    N, size = len(image_ids), BATCH_CUDA if device.type == "cuda" else BATCH
+    N, size = len(image_ids), batch(device)
     starts = [
         first for start in range(0, N, chunks.CHUNK) for first in range(start, min(start + chunks.CHUNK, N), size)
     ]
     stored = (reader.stored(np.arange(first, min(first + size, N)), device.type == "cuda") for first in starts)
     found: list[tuple[Tensor, Tensor]] = []
-    with tqdm(total=N, desc="embed", unit="image") as bar, closing(ahead(stored)) as waiting:
+    with tqdm(total=N, desc="embed", unit="image", disable=quiet) as bar, closing(ahead(stored)) as waiting:
         for first, parcel in zip(starts, waiting, strict=True):
             with torch.inference_mode():
                 found.append(method.embed(assembled(_moved(parcel, device))))

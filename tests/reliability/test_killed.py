@@ -18,7 +18,7 @@ import pytest
 import torch
 import yaml
 
-from partreid import backbones, params
+from partreid import backbones, inference, params
 from partreid.storage import chunks, image_table, pieces
 from partreid.training import run as training
 from reliability.mangling import cases
@@ -123,6 +123,7 @@ def test_killed_at_random_moments_every_stage_ends_with_the_same_bytes(tmp_path,
     monkeypatch.delenv("DVC_ROOT", raising=False)
     monkeypatch.setattr(backbones, "load_imagenet", lambda *_: None)  # random weights: nothing is fetched
     monkeypatch.setattr(pieces, "PIECE", 8)  # 15 pieces, not two
+    monkeypatch.setattr(inference, "BATCH", 2)  # pieces of 8 images here too
     monkeypatch.setattr(training, "SECONDS", 0.0)  # a checkpoint after every epoch
     workplace(tmp_path, project)
     random, log = np.random.default_rng(4), tmp_path / "log"

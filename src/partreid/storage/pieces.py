@@ -13,7 +13,8 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from partreid.storage.files import alone, fingerprint, scratch_root, sweep, whol
 from partreid.storage.task import Piece, Task
 from partreid.storage.workers import spread
 
-PIECE = 64  # images per piece; divides chunks.CHUNK
+PIECE = 64  # images per piece of a tool or label; divides chunks.CHUNK
 LINES = 15  # of what a program said last, shown when it fails
 
 Work = Callable[[int, int], Mapping[str, np.ndarray]]
@@ -38,7 +39,7 @@ Work = Callable[[int, int], Mapping[str, np.ndarray]]
 
 @dataclass(frozen=True)
 class Program:
-    """Work that an isolated program does: it is started with `--pieces FOLDER --size PIECE` after its command.
+    """Work that an isolated program does: it is started with `--pieces FOLDER --size IMAGES` after its command.
 
     It makes every piece that the folder lacks, named like those made here, and exits with 0 when all are there.
     """
@@ -63,6 +64,29 @@ def write(
     (partreid.storage.columns).
 
     Returns the header with its counts of ok, missing and failed. Memory holds one chunk, whatever the number of images.
+    Raises UserError as `made` does.
+    """
+    with made(path, header, work, images, PIECE, processes, title, on) as done:
+        finished = counted(header, np.concatenate([_read(piece)["status"] for piece in done]))
+        kind = columns if path.suffix == ".parquet" else chunks
+        kind.write(path, finished, joined(done, PIECE))
+    return finished
+
+
+@contextmanager
+def made(
+    path: Path,
+    settings: Mapping[str, Any],
+    work: Work | Program,
+    images: int,
+    size: int,
+    processes: int | None = None,
+    title: str = "",
+    on: str | None = None,
+) -> Iterator[list[Path]]:
+    """The finished pieces of `size` images each, in order, from which the caller writes `path`; then they are removed.
+
+    settings: all that the pieces' content depends on. size divides chunks.CHUNK. For the rest see `write`.
     Raises UserError when `path` cannot be written, another run is making the same file, or a process was killed (for
     example for lack of memory).
     """
@@ -75,28 +99,33 @@ def write(
             "on the machine that is to do it, without --on and PARTREID_ON"
         )
     writable(path)
-    folder = scratch_root() / "pieces" / fingerprint(dict(header), images, PIECE)
+    folder = scratch_root() / "pieces" / fingerprint(dict(settings), images, size)
     with alone(folder):
         sweep(path)
         with tqdm(total=images, desc=title, unit="image") as bar:
             if isinstance(work, Program):
-                _start_program(work, folder, images, bar)
+                _start_program(work, folder, images, size, bar)
             else:
-                todo = _open(folder, images)
-                bar.update(images - sum(size for _, _, size in todo))
+                todo = _open(folder, images, size)
+                bar.update(images - sum(count for _, _, count in todo))
                 if somebody is None:
                     _do(work, todo, processes or os.cpu_count() or 1, bar.update)
                 elif todo:
                     somebody(Task(folder, work, todo, _do, bar.update))
-        finished = counted(header, np.concatenate([_read(piece)["status"] for piece in _paths(folder, images)]))
-        kind = columns if path.suffix == ".parquet" else chunks
-        kind.write(path, finished, _joined(folder, images))
+        yield _paths(folder, images, size)
         shutil.rmtree(folder)
-    return finished
 
 
-def _paths(folder: Path, images: int) -> list[Path]:
-    return [folder / f"{start:09d}.npz" for start in range(0, images, PIECE)]
+def joined(pieces: Sequence[Path], size: int) -> Iterator[dict[str, np.ndarray]]:
+    """Pieces of `size` images joined to chunks."""
+    step = chunks.CHUNK // size
+    for first in range(0, len(pieces), step):
+        some = [_read(path) for path in pieces[first : first + step]]
+        yield {name: np.concatenate([piece[name] for piece in some]) for name in some[0]}
+
+
+def _paths(folder: Path, images: int, size: int) -> list[Path]:
+    return [folder / f"{start:09d}.npz" for start in range(0, images, size)]
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -116,19 +145,10 @@ def _finished(path: Path) -> bool:
         return False
 
 
-def _joined(folder: Path, images: int) -> Iterator[dict[str, np.ndarray]]:
-    """Pieces joined to chunks."""
-    paths = _paths(folder, images)
-    step = chunks.CHUNK // PIECE
-    for first in range(0, len(paths), step):
-        pieces = [_read(path) for path in paths[first : first + step]]
-        yield {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
-
-
-def _open(folder: Path, images: int) -> list[Piece]:
+def _open(folder: Path, images: int, size: int) -> list[Piece]:
     """The pieces still to be made."""
-    paths = enumerate(_paths(folder, images))
-    return [(path, i * PIECE, min(PIECE, images - i * PIECE)) for i, path in paths if not _finished(path)]
+    paths = enumerate(_paths(folder, images, size))
+    return [(path, i * size, min(size, images - i * size)) for i, path in paths if not _finished(path)]
 
 
 def _do(work: Work, todo: list[Piece], processes: int, tell: Callable[[int], object] = lambda _: None) -> None:
@@ -149,11 +169,11 @@ def _do(work: Work, todo: list[Piece], processes: int, tell: Callable[[int], obj
     )
 
 
-def _start_program(work: Program, folder: Path, images: int, bar: tqdm) -> None:
+def _start_program(work: Program, folder: Path, images: int, size: int, bar: tqdm) -> None:
     name = Path(work.command[0]).name
-    for path, _, _ in _open(folder, images):
+    for path, _, _ in _open(folder, images, size):
         path.unlink(missing_ok=True)  # a damaged piece: the program only asks whether the file is there
-    command = [*work.command, "--pieces", str(folder), "--size", str(PIECE)]
+    command = [*work.command, "--pieces", str(folder), "--size", str(size)]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
         try:
             running = subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT)
@@ -161,24 +181,24 @@ def _start_program(work: Program, folder: Path, images: int, bar: tqdm) -> None:
             raise UserError(f"cannot start {name} ({error.strerror}); is it installed and on the PATH?") from error
         try:
             while running.poll() is None:
-                _show(folder, images, bar)
+                _show(folder, images, size, bar)
                 time.sleep(0.5)
         finally:
             if running.poll() is None:  # Ctrl-C, or we are asked to end: the program must not go on alone
                 running.terminate()
                 running.wait()
-        _show(folder, images, bar)
+        _show(folder, images, size, bar)
         said.seek(0)
         last = "\n".join(said.read().strip().splitlines()[-LINES:])
     if running.returncode:
         raise UserError(f"{' '.join(command)} ended with status {running.returncode}; its last words:\n{last}")
-    if missing := _open(folder, images):
+    if missing := _open(folder, images, size):
         raise UserError(f"{' '.join(command)} ended without the pieces {missing[0][0]} ...; its last words:\n{last}")
 
 
-def _show(folder: Path, images: int, bar: tqdm) -> None:
-    done = sum(path.is_file() for path in _paths(folder, images))
-    if (now := min(done * PIECE, images)) > bar.n:  # else a log would hold a line for every look
+def _show(folder: Path, images: int, size: int, bar: tqdm) -> None:
+    done = sum(path.is_file() for path in _paths(folder, images, size))
+    if (now := min(done * size, images)) > bar.n:  # else a log would hold a line for every look
         bar.n = now
         bar.refresh()
 
