@@ -22,10 +22,10 @@ def main() -> None:
     table = Path(f"data/index/{dataset}.parquet")
     labels = {label: LABELS[label].file(label, dataset) for label in kind.labels}
     folder = Path(f"runs/pretrain-{name}-{dataset}")
-    files.writable(folder / "weights.safetensors")
     for warning in foreseen(dataset, image_table.read(table), p):
         print(f"warning: {warning}", file=sys.stderr)
     coverage = covered(table, labels, dataset, p.coverage)
+    files.writable(folder / "weights.safetensors")
     data = training_set(table, p.root(dataset), labels)
     header = {
         "model": name,

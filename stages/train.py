@@ -28,10 +28,10 @@ def main() -> None:
         part: Path(f"runs/pretrain-{by}-{dataset}/weights.safetensors") for part, by in wanted.starts_from.items()
     }
     folder = Path(f"runs/{name}-{dataset}")
-    files.writable(folder / "weights.safetensors")
     for warning in foreseen(dataset, image_table.read(table), p):
         print(f"warning: {warning}", file=sys.stderr)
     coverage = covered(table, labels, dataset, p.coverage)
+    files.writable(folder / "weights.safetensors")
     data = training_set(table, p.root(dataset), labels)
     header = {
         "model": name,

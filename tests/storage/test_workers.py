@@ -32,7 +32,12 @@ if __name__ == "__main__":
 def test_ctrl_c_is_answered_at_once_by_one_line(tmp_path, where):
     (tmp_path / "slow.py").write_text(PROGRAM)
     process = subprocess.Popen(
-        [sys.executable, "slow.py", where], cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+        [sys.executable, "slow.py", where],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background may ignore it
     )
     while not (tmp_path / "waits").exists():
         assert process.poll() is None
