@@ -54,7 +54,9 @@ def test_the_file_is_readable_without_torch(tmp_path):
     data = (tmp_path / "w.safetensors").read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     table = json.loads(data[8 : 8 + length])
-    assert json.loads(table["__metadata__"]["header"]) == HEADER
+    header = json.loads(table["__metadata__"]["header"])
+    assert len(header.pop("sha256")) == 64
+    assert header == HEADER
     start, end = table["x"]["data_offsets"]
     assert struct.unpack("<3f", data[8 + length + start : 8 + length + end]) == (0.0, 1.0, 2.0)
 
@@ -91,7 +93,40 @@ def test_damage_is_one_message(tmp_path):
         weights.read(tmp_path / "nothing")
 
 
-@pytest.mark.parametrize("content", [{"state": {}}, {"header": "[]", "state": {}}, {"header": "{", "state": {}}, {}])
+@pytest.mark.parametrize("ending", ["safetensors", "pt"])
+def test_a_changed_number_or_word_is_noticed(tmp_path, ending):
+    path = tmp_path / f"w.{ending}"
+    header = {**HEADER, "rate": 0.5, "numbers": {2: "two", 10: "ten"}, "pair": (1, 2)}
+    if ending == "safetensors":
+        weights.save(path, header, state())
+        data = bytearray(path.read_bytes())
+        data[-1] ^= 1  # in a tensor
+        path.write_bytes(data)
+    else:
+        weights.save(tmp_path / "w.safetensors", header, state())
+        (length,) = struct.unpack("<Q", (tmp_path / "w.safetensors").read_bytes()[:8])
+        table = json.loads((tmp_path / "w.safetensors").read_bytes()[8 : 8 + length])
+        text = table["__metadata__"]["header"].replace("0.5", "0.25")
+        torchfile.save(path, {"header": text, "state": state()})
+    with pytest.raises(UserError, match="damaged: its numbers are not those that were written"):
+        weights.read(path)
+
+
+def test_keys_and_pairs_that_json_changes_do_not_look_like_damage(tmp_path):
+    weights.save(tmp_path / "w.safetensors", {"numbers": {2: "two", 10: "ten"}, "pair": (1, 2)}, state())
+    assert weights.read(tmp_path / "w.safetensors")[0] == {"numbers": {"2": "two", "10": "ten"}, "pair": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"state": {}},
+        {"header": "[]", "state": {}},
+        {"header": "{", "state": {}},
+        {},
+        {"header": "{}", "state": {"x": 1}},
+    ],
+)
 def test_a_file_of_something_else_is_said_to_be_that(tmp_path, content):
     torchfile.save(tmp_path / "w.pt", content)
     with pytest.raises(UserError, match="is no weights file of partreid"):

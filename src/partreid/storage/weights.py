@@ -1,10 +1,12 @@
 """Weights files: safetensors, with a JSON header under the key `header` of their metadata.
 
 Such a file is a table of names, shapes and places, then plain numbers; any language reads it, and there is nothing in
-it to run. Files of earlier versions, torch's own of {"header": JSON, "state": tensors}, are still read, whatever their
-name; and written where the package safetensors is not installed.
+it to run. The header's key `sha256` is that of everything else, since the format has no checksum of its own. Files of
+earlier versions, torch's own of {"header": JSON, "state": tensors}, are still read, whatever their name; and written
+where the package safetensors is not installed.
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +20,7 @@ from partreid.storage import foreign, torchfile
 from partreid.storage.files import whole
 
 ENDING = ".safetensors"
+DIGEST = "sha256"  # the header's key; files of earlier versions have none
 AGAIN = "if `dvc repro` made it, delete it and run `dvc repro`; else put the right file there"
 EXPECTED = "weights that partreid saved, such as runs/<model>-<data set>/weights.safetensors"
 
@@ -27,7 +30,8 @@ def save(path: Path, header: Mapping[str, Any], state: Mapping[str, Tensor]) -> 
     # safetensors wants tensors that lie row by row and share no memory
     rows = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in state.items()}
     # a single key: the order of several differs from run to run
-    metadata = {"header": json.dumps(header, sort_keys=True)}
+    plain = json.loads(json.dumps(header))  # as it will be read: tuples are lists, keys are text
+    metadata = {"header": json.dumps({**plain, DIGEST: _digest(plain, rows)}, sort_keys=True)}
     try:
         from safetensors import SafetensorError
         from safetensors.torch import save_file
@@ -79,13 +83,25 @@ def _read(path: Path, tensors: bool) -> tuple[dict[str, Any], dict[str, Tensor]]
         if text is None:
             raise TypeError("it is a safetensors file without our header")
         found = json.loads(text)
-        if not (isinstance(found, dict) and isinstance(state, dict)):
+        if not (isinstance(found, dict) and isinstance(state, dict) and all(map(torch.is_tensor, state.values()))):
             raise TypeError("its header or its tensors are no table")
     except (TypeError, ValueError) as error:
         raise UserError(
             f"{path} is no weights file of partreid ({reason(error)}), expected {EXPECTED}; {AGAIN}"
         ) from error
+    written = found.pop(DIGEST, None)
+    if tensors and written is not None and written != _digest(found, state):
+        raise UserError(f"{path} is damaged: its numbers are not those that were written (by their SHA-256); {AGAIN}")
     return found, state
+
+
+def _digest(header: Mapping[str, Any], state: Mapping[str, Tensor]) -> str:
+    """SHA-256 of the header and of every tensor's name, type, shape and bytes, in the order of their names."""
+    digest = hashlib.sha256(json.dumps(header, sort_keys=True).encode())
+    for name, value in sorted(state.items()):
+        digest.update(f"{name} {value.dtype} {list(value.shape)}".encode())
+        digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _of_torch(path: Path) -> bool:
