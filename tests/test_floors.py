@@ -6,6 +6,7 @@ from pathlib import Path
 # top to bottom; a room imports from the floors below its own, never from its own or one above. CONTRIBUTING.md shows it
 FLOORS = """
 __init__
+serving
 api report
 embedding experiments export inspection search
 checkpoints inference pretraining quality training
