@@ -1,11 +1,13 @@
 import os
 import pickle
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from partreid.errors import UserError
+from partreid.storage import image_table
 from partreid.tools import imported
 from tools.importing import made
 
@@ -69,6 +71,26 @@ def test_the_header_changes_with_the_files(tmp_path):
     assert built(images, tmp_path)[0] != first
 
 
+def test_a_folder_per_split_tells_images_of_one_name_apart(tmp_path):
+    images = made(["query/0.jpg", "gallery/0.jpg"])
+    rows = [{**row, "split": row["path"].split("/")[0]} for row in images.table.to_pylist()]
+    images = replace(images, table=image_table.build(rows, {}))
+    for name, value in (("of the query", 1.0), ("of the gallery", 2.0)):
+        (tmp_path / name).mkdir()
+        np.save(tmp_path / name / "0.npy", [value, value])
+    folders = {"query": str(tmp_path / "of the query"), "gallery": str(tmp_path / "of the gallery")}
+    source = imported.find(images, "x_files", {"market": folders}, (".npy",))
+    header, work = imported.build({"tool": "x_files"}, source, images, read, BLANK)
+    np.testing.assert_array_equal(work(0, 2)["value"][:, 0], images.sizes()[:, 0] * (1, 2))
+    assert {split: about["files"] for split, about in header["source"].items()} == {"query": 1, "gallery": 1}
+    with pytest.raises(UserError, match=r"as of the gallery/0\.npy that of query/0\.jpg.*Give one for each split"):
+        imported.find(images, "x_files", {"market": str(tmp_path)}, (".npy",))
+    with pytest.raises(UserError, match=r"tools\.x_files\.folders\.market names the split 'test'; market has query"):
+        imported.find(images, "x_files", {"market": {"test": str(tmp_path)}}, (".npy",))
+    with pytest.raises(UserError, match=r"absent, which tools\.x_files\.folders\.market\.query"):
+        imported.find(images, "x_files", {"market": {"query": str(tmp_path / "absent")}}, (".npy",))
+
+
 def test_an_unknown_data_set_names_the_key_to_set(tmp_path):
     with pytest.raises(UserError, match=r"tools\.x_files\.folders\.market"):
         imported.find(made(["0.jpg"]), "x_files", {"duke": str(tmp_path)}, (".npy",))
@@ -88,7 +110,7 @@ def test_a_folder_without_such_files_is_refused(tmp_path):
 
 def test_when_nothing_matches_both_sides_are_shown(tmp_path):
     np.save(tmp_path / "other.npy", [1.0, 2.0])
-    with pytest.raises(UserError, match=r"Images: a/0\.jpg.*Files: other\.npy"):
+    with pytest.raises(UserError, match=r"Images: a/0\.jpg.*Names: other\.npy"):
         built(made(["a/0.jpg"]), tmp_path)
 
 

@@ -34,8 +34,9 @@ from partreid.storage.files import sha256
 from partreid.storage.pieces import Work
 from partreid.tools import alphapose_run
 from partreid.tools.base import Images
-from partreid.tools.imported import entry, fitting, probe
-from partreid.tools.matching import EXAMPLES, match, text
+from partreid.tools.given import Given, given
+from partreid.tools.imported import fitting, probe
+from partreid.tools.matching import match, required, text
 
 VERSION = "1"  # raise when the output changes
 GIVES = ("keypoints",)
@@ -85,32 +86,19 @@ def imported(images: Images, results: Mapping[str, Any]) -> tuple[dict[int, list
     UserError when a file is not AlphaPose's default format, is of a model with other keypoints, or belongs to other
     images.
     """
-    every = images.table["split"].to_pylist()
-    given = results[images.dataset]
-    if not isinstance(given, Mapping):
-        file = entry("alphapose", "results", results, images.dataset)
-        return _matched(file, images, list(range(len(every))))
-    if unknown := sorted(set(given) - set(every)):
-        raise UserError(
-            f"tools.alphapose.results.{images.dataset} names the split {unknown[0]!r}; {images.dataset} has "
-            f"{', '.join(dict.fromkeys(every))}"
-        )
     persons: dict[int, list[Person]] = {}
     failed: set[int] = set()
     about: dict[str, Any] = {}
-    for split in given:
-        file = entry("alphapose", f"results.{images.dataset}", given, split)
-        rows = [row for row, own in enumerate(every) if own == split]
-        found, unclear, about[split] = _matched(file, images, rows)
+    for place in given(images, "alphapose", "results", results):
+        found, unclear, about[place.split] = _matched(place, images)
         persons |= found
         failed |= unclear
-    return persons, failed, about
+    return persons, failed, about.pop("", None) or about
 
 
-def _matched(
-    file: Path, images: Images, rows: Sequence[int]
-) -> tuple[dict[int, list[Person]], set[int], dict[str, Any]]:
-    """As `imported`, of one file for the images `rows`."""
+def _matched(place: Given, images: Images) -> tuple[dict[int, list[Person]], set[int], dict[str, Any]]:
+    """As `imported`, of one file."""
+    file, rows = place.path, place.rows
     by_name: dict[str, list[Person]] = defaultdict(list)
     people = entries(file)
     for person in people:
@@ -120,12 +108,7 @@ def _matched(
     matches = match([paths[row] for row in rows], names, digests=[digests[row] for row in rows])
     about = {"file_sha256": sha256(file), "entries": len(names), **matches.about()}
     print(f"{file}: persons in {len(names)} images\n{text(about)}")
-    if not any(matches.keys):
-        raise UserError(
-            f"no entry of {file} belongs to an image of {images.dataset}. "
-            f"Images: {', '.join(paths[row] for row in rows[:EXAMPLES])}, ... Entries: "
-            f"{', '.join(names[:EXAMPLES]) or 'none'}, ..."
-        )
+    required(matches, names, str(file), place.key)
     probe(len(people), lambda place: _tried(file, people[place]), "alphapose")
     persons = {row: by_name[name] for row, name in zip(rows, matches.keys, strict=True) if name is not None}
     return persons, {rows[place] for place in matches.ambiguous}, about

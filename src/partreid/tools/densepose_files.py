@@ -25,6 +25,7 @@ from partreid.storage import cache
 from partreid.storage.pieces import Work
 from partreid.tools import imported
 from partreid.tools.base import Images
+from partreid.tools.given import given
 from partreid.tools.programs import charts
 from partreid.tools.programs.charts import GRID
 
@@ -50,11 +51,11 @@ for image in pickle.load(open("results.pkl", "rb")):
 """
 
 
-def build(images: Images, *, folders: dict[str, str]) -> tuple[dict[str, Any], Work]:
-    """See partreid.tools. folders: data set -> folder with its files, at any depth."""
-    folder = imported.entry(TOOL, "folders", folders, images.dataset)
+def build(images: Images, *, folders: dict[str, Any]) -> tuple[dict[str, Any], Work]:
+    """See partreid.tools. folders: data set -> folder with its files, at any depth, or split -> folder."""
+    places = [place.path for place in given(images, TOOL, "folders", folders)]
     hint = ""
-    if folder.suffix == ".pkl" or any(folder.glob("*.pkl")):
+    if any(place.suffix == ".pkl" or any(place.glob("*.pkl")) for place in places):
         hint = (
             ". The pickle of detectron2's `apply_net.py dump` is not read: opening one can run any code. Run this in "
             f"DensePose's environment, and set the folder to the one of the images:\n{CONVERT}"

@@ -17,12 +17,12 @@ import numpy as np
 
 from partreid.datasets.walk import Walk
 from partreid.errors import UserError
-from partreid.params import home
 from partreid.storage import cache, chunks, foreign
 from partreid.storage.files import fingerprint
 from partreid.storage.pieces import Work
 from partreid.tools.base import Images
-from partreid.tools.matching import EXAMPLES, match, text, without
+from partreid.tools.given import Given, given
+from partreid.tools.matching import EXAMPLES, Matches, match, required, text, without
 
 SURE = 0.3  # score of a keypoint that counts when it lies outside its image
 OUTSIDE = 0.25  # share of the sure keypoints that may
@@ -46,27 +46,27 @@ class Source:
     about: dict[str, Any]  # for the header
 
 
-def entry(tool: str, option: str, entries: Mapping[str, str], dataset: str) -> Path:
-    """The path that an option names for a data set. UserError when it names none, or nothing lies there."""
-    key = f"tools.{tool}.{option}.{dataset}"
-    if dataset not in entries:
-        raise UserError(
-            f"tool {tool} does not know where the files of data set {dataset} are; set {key} in params.yaml"
-        )
-    path = home(entries[dataset])
-    if not path.exists():
-        raise UserError(f"no {path.absolute()}, which {key} in params.yaml names")
-    return path
-
-
-def find(images: Images, tool: str, folders: Mapping[str, str], endings: tuple[str, ...], hint: str = "") -> Source:
-    """Match the files in a data set's folder, at any depth, to its images, and print what matched.
+def find(images: Images, tool: str, folders: Mapping[str, Any], endings: tuple[str, ...], hint: str = "") -> Source:
+    """Match the files in a data set's folder, or its splits' folders, at any depth, to the images; print what matched.
 
     endings: what the tool adds to an image's name, the more special first; other files are not looked at. hint: what
-    else to say when no file fits. UserError when nothing matches.
+    else to say when no file fits. UserError when nothing in a folder matches.
     """
-    folder = entry(tool, "folders", folders, images.dataset)
-    key = f"tools.{tool}.folders.{images.dataset}"
+    places = given(images, tool, "folders", folders)
+    files: list[Path | None] = [None] * len(images.paths())
+    ambiguous: set[int] = set()
+    about: dict[str, Any] = {}
+    for place in places:
+        found, about[place.split] = _in_folder(images, place, endings, hint)
+        ambiguous |= {place.rows[row] for row in found.ambiguous}
+        for row, name in zip(place.rows, found.keys, strict=True):
+            files[row] = None if name is None else place.path / name
+    return Source(tuple(files), frozenset(ambiguous), about.pop("", None) or about)
+
+
+def _in_folder(images: Images, place: Given, endings: tuple[str, ...], hint: str) -> tuple[Matches, dict[str, Any]]:
+    """What belongs together of one folder and its images, and what to say of it in the header."""
+    folder, key = place.path, place.key
     if not folder.is_dir():
         raise UserError(f"{folder} is a file; {key} in params.yaml must name a folder{hint}")
     walk = Walk(folder, endings=None)
@@ -75,7 +75,9 @@ def find(images: Images, tool: str, folders: Mapping[str, str], endings: tuple[s
     if not names:
         found = f"it holds {', '.join(every[:EXAMPLES])}, ..." if every else "it is empty"
         raise UserError(f"{folder} ({key}) has no file that ends in {' or '.join(endings)}: {found}{hint}")
-    matches = match(images.paths(), names, [without(name, endings) for name in names], images.digests())
+    paths, digests = images.paths(), images.digests()
+    mine = [paths[row] for row in place.rows]
+    matches = match(mine, names, [without(name, endings) for name in names], [digests[row] for row in place.rows])
     about = {
         "files": len(names),
         "other_files": len(every) - len(names),
@@ -84,17 +86,11 @@ def find(images: Images, tool: str, folders: Mapping[str, str], endings: tuple[s
     }
     left = f" (left out: {walk.left_out()})" if walk.left_out() else ""
     print(f"{folder}: {len(names)} files{left}\n{text(about)}")
-    if not any(matches.keys):
-        raise UserError(
-            f"no file in {folder} ({key}) belongs to an image of {images.dataset}. "
-            f"Images: {', '.join(images.paths()[:EXAMPLES])}, ... Files: {', '.join(names[:EXAMPLES])}, ... "
-            "They are matched by path: by the whole of it, the last folders, or the file name alone"
-        )
-    paths = tuple(None if name is None else folder / name for name in matches.keys)
+    required(matches, names, str(folder), key)
     # a run that was killed must not go on with other files: their names, sizes and times are part of the header
     stats = [(str(name), (folder / name).stat()) for name in matches.keys if name is not None]
     about["listing"] = fingerprint([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
-    return Source(paths, frozenset(matches.ambiguous), about)
+    return matches, about
 
 
 def probe(number: int, look: Callable[[int], T | None], tool: str) -> T | None:

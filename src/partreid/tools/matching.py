@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from partreid.datasets.walk import ENDINGS, composed
+from partreid.errors import UserError
 
 EXAMPLES = 3  # of each kind, in the report and in a cache's header
 
@@ -68,6 +69,23 @@ def text(about: dict[str, Any]) -> str:
             lines.append(f"{found['count']:>8} {words}, such as")
             lines.extend(f"{'':>11}{example}" for example in found["first"])
     return "\n".join(lines)
+
+
+def required(matches: Matches, names: Sequence[str], what: str, key: str) -> None:
+    """UserError when nothing matched. what: where `names`, of files or entries, are from. key: of params.yaml."""
+    if any(matches.keys):
+        return
+    some = ", ".join(names[:EXAMPLES]) or "none"
+    if matches.ambiguous:
+        row, candidates = next(iter(matches.ambiguous.items()))
+        raise UserError(
+            f"every name in {what} ({key}) could be that of several images, as {candidates[0]} that of "
+            f"{matches.images[row]}. Names: {some}, ... Give one for each split: {key}: {{query: ..., gallery: ...}}"
+        )
+    raise UserError(
+        f"nothing in {what} ({key}) belongs to an image. Images: {', '.join(matches.images[:EXAMPLES])}, ... "
+        f"Names: {some}, ... They are matched by path: by the whole of it, the last folders, or the file name alone"
+    )
 
 
 def without(name: str, endings: Iterable[str]) -> str:

@@ -36,8 +36,8 @@ STRIDE = 8  # pixels of the image per cell
 MIN_CONFIDENCE = 0.2  # OpenPifPaf's CifSeeds.threshold
 
 
-def build(images: Images, *, folders: dict[str, str]) -> tuple[dict[str, Any], Work]:
-    """See partreid.tools. folders: data set -> folder with its files, at any depth."""
+def build(images: Images, *, folders: dict[str, Any]) -> tuple[dict[str, Any], Work]:
+    """See partreid.tools. folders: data set -> folder with its files, at any depth, or split -> folder."""
     source = imported.find(images, TOOL, folders, ENDINGS)
     parameters = {"grid": GRID, "min_confidence": MIN_CONFIDENCE}
     head = cache.header(f"tool/{TOOL}", TOOL, VERSION, None, parameters, images.sha256)

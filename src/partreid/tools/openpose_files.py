@@ -60,8 +60,11 @@ SCALES: dict[int, tuple[Change, Change]] = {
 }
 
 
-def build(images: Images, *, folders: dict[str, str], order: str, scale: int) -> tuple[dict[str, Any], Work]:
-    """See partreid.tools. folders: data set -> folder with its files, at any depth. order, scale: see above."""
+def build(images: Images, *, folders: dict[str, Any], order: str, scale: int) -> tuple[dict[str, Any], Work]:
+    """See partreid.tools. folders: data set -> folder with its files, at any depth, or split -> folder.
+
+    order, scale: see above.
+    """
     choose(ORDERS, order, "order (tools.openpose_files.order)")
     if scale not in SCALES or (order == "paper" and scale != 3):
         expected = "3 for order paper" if order == "paper" else "0, 1, 2 or 3"

@@ -38,8 +38,11 @@ ENDINGS = (".png",)
 CLASSES = {"pascal": PASCAL, "lip": LIP, "atr": ATR}
 
 
-def build(images: Images, *, folders: dict[str, str], classes: str) -> tuple[dict[str, Any], Work]:
-    """See partreid.tools. folders: data set -> folder with its files, at any depth. classes: a key of CLASSES."""
+def build(images: Images, *, folders: dict[str, Any], classes: str) -> tuple[dict[str, Any], Work]:
+    """See partreid.tools. folders: data set -> folder with its files, at any depth, or split -> folder.
+
+    classes: a key of CLASSES.
+    """
     choose(CLASSES, classes, "classes (tools.schp_files.classes)")
     source = imported.find(images, TOOL, folders, ENDINGS)
     parameters = {"classes": classes, "min_share": MIN_SHARE}
