@@ -115,7 +115,7 @@ def test_other_forms_of_the_file_are_refused_by_name(tmp_path):
     for message, content in cases.items():
         with pytest.raises(UserError, match=message):
             read(tmp_path, images, content)
-    with pytest.raises(UserError, match=r"Entries: none"):
+    with pytest.raises(UserError, match="Names: none"):
         read(tmp_path, images, [])
 
 
