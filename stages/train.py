@@ -44,7 +44,7 @@ def main() -> None:
         "recipe": p.recipe,
         "table": files.sha256(table),
         "labels": {label: files.sha256(path) for label, path in labels.items()},
-        "label_tools": {label: made_by(Cache(path, f"label/{label}", table)) for label, path in labels.items()},
+        "label_tools": {label: made_by(label, Cache(path, f"label/{label}", table)) for label, path in labels.items()},
         "coverage": coverage,
         "pretrained": {part: files.sha256(path) for part, path in pretrained.items()},
     }
@@ -61,9 +61,10 @@ def main() -> None:
     training.run(method, data, recipe, p.train, header, folder, table)
 
 
-def made_by(cache: Cache) -> dict[str, Any]:
+def made_by(label: str, cache: Cache) -> dict[str, Any]:
     """How a label was made: enough to make it of other photos (partreid.api.labels)."""
-    return {key: cache.header.get(key) for key in ("tool", "tool_version", "tool_parameters", "parameters")}
+    keys = ("tool", "tool_version", "tool_parameters", "parameters", *LABELS[label].beside)
+    return {key: cache.header.get(key) for key in keys}
 
 
 if __name__ == "__main__":

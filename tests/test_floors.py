@@ -9,7 +9,7 @@ __init__
 serving
 api report
 embedding experiments export inspection search
-checkpoints inference pretraining quality training
+checkpoints inference photo_labels pretraining quality training
 drawing methods tools
 backbones datasets
 evaluation inputs labels synthetic

@@ -14,7 +14,6 @@ from PIL import Image
 
 import partreid
 from partreid import methods, params
-from partreid.api import labels as test_labels
 from partreid.errors import UserError
 from partreid.evaluation.distances import DISTANCES, vectors
 from partreid.inference import embed
@@ -22,6 +21,7 @@ from partreid.inputs.images import normalise, resized
 from partreid.inputs.kinds import Label
 from partreid.methods import METHODS
 from partreid.storage import cache
+from partreid.tools import TOOLS
 from partreid.tools.base import Tool
 
 PROJECT = Path(__file__).parents[2]
@@ -205,7 +205,7 @@ def drawn(images, *, side):
 
 
 def test_missing_labels_are_made_by_the_tool_that_the_weights_name(tmp_path, photos, monkeypatch):
-    monkeypatch.setitem(test_labels.TOOLS, "drawn", Tool(drawn, ("head",)))
+    monkeypatch.setitem(TOOLS, "drawn", Tool(drawn, ("head",)))
     how = {"tool": "drawn", "tool_parameters": {"side": 20}, "parameters": {"margin": 0.0, "min_score": 0.1}}
     model = partreid.load(write(tmp_path / "w.safetensors", "pah", label_tools={"heads": how}))
     boxes = np.array([[0, 0, 20, 20], [np.nan] * 4] * 3, np.float32)[:5]

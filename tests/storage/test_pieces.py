@@ -216,3 +216,17 @@ def test_parquet_is_written_where_the_name_says_so():
     reader = columns.Reader(Path("out.parquet"))
     assert reader.header["ok"] == 90
     np.testing.assert_array_equal(reader.all("value"), np.arange(100) ** 2)
+
+
+def test_work_on_some_images_gives_their_rows_in_small_pieces():
+    asked = []
+
+    def work(start, stop):
+        asked.append((start, stop))
+        return {**squares(start, stop), "more": np.zeros(stop - start)}
+
+    wanted = np.array([3, 4, 5, 70, *range(200, 200 + pieces.PIECE + 1)])
+    found = pieces.rows(work, wanted, ("value", "status"))
+    assert list(found) == ["value", "status"]
+    assert np.array_equal(found["value"], wanted**2)
+    assert asked == [(3, 6), (70, 71), (200, 200 + pieces.PIECE), (200 + pieces.PIECE, 201 + pieces.PIECE)]

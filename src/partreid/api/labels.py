@@ -3,22 +3,23 @@
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 
+from partreid import photo_labels
 from partreid.errors import UserError, choose
 from partreid.inputs.kinds import HEADS, MEMBERS, Label
 from partreid.labels import LABELS
+from partreid.photo_labels import OF_A_SET, Way
 from partreid.storage import cache, chunks, image_table
 from partreid.storage.files import sha256
-from partreid.storage.pieces import Program
-from partreid.tools import TOOLS
+from partreid.storage.pieces import Program, Work
 from partreid.tools.base import Images
 
-OF_ONE_IMAGE = ("heads", "pifpaf", "partmaps")  # kinds that need nothing but the image; poses need a set's clusters
 Given = Mapping[str, np.ndarray | Mapping[str, np.ndarray]]
 
 _one_at_a_time = threading.Lock()  # the tools keep their network between calls, and it is no two threads'
@@ -57,26 +58,38 @@ def taken(kind: str, given: np.ndarray | Mapping[str, np.ndarray], count: int) -
 
 
 def made(kind: str, photos: Sequence[np.ndarray], tools: Mapping[str, Mapping[str, Any]]) -> Label:
-    """A label made by the tool, and with the values, that the training's label was made with."""
+    """A label made by the tools, and with the values, that the training's label was made with."""
     if kind not in tools:
         raise UserError(f"this model needs {kind} labels, and its weights do not say how to make them; give labels=")
-    if kind not in OF_ONE_IMAGE:
+    if kind in OF_A_SET:
         raise UserError(f"this model needs {kind} labels, which are made of a whole data set; give labels=")
-    how = tools[kind]
-    tool = choose(TOOLS, how["tool"], "tool")
+    way = _way(kind, tools[kind])
     with _one_at_a_time, tempfile.TemporaryDirectory(prefix="partreid-") as name:
-        folder = Path(name)
-        images = _images(photos, folder)
-        header, work = tool.build(images, **how["tool_parameters"])
-        if isinstance(work, Program):
-            raise UserError(f"this model needs {kind} labels of {how['tool']}, a program of its own; give labels=")
-        native = folder / "native.npz"
-        seen = work(0, len(photos))
-        chunks.write(native, cache.counted({**header, "gives": list(tool.gives)}, seen["status"]), _chunked(seen))
-        opened = cache.Cache(native, f"tool/{how['tool']}", images.file)
-        _, look = LABELS[kind].build(opened, images.table, **how["parameters"])
-        found = look(0, len(photos))
-    return Label({name: found[name] for name in MEMBERS[kind]}, found["status"] == cache.OK)
+        return photo_labels.made(kind, way, _images(photos, Path(name)), partial(_at_once, kind))
+
+
+def _way(kind: str, how: Mapping[str, Any]) -> Way:
+    """how: what the weights' header says of the label."""
+    options, values = dict(how["parameters"]), {how["tool"]: how["tool_parameters"]}
+    for member in choose(LABELS, kind, "label").beside:
+        if not how.get(member):  # weights of before this was noted
+            raise UserError(
+                f"this model needs {kind} labels, and its weights do not say which tool gave their {member}; "
+                "give labels="
+            )
+        options[member] = how[member]["tool"]
+        values[options[member]] = how[member]["parameters"]
+    return Way(how["tool"], options, values)
+
+
+def _at_once(
+    kind: str, file: Path, header: Mapping[str, Any], work: Work | Program, count: int, _processes: object, _: str
+) -> None:
+    """Write a tool's output without a trace elsewhere: as photo_labels.Write, but for the label's kind before it."""
+    if isinstance(work, Program):
+        raise UserError(f"this model needs {kind} labels of {header['tool']}, a program of its own; give labels=")
+    seen = work(0, count)
+    chunks.write(file, cache.counted(header, seen["status"]), _chunked(seen))
 
 
 def _images(photos: Sequence[np.ndarray], folder: Path) -> Images:

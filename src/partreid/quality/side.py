@@ -11,7 +11,7 @@ from partreid.errors import UserError, choose
 from partreid.labels import LABELS, native
 from partreid.quality.images import Images
 from partreid.storage.cache import Cache
-from partreid.storage.pieces import PIECE, Work
+from partreid.storage.pieces import rows
 from partreid.tools import TOOLS
 
 Arrays = dict[str, np.ndarray]
@@ -44,14 +44,4 @@ def open_side(word: str, label: str, members: tuple[str, ...], images: Images, o
     output = native.output(word, images.name, images.file)
     own = {member: word for member in LABELS[label].beside if member in output.header["gives"]}
     header, work = native.build(label, word, images.name, images.table, images.file, {**options, **own})
-    return Side(word, header, output.status, lambda ids: _made(work, ids, names), output)
-
-
-def _made(work: Work, ids: np.ndarray, names: tuple[str, ...]) -> Arrays:
-    """The work done on some images, ascending: (n, ...) per name."""
-    pieces = []
-    for run in np.split(ids, np.flatnonzero(np.diff(ids) != 1) + 1):
-        for first in range(0, len(run), PIECE):
-            part = run[first : first + PIECE]
-            pieces.append(work(int(part[0]), int(part[-1]) + 1))
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in names}
+    return Side(word, header, output.status, lambda ids: rows(work, ids, names), output)

@@ -116,6 +116,17 @@ def made(
         shutil.rmtree(folder)
 
 
+def rows(work: Work, wanted: np.ndarray, names: Sequence[str]) -> dict[str, np.ndarray]:
+    """The work done on images `wanted`, int (n,), ascending, n > 0, here and in memory: (n, ...) per name."""
+    done = []
+    for run in np.split(wanted, np.flatnonzero(np.diff(wanted) != 1) + 1):
+        for first in range(0, len(run), PIECE):
+            part = run[first : first + PIECE]
+            made_here = work(int(part[0]), int(part[-1]) + 1)
+            done.append({name: made_here[name] for name in names})
+    return {name: np.concatenate([piece[name] for piece in done]) for name in names}
+
+
 def joined(pieces: Sequence[Path], size: int) -> Iterator[dict[str, np.ndarray]]:
     """Pieces of `size` images joined to chunks."""
     step = chunks.CHUNK // size
