@@ -148,3 +148,17 @@ def test_unpacked_embeddings_are_those_of_the_file(tmp_path, monkeypatch):
     embeddings.write(file, {"again": 1}, [embedded.take(slice(0, 1024))])
     assert folder(file, chosen) != place
     assert folder(file, chosen[1:]) != folder(file, chosen)
+
+
+def test_the_approximate_index_finds_only_what_is_allowed(tmp_path):
+    query, _ = _people(20, 1, visible=1)
+    gallery, _ = _people(3000, 2, visible=1)
+    lists = shortlist.Lists(_gallery(gallery), "cosine", tmp_path / "lists.faiss")
+    pair = query.features, query.visibility
+    free, within = lists.candidates(pair, 100), lists.candidates(pair, 100, np.ones(3000, bool))
+    assert np.array_equal(free, within)
+    allowed = np.random.default_rng(0).random(3000) < 0.3
+    rows = lists.candidates(pair, 100, allowed)
+    assert allowed[rows[rows >= 0]].all()
+    for some, wide in zip(rows, lists.candidates(pair, 400), strict=True):  # none that was nearer is lost
+        assert set(wide[allowed[wide]][:50]) <= set(some)

@@ -28,7 +28,8 @@ class Gallery:
     """N images: `paths` are their files, `image_ids` their numbers in the embeddings file `file`.
 
     names: what to call them: below a folder the path, which begins with the person where the folders are persons; in a
-    data set person and camera.
+    data set person and camera. places: paths below the folder, or the data set's. cameras: names, "" where none is
+    known.
     """
 
     file: Path
@@ -36,6 +37,8 @@ class Gallery:
     image_ids: np.ndarray
     paths: Sequence[Path]
     names: Sequence[str]
+    places: Sequence[str]
+    cameras: Sequence[str]
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -53,6 +56,26 @@ def embedded(trained: Trained, photos: Photos, p: Params, device: torch.device) 
     paths = [photo["path"] for photo in photos]
     table = pa.table({"image_id": pa.array(range(len(paths)), pa.int32()), "path": pa.array(paths, pa.string())})
     return embed(trained, table, Path(), labels, device)
+
+
+def opened(
+    path: Path, trained: Trained, weights: str, p: Params, kept: Path, device: torch.device
+) -> tuple[Gallery, dict[str, Any]]:
+    """A folder, whose embeddings are written to `kept`, or an embeddings file; and the values of `at_test` it goes by.
+
+    trained: from then on embeds as the gallery was embedded. weights: their SHA-256.
+    """
+    if not path.exists():
+        raise UserError(f"no gallery {path}; expected a folder of images or an embeddings file")
+    if path.is_dir():
+        at_test = trained.use(p.at_test.get(trained.header["model"], {}))
+        header = {"model": trained.header["model"], "distance": trained.method.distance}
+        header |= {"at_test": at_test, "weights": weights}
+        return from_folder(path, trained, header, kept, p, device), at_test
+    gallery = from_file(path, weights, p)
+    at_test = gallery.stored.header.get("at_test", {})
+    trained.method.use(**at_test)  # the photos are embedded as the gallery was
+    return gallery, at_test
 
 
 def from_folder(
@@ -89,7 +112,7 @@ def from_file(file: Path, weights: str, p: Params | None) -> Gallery:
         paths = [Path(path) for path in stored.header["paths"]]
         root = stored.header.get("root", "")
         names = [path.relative_to(root).as_posix() if root else path.name for path in paths]
-        return Gallery(file, stored, stored.image_id, paths, names)
+        return Gallery(file, stored, stored.image_id, paths, names, names, [""] * len(names))
     if p is None:
         raise UserError(f"{file} does not say which images it holds; make it again")
     dataset = stored.header.get("target", stored.header["dataset"])
@@ -99,9 +122,10 @@ def from_file(file: Path, weights: str, p: Params | None) -> Gallery:
         raise UserError(f"{file} was made from another image table than {index}; run `dvc repro`")
     table = image_table.select(table, "gallery")
     table = table.filter(pa.array(image_table.integers(table, "pid") > image_table.JUNK))
-    root = p.root(dataset)
-    paths = [root / path for path in table["path"].to_pylist()]
-    return Gallery(file, stored, image_table.integers(table, "image_id"), paths, image_table.called(table))
+    root, places = p.root(dataset), table["path"].to_pylist()
+    paths, names = [root / path for path in places], image_table.called(table)
+    image_ids = image_table.integers(table, "image_id")
+    return Gallery(file, stored, image_ids, paths, names, places, image_table.cameras(table))
 
 
 def _of_table(file: Path, stored: Stored, about: pa.Table) -> Gallery:
@@ -114,4 +138,5 @@ def _of_table(file: Path, stored: Stored, about: pa.Table) -> Gallery:
     about = about.filter(pa.array(keep))
     root = Path(stored.header.get("root", ""))
     names = about["path"].to_pylist()
-    return Gallery(file, stored, image_table.integers(about, "image_id"), [root / name for name in names], names)
+    paths, image_ids = [root / name for name in names], image_table.integers(about, "image_id")
+    return Gallery(file, stored, image_ids, paths, names, names, image_table.cameras(about))

@@ -105,25 +105,50 @@ def exact(query: tuple[np.ndarray, np.ndarray], gallery: Unpacked, distance: str
     return rows
 
 
+class Lists:
+    """An inverted file whose vectors take a byte per number; it is made the first time and kept in `file`.
+
+    The lists are clusters of the gallery; the LOOKED_AT best of them, by their centres, are looked through. Threads may
+    share it.
+    """
+
+    def __init__(self, gallery: Unpacked, distance: str, file: Path):
+        self._images = len(gallery)
+        self._space = choose(SPACES, distance, "distance")(gallery)
+        if not file.is_file():
+            with whole(file) as temporary:
+                faiss.write_index(_inverted(gallery, self._space), str(temporary))
+        index: Any = faiss.read_index(str(file))  # an inverted file, which faiss's types do not tell
+        self._index: Any = index
+        self._centres = index.quantizer.reconstruct_n(0, index.nlist)
+
+    def candidates(
+        self, query: tuple[np.ndarray, np.ndarray], count: int, allowed: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Rows of nearly the nearest, int64 (Q, count), -1 past the end. allowed: bool (N,), rows that may be found."""
+        asking, index = self._space.query(*query), self._index
+        looked_at = max(1, round(index.nlist * LOOKED_AT))
+        # by the metric itself: the lists were formed by Euclidean distance, which a query that hides parts cannot use
+        near, lists = faiss.knn(asking, self._centres, looked_at, metric=self._space.metric)
+        parameters: dict[str, Any] = {"nprobe": looked_at}
+        if allowed is not None:
+            selector: Any = faiss.IDSelectorBitmap  # faiss's types tell of its C++ arguments
+            parameters["sel"] = selector(np.packbits(allowed, bitorder="little"))
+        count = min(count, self._images)
+        rows, values = np.empty((len(asking), count), np.int64), np.empty((len(asking), count), np.float32)
+        places = (faiss.swig_ptr(each) for each in (lists, near, values, rows))
+        # the C++ function itself, since its Python wrapper takes no parameters
+        index.search_preassigned_c(
+            len(asking), faiss.swig_ptr(asking), count, *places, False, faiss.SearchParametersIVF(**parameters)
+        )
+        return rows
+
+
 def approximate(
     query: tuple[np.ndarray, np.ndarray], gallery: Unpacked, distance: str, count: int, file: Path
 ) -> np.ndarray:
-    """Rows of nearly the nearest, int64 (Q, count), -1 past the end.
-
-    An inverted file whose vectors take a byte per number; it is made the first time and kept in `file`. The lists are
-    clusters of the gallery; the LOOKED_AT best of them, by their centres, are looked through.
-    """
-    space = choose(SPACES, distance, "distance")(gallery)
-    if not file.is_file():
-        with whole(file) as temporary:
-            faiss.write_index(_inverted(gallery, space), str(temporary))
-    index: Any = faiss.read_index(str(file))  # an inverted file, which faiss's types do not tell
-    asking, centres = space.query(*query), index.quantizer.reconstruct_n(0, index.nlist)
-    index.nprobe = max(1, round(index.nlist * LOOKED_AT))
-    # by the metric itself: the lists were formed by Euclidean distance, which a query that hides parts cannot use
-    near, lists = faiss.knn(asking, centres, index.nprobe, metric=space.metric)
-    _, rows = index.search_preassigned(asking, min(count, len(gallery)), lists, near)
-    return rows
+    """Rows of nearly the nearest, int64 (Q, count), -1 past the end: see Lists."""
+    return Lists(gallery, distance, file).candidates(query, count)
 
 
 def _inverted(gallery: Unpacked, space: Space) -> faiss.Index:

@@ -58,4 +58,5 @@ def unpacked(stored: Stored, image_ids: np.ndarray, into: Path) -> Unpacked:
                 visibility[start : start + BLOCK] = block.visibility
             features.flush()
             visibility.flush()
-    return Unpacked(*(np.load(path, mmap_mode="r") for path in paths))
+    # copy on write, which nobody does: torch takes no array that is read-only
+    return Unpacked(*(np.load(path, mmap_mode="c") for path in paths))

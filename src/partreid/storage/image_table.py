@@ -113,18 +113,19 @@ def integers(table: pa.Table, column: str) -> np.ndarray:
 
 def called(table: pa.Table) -> list[str]:
     """What to call each image's person and camera: by their names where the reader noted them, else by number."""
-    known = about(table)
-    persons, cameras = known.get("persons", []), known.get("cameras", [])
+    persons = about(table).get("persons", [])
 
     def person(pid: int) -> str:
         if pid == JUNK:
             return "junk"
         return persons[pid - 1] if 0 < pid <= len(persons) else str(pid)
 
-    def camera(camid: int) -> str:
-        if camid < 0:
-            return ""
-        return f" · {cameras[camid]}" if camid < len(cameras) else f" · cam {camid}"
+    pairs = zip(integers(table, "pid").tolist(), cameras(table), strict=True)
+    return [f"{person(pid)} · {camera}" if camera else person(pid) for pid, camera in pairs]
 
-    pairs = zip(integers(table, "pid").tolist(), integers(table, "camid").tolist(), strict=True)
-    return [person(pid) + camera(camid) for pid, camid in pairs]
+
+def cameras(table: pa.Table) -> list[str]:
+    """What to call each image's camera, alike; "" where there is none."""
+    names = about(table).get("cameras", [])
+    numbers = integers(table, "camid").tolist()
+    return ["" if n < 0 else names[n] if n < len(names) else f"cam {n}" for n in numbers]

@@ -1,0 +1,109 @@
+"""One gallery, many questions: in the evaluator's order, among what is allowed, and by each part."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from partreid.errors import UserError
+from partreid.evaluation.distances import DISTANCES, vectors
+from partreid.search import finder
+from partreid.search.gallery import Gallery
+from partreid.search.nearest import nearest
+from partreid.storage import embeddings
+from partreid.storage.embeddings import Embeddings, Stored
+
+N, P = 900, 4
+
+
+def people(n, seed, visible=0.7):
+    random = np.random.default_rng(seed)
+    centres = np.random.default_rng(9).normal(size=(40, P, 16))
+    features = (centres[random.integers(0, 40, n)] + 0.3 * random.normal(size=(n, P, 16))).astype(np.float32)
+    return Embeddings(np.arange(n), features, (random.random((n, P)) < visible).astype(np.float32), {})
+
+
+def ready(folder, monkeypatch, name, kind, embedded, count=200):
+    monkeypatch.setenv("DVC_ROOT", str(folder))
+    file = folder / "e.npz"
+    embeddings.write(file, {}, [embedded])
+    nothing = [""] * len(embedded.image_id)
+    gallery = Gallery(file, Stored(file), embedded.image_id, [Path()] * len(nothing), *3 * [nothing])
+    return finder.Ready(gallery, name, kind, count)
+
+
+def taken(embedded, rows):
+    some = embedded.take(rows)
+    return vectors(torch.from_numpy(some.features), torch.from_numpy(some.visibility))
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+def test_every_image_is_compared_in_the_evaluators_order(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(finder, "BLOCK", 100)
+    embedded, asked = people(N, 1), people(5, 2)
+    embedded.features[300:340] = embedded.features[700:740]  # ties
+    embedded.visibility[300:340] = embedded.visibility[700:740]
+    asked.visibility[4] = 0  # can be compared with nothing
+    gallery = ready(tmp_path, monkeypatch, name, "whole", embedded)
+    for number in range(5):
+        query = taken(asked, [number])
+        expected = nearest(query, taken(embedded, np.arange(N)), DISTANCES[name], 40)
+        found = gallery.ask(query, 40)
+        np.testing.assert_allclose(found.distance, expected.distance, atol=1e-5)
+        assert np.mean(found.row == expected.row) > 0.95  # the last bit of a distance may exchange two
+
+
+@pytest.mark.parametrize("kind", ["whole", "approximate"])
+@pytest.mark.parametrize("share", [0.01, 0.9])
+def test_only_what_is_allowed_is_found_and_nothing_of_it_is_missed(tmp_path, monkeypatch, kind, share):
+    embedded, asked = people(N, 1), people(3, 2)
+    allowed = np.random.default_rng(3).random(N) < share
+    gallery = ready(tmp_path, monkeypatch, "parts", kind, embedded)
+    for number in range(3):
+        query = taken(asked, [number])
+        exact = DISTANCES["parts"](query, taken(embedded, np.arange(N)))[0].numpy()
+        exact[~allowed] = np.inf
+        found = gallery.ask(query, 5, allowed)
+        assert allowed[found.row[found.row >= 0]].all()
+        np.testing.assert_allclose(found.distance[0], np.sort(exact)[:5], atol=1e-5)
+
+
+def test_nothing_allowed_is_nothing_found(tmp_path, monkeypatch):
+    for kind in ("whole", "approximate"):
+        found = ready(tmp_path, monkeypatch, "cosine", kind, people(N, 1)).ask(
+            taken(people(1, 2), [0]), 5, np.zeros(N, bool)
+        )
+        assert (found.row >= 0).sum() == 0
+
+
+def test_embeddings_that_are_no_numbers_are_named(tmp_path, monkeypatch):
+    embedded = people(N, 1)
+    embedded.features[7, 2, 3] = np.nan
+    with pytest.raises(UserError, match=r"1 embeddings of the gallery hold NaN or infinity \(the first: image 7\)"):
+        ready(tmp_path, monkeypatch, "cosine", "whole", embedded)
+
+
+@pytest.mark.parametrize("name", DISTANCES)
+def test_distances_by_part_are_those_of_the_slow_loop(name):
+    asked, embedded = people(1, 1), people(30, 2)
+    asked.visibility[:] = [[1, 0, 1, 1]]
+    found = finder.by_part(taken(asked, [0]), taken(embedded, np.arange(30)), name)
+    for row in range(30):
+        for part in range(P):
+            a, b = asked.features[0, part].astype(float), embedded.features[row, part].astype(float)
+            if not (asked.visibility[0, part] and embedded.visibility[row, part]):
+                assert np.isnan(found[row, part])
+            elif name == "cosine":
+                assert found[row, part] == pytest.approx(1 - a @ b / np.linalg.norm(a) / np.linalg.norm(b), abs=1e-5)
+            else:
+                assert found[row, part] == pytest.approx(np.linalg.norm(a - b), abs=1e-4)
+
+
+def test_by_part_explains_the_distance_of_parts():
+    asked, embedded = people(1, 1, visible=1), people(30, 2)
+    query, others = taken(asked, [0]), taken(embedded, np.arange(30))
+    mean = np.nanmean(finder.by_part(query, others, "parts"), axis=1)
+    whole = DISTANCES["parts"](query, others)[0].numpy()
+    shown = np.isfinite(whole)
+    np.testing.assert_allclose(mean[shown], whole[shown], rtol=1e-5)
