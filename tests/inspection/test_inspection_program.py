@@ -9,24 +9,12 @@ import cv2
 import numpy as np
 import pytest
 
-from partreid import params
+from labelled_project import make
 from partreid.errors import UserError
 from partreid.inspection import diff, look
-from partreid.labels import LABELS, made, native
-from partreid.storage import image_table, pieces
+from partreid.labels import LABELS, made
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def make(label: str) -> Path:
-    """The label's cache, from blazepose."""
-    index = Path("data/index/synthetic.parquet")
-    block = params.load().labels[label]
-    table = image_table.read(index)
-    header, work = native.build(label, "blazepose", "synthetic", table, index, block.options)
-    path = LABELS[label].file(label, "synthetic")
-    pieces.write(path, {**header, "version": block.version}, work, len(table), processes=1)
-    return path
 
 
 def shown(folder: str = "out") -> list[tuple[int, str]]:

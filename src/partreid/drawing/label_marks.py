@@ -17,11 +17,16 @@ _OUTLINE = (20, 20, 20)  # around lines, so that they show on any image
 _FINE = 4  # OpenCV takes coordinates in 1/2^4 pixels
 
 
+def panel_width(height: int, width: int) -> int:
+    """Of an image's panel: aspect kept, but at most square, and at least a quarter as wide as high."""
+    return round(HEIGHT * min(max(width / height, 0.25), 1))
+
+
 def panel(image: np.ndarray) -> np.ndarray:
-    """The image at the panel's height, aspect kept (but at most square, and at least a quarter as wide as high)."""
-    width = round(HEIGHT * min(max(image.shape[1] / image.shape[0], 0.25), 1))
+    """The image at the panel's height."""
     shrinks = image.shape[0] > HEIGHT
-    return cv2.resize(image, (width, HEIGHT), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+    size = (panel_width(*image.shape[:2]), HEIGHT)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
 
 
 def blank(height: int, width: int, words: str = "") -> np.ndarray:

@@ -37,7 +37,7 @@ def main(words: Sequence[str]) -> None:
     a, b = (open_side(word, given.label, view.members, images, options) for word in (given.a, given.b))
     rows, filters = choice.candidates(images.splits(), ids=given.ids, wanted_split=given.split)
     compared = choice.draw(rows, given.compare, given.seed)
-    status, kept = _compare(measure, a, b, compared)
+    status, kept = compare(measure, a, b, compared)
     found = status == OK  # (n, 2)
     both, one = compared[found.all(1)], compared[found.any(1) & ~found.all(1)]
     score = measure.score(kept) if kept else np.zeros(0)
@@ -107,7 +107,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     return given
 
 
-def _compare(measure: Measure, a: Side, b: Side, rows: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def compare(measure: Measure, a: Side, b: Side, rows: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Status uint8 (n, 2) of both labels of the rows (n,), and what the measure keeps of the m that are ok in both."""
     status, kept = [], []
     for start in range(0, len(rows), BATCH):
@@ -119,6 +119,18 @@ def _compare(measure: Measure, a: Side, b: Side, rows: np.ndarray) -> tuple[np.n
             kept.append(measure.compare(*({name: array[both] for name, array in one.items()} for one in arrays)))
     names = kept[0] if kept else ()
     return np.concatenate(status), {name: np.concatenate([part[name] for part in kept]) for name in names}
+
+
+def agreement(measure: Measure, a: Side, b: Side, rows: np.ndarray) -> np.ndarray:
+    """How far the two agree on each image of `rows`, int (n,), ascending: float (n,), NaN where nobody can tell.
+
+    That is where one of them, or both, has no label, and where b has nothing that could be compared.
+    """
+    status, kept = compare(measure, a, b, rows)
+    values = np.full(len(rows), np.nan)
+    if kept:
+        values[(status == OK).all(1)] = measure.score(kept)
+    return values
 
 
 def most_different(both: np.ndarray, score: np.ndarray, one: np.ndarray, count: int) -> np.ndarray:

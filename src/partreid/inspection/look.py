@@ -12,8 +12,8 @@ from partreid import params
 from partreid.drawing import label_pictures, sheets
 from partreid.drawing.label_views import VIEWS, View
 from partreid.errors import UserError, choose
-from partreid.inspection import choice, page, stats
-from partreid.labels import LABELS, coverage, grouping, made
+from partreid.inspection import choice, page, sources, stats
+from partreid.labels import LABELS, coverage, grouping
 from partreid.quality.images import Images, open_images
 from partreid.storage.cache import STATUS, Cache
 from partreid.storage.files import write_text
@@ -24,10 +24,10 @@ BATCH = 256  # images whose labels are in memory at a time
 def main(words: Sequence[str]) -> None:
     """Do what the command line says: print coverage and, unless only that is wanted, draw."""
     given = _parse(words)
-    choose(dict.fromkeys([*LABELS, *made.MADE]), given.label, "label")
+    choose(dict.fromkeys(sources.EVERY), given.label, "label")
     grouping.names(given.parts)  # an unknown one stops here, before any work
     images = open_images(given.dataset, params.load())
-    cache = Cache(_file(given.label, given.dataset), f"label/{given.label}", images.file)
+    cache = Cache(sources.file(given.label, given.dataset), f"label/{given.label}", images.file)
     score = cache.rows("score", np.arange(len(images)))
     print(coverage.text(images.splits(), cache.status, score))
     if given.stats:
@@ -66,17 +66,13 @@ def main(words: Sequence[str]) -> None:
         print(f"wrote {path}")
 
 
-def _file(label: str, dataset: str) -> Path:
-    return LABELS[label].file(label, dataset) if label in LABELS else made.file(label, dataset)
-
-
 def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="inspect.py",
         description="Look at a label cache: writes PNG contact sheets and one HTML page.",
         epilog="`inspect.py diff LABEL DATASET A B` compares two tools; see `inspect.py diff --help`.",
     )
-    parser.add_argument("label", help=", ".join(sorted([*LABELS, *made.MADE])))
+    parser.add_argument("label", help=", ".join(sorted(sources.EVERY)))
     parser.add_argument("dataset")
     parser.add_argument("--stats", action="store_true", help="only print what the cache is and holds")
     parser.add_argument("--ids", help="image ids, such as 3,17,100-120")

@@ -12,9 +12,14 @@ from partreid.storage.cache import Cache
 from partreid.storage.pieces import Work
 
 
+def file(tool: str, dataset: str) -> Path:
+    """Where a tool's output lies."""
+    return Path(f"data/tools/{tool}/{dataset}.npz")
+
+
 def output(tool: str, dataset: str, table_file: Path) -> Cache:
     """What a tool said of a data set. UserError when it is missing, damaged or made for another image table."""
-    path = Path(f"data/tools/{tool}/{dataset}.npz")
+    path = file(tool, dataset)
     if not path.is_file():
         raise UserError(f"no {path}; `dvc repro data/dvc.yaml:tool@{tool}-{dataset}` makes it")
     opened = Cache(path, f"tool/{tool}", table_file)

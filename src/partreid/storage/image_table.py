@@ -113,15 +113,14 @@ def integers(table: pa.Table, column: str) -> np.ndarray:
 
 def called(table: pa.Table) -> list[str]:
     """What to call each image's person and camera: by their names where the reader noted them, else by number."""
-    persons = about(table).get("persons", [])
+    pairs = zip(persons(table), cameras(table), strict=True)
+    return [f"{person} · {camera}" if camera else person for person, camera in pairs]
 
-    def person(pid: int) -> str:
-        if pid == JUNK:
-            return "junk"
-        return persons[pid - 1] if 0 < pid <= len(persons) else str(pid)
 
-    pairs = zip(integers(table, "pid").tolist(), cameras(table), strict=True)
-    return [f"{person(pid)} · {camera}" if camera else person(pid) for pid, camera in pairs]
+def persons(table: pa.Table) -> list[str]:
+    """What to call each image's person, alike; -1 is "junk"."""
+    names = {JUNK: "junk"} | dict(enumerate(about(table).get("persons", []), 1))
+    return [names.get(pid, str(pid)) for pid in integers(table, "pid").tolist()]
 
 
 def cameras(table: pa.Table) -> list[str]:
