@@ -38,6 +38,7 @@ CONSTANTS = {
     "k3": RNG.normal(size=(1, 1, 8, 5)),
     "b3": RNG.normal(size=5),
     "size": np.array([12, 16]),
+    "twice": np.array([2, 3]),
 }
 NODES = [
     node("image", "Placeholder", []),
@@ -50,6 +51,9 @@ NODES = [
     node("large", "ResizeBilinear", ["bare", "size"], half_pixel_centers={"b": True}),
     convolution("head", ["large", "k3", "b3"], padding="VALID"),
     node("out", "Sigmoid", ["head"]),
+    node("shape", "Shape", ["bare"]),
+    node("enlarged", "Mul", ["shape", "twice"]),
+    node("larger", "ResizeBilinear", ["bare", "enlarged"], half_pixel_centers={"b": True}),
     node("unused", "NobodyKnows", ["out"]),
 ]
 
@@ -59,7 +63,7 @@ def files(tmp_path):
     """A network in TensorFlow.js's form: half of its constants as float16."""
     manifest, data = [], b""
     for number, (name, values) in enumerate(CONSTANTS.items()):
-        kind = "int32" if name == "size" else "float32"
+        kind = "int32" if name in ("size", "twice") else "float32"
         entry = {"name": name, "shape": list(values.shape), "dtype": kind}
         if kind == "float32" and number % 2:
             entry["quantization"] = {"dtype": "float16", "original_dtype": "float32"}
@@ -123,6 +127,16 @@ def test_a_translated_network_computes_what_its_steps_say(files):
     np.testing.assert_allclose(out[0], 1 / (1 + np.exp(-head)), atol=1e-5)
     wanted = slow_convolution(both, k["k2"], k["b0"], 1, "VALID", depthwise=False)
     np.testing.assert_allclose(valid[0], wanted, atol=1e-4)
+
+
+def test_a_resize_by_a_factor_fits_every_size_of_photo(files):
+    steps, constants = tfjs.read(*files)
+    order = tfjs.between(steps, constants, "image", ["bare", "larger"])
+    assert "enlarged" not in [step.name for step in order]
+    for rows, columns in ((12, 16), (8, 20)):
+        network = litert.Network(litert.write(order, constants, "image", (1, rows, columns, 3), ["bare", "larger"]))
+        bare, larger = network.run(RNG.normal(size=(1, rows, columns, 3)).astype(np.float32))
+        np.testing.assert_allclose(larger[0], slow_resize(bare[0], 2 * bare.shape[1], 3 * bare.shape[2]), atol=1e-5)
 
 
 def test_constants_have_their_place_and_the_precision_they_are_stored_with(files):

