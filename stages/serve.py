@@ -1,0 +1,90 @@
+"""Search, or look, in a browser: a local web server, until Ctrl-C.
+
+    python stages/serve.py --gallery FOLDER
+    python stages/serve.py --gallery runs/bot-market1501/embeddings.npz
+
+The gallery is anything that stages/search.py takes, and its arguments mean the same. Drop a photo, choose the person in
+it, see who is alike. Persons in a photo are found by MoveNet's published weights. Photos stay in memory; nothing that
+is sent is written anywhere.
+Only this machine can ask. --host with another address lets others in who bring the token: that of the environment
+variable PARTREID_TOKEN, or a new one; the printed address holds it. The connection is not encrypted.
+"""
+
+import argparse
+from functools import partial
+from pathlib import Path
+
+from partreid import methods, params
+from partreid.api.model import load
+from partreid.errors import UserError, run
+from partreid.search import arguments
+from partreid.search import gallery as galleries
+from partreid.search.calibration import calibrated
+from partreid.search.finder import Ready, kind_of
+from partreid.storage import files
+from partreid.storage.places import Run
+from partreid.tools import multipose
+from partreid.training.precision import device_of
+
+INDEXES = ("auto", "whole", "approximate")
+
+
+def main() -> None:
+    given = parsed()
+    try:
+        from partreid.serving import app, listening
+    except ImportError as error:
+        raise UserError(f"this needs the extra `serve` ({error}); pip install 'partreid[serve]'") from error
+    token = listening.token_for(given.host)
+    with listening.bound(given.host, given.port) as socket:  # before the long work, whose end would be too late
+        parts = [search_part(given)]
+        print(f"open {listening.address(socket, token)}  (Ctrl-C ends)", flush=True)
+        listening.serve(app.application(parts, token), socket)
+
+
+def parsed() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add(parser, INDEXES, gallery_required=False)
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
+    parser.add_argument("--port", type=int, default=8000, help="0: any that is free")
+    given = parser.parse_args()
+    if given.gallery is None:
+        raise UserError("nothing to show; name a gallery to search in with --gallery")
+    arguments.check(given, INDEXES, 1)
+    return given
+
+
+def search_part(given: argparse.Namespace):
+    """The page to search with."""
+    from partreid.serving import asking, search_page
+
+    p = params.load()
+    weights: Path = given.weights or Run(p.model, p.dataset, p.dataset).weights
+    trained, digest = methods.load(weights), files.sha256(weights)
+    device, kept = device_of(p.train.device), given.out / "gallery.npz"
+    gallery, at_test = galleries.opened(given.gallery, trained, digest, p, kept, device)
+    limit, told = calibrated(weights, digest, at_test, set(), given.false_match_rate, len(gallery))
+    kind = kind_of(given.index, len(gallery))
+    distance = trained.method.distance
+    ready = Ready(gallery, distance, kind, max(given.shortlist, asking.TOP))
+    model = load(weights, device=device, precision="float32", at_test=at_test)
+    header = trained.header
+    facts = {"model": header["model"], "trained on": header["dataset"], "weights": f"{weights} (sha256 {digest})"}
+    facts |= {"gallery": str(given.gallery), "images": f"{len(gallery):,}", "distance": distance}
+    facts |= {"index": kind if kind == "whole" else f"{kind}, short list of {ready.count}"}
+    subtitle = f"{header['model']} trained on {header['dataset']} · {len(gallery):,} gallery images"
+    asked = asking.Asking(model, gallery, ready, limit, finder())
+    return search_page.part(asked, told, list(facts.items()), subtitle)
+
+
+def finder():
+    """What finds persons in a photo; None, and a word, where its weights cannot be had."""
+    try:
+        return partial(multipose.find, *multipose.files())
+    except UserError as error:
+        print(f"persons in photos will not be found, only drawn: {error}")
+        return None
+
+
+if __name__ == "__main__":
+    run(main)
