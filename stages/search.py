@@ -14,13 +14,12 @@ import argparse
 import shlex
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from partreid import methods, params
 from partreid.errors import UserError, run
-from partreid.search import gallery as galleries
 from partreid.search import arguments, page
+from partreid.search import gallery as galleries
 from partreid.search.calibration import calibrated
 from partreid.search.finder import INDEXES, kind_of, search
 from partreid.storage import files

@@ -10,9 +10,12 @@ Only this machine can ask. --host with another address lets others in who bring 
 variable PARTREID_TOKEN, or a new one; the printed address holds it. The connection is not encrypted.
 """
 
+from __future__ import annotations
+
 import argparse
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from partreid import methods, params
 from partreid.api.model import load
@@ -25,6 +28,10 @@ from partreid.storage import files
 from partreid.storage.places import Run
 from partreid.tools import multipose
 from partreid.training.precision import device_of
+
+if TYPE_CHECKING:
+    from partreid.serving.app import Part
+    from partreid.serving.asking import Find
 
 INDEXES = ("auto", "whole", "approximate")
 
@@ -54,7 +61,7 @@ def parsed() -> argparse.Namespace:
     return given
 
 
-def search_part(given: argparse.Namespace):
+def search_part(given: argparse.Namespace) -> Part:
     """The page to search with."""
     from partreid.serving import asking, search_page
 
@@ -77,7 +84,7 @@ def search_part(given: argparse.Namespace):
     return search_page.part(asked, told, list(facts.items()), subtitle)
 
 
-def finder():
+def finder() -> Find | None:
     """What finds persons in a photo; None, and a word, where its weights cannot be had."""
     try:
         return partial(multipose.find, *multipose.files())

@@ -1,6 +1,9 @@
 """Who may ask the server, and what every answer tells the browser."""
 
+import asyncio
+
 import pytest
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.testclient import TestClient
@@ -130,6 +133,27 @@ def test_the_address_with_the_token_leads_to_one_without_it(own):
     assert ask.get("/part/echo").status_code == 200  # the client keeps the cookie
     found = ask.get("http://192.168.1.7:8000//evil.example/x", params={"token": TOKEN})
     assert found.headers["Location"] == "/evil.example/x"
+
+
+def test_a_body_is_read_no_further_than_it_may_be():
+    read = []
+
+    async def receive():
+        read.append(1)
+        return {"type": "http.request", "body": bytes(100), "more_body": len(read) < 1000}
+
+    def request(**headers):
+        pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        return Request({"type": "http", "method": "POST", "headers": pairs}, receive)
+
+    with pytest.raises(HTTPException, match="413"):
+        asyncio.run(serving.body(request(content_length="501"), 500))
+    assert not read
+    with pytest.raises(HTTPException, match="413"):
+        asyncio.run(serving.body(request(), 500))
+    assert len(read) == 6
+    read[:] = [1] * 997
+    assert asyncio.run(serving.body(request(), 500)) == bytes(300)
 
 
 def test_static_files_are_those_of_the_list(own):

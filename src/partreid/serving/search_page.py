@@ -30,7 +30,7 @@ from partreid.tools.reading import picture
 SHOWN = 1600  # pixels of the longer side of a photo as it is shown
 SMALL, LARGE = 320, 1024  # of an image of the gallery
 MOST_JSON = 4 * 2**20
-FILES = {"search.css": HERE / "search.css", "search.js": HERE / "search.js"}
+FILES = {file.name: file for file in sorted(HERE.glob("search*.*")) if file.suffix in (".css", ".js")}
 
 
 def part(asking: Asking, told: str, facts: Sequence[tuple[str, str]], subtitle: str) -> Part:
@@ -63,9 +63,9 @@ def part(asking: Asking, told: str, facts: Sequence[tuple[str, str]], subtitle: 
 
     def image(request: Request) -> Response:
         row = request.path_params["row"]
-        if row >= len(asking.gallery):
+        if not (row.isascii() and row.isdecimal() and len(row) < 12 and int(row) < len(asking.gallery)):
             raise HTTPException(404, f"the gallery has {len(asking.gallery)} images")
-        found = picture(Path(asking.gallery.paths[row]))
+        found = picture(Path(asking.gallery.paths[int(row)]))
         if found is None:
             raise HTTPException(404, "the image's file is gone or damaged")
         return _jpeg(reduced(found, LARGE if request.query_params.get("large") else SMALL))
@@ -80,7 +80,7 @@ def part(asking: Asking, told: str, facts: Sequence[tuple[str, str]], subtitle: 
         Route("/photos", photos, methods=["POST"]),
         Route("/photos/{name}", photo),
         Route("/rankings", rankings, methods=["POST"]),
-        Route("/images/{row:int}", image),
+        Route("/images/{row}", image),
         Route("/marks", marked, methods=["POST"]),
     ]
     return Part("/search", "Search", routes, FILES)
