@@ -82,3 +82,15 @@ def test_at_the_start_all_parts_together_are_a_white_figure():
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(three.block_maps(figure, branch)[-1], plain(figure))  # all branches start alike
     assert first_convolution(seven.network).weight.shape == (32, 7, 3, 3)
+
+
+@pytest.mark.parametrize("branch", [[0, 2, 1, 1], [2, 2, 2, 2]])
+def test_an_exported_graph_computes_all_branches_and_takes_the_same(branch, monkeypatch):
+    """It cannot split a batch by what it holds."""
+    network, x = branched().eval(), torch.randn(4, 3, 32, 16)
+    with torch.no_grad():
+        wanted = network.block_maps(x, torch.tensor(branch))
+        monkeypatch.setattr(torch.compiler, "is_exporting", lambda: True)
+        found = network.block_maps(x, torch.tensor(branch))
+    for ours, theirs in zip(wanted, found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4)

@@ -1,5 +1,6 @@
 """A trained network for photos."""
 
+import copy
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -84,7 +85,8 @@ class Model:
     def export(self, path: str | Path, photos: Iterable[Photo], *, labels: Given | None = None) -> Path:
         """Write the network as ONNX (partreid.export.graph) and check it on photos, eight or more; the file's path.
 
-        UserError, and no file, where onnxruntime does not answer as torch does. Needs the extra `partreid[export]`.
+        In float32, whatever the model runs in. UserError, and no file, where onnxruntime does not answer as torch does,
+        or the photos show hardly a difference. Needs the extra `partreid[export]`.
         """
         from partreid.export import checking, graph
 
@@ -93,12 +95,11 @@ class Model:
             raise UserError(f"an export is checked on photos: give two or more, best eight, found {len(images)}")
         here = self._labels(images, _rows(labels or {}, 0, len(images), len(images)))
         example = graph.pixels_of(assembled(stored_of(images, here, self.height, self.width)))
-        trained = Trained(self._method.cpu(), self.height, self.width, dict(self.header))
-        try:
-            graph.write(Path(path), trained, [each[:2] for each in example], self._digest)
-            checking.check(Path(path), self._method, example)
-        finally:
-            self._method.to(self.device)
+        method = copy.deepcopy(self._method).cpu()  # other threads may be at work with this one
+        method.mixed = False
+        trained = Trained(method, self.height, self.width, dict(self.header))
+        graph.write(Path(path), trained, [each[:2] for each in example], self._digest, self._at_test)
+        checking.check(Path(path), method, example)
         return Path(path)
 
     def __repr__(self) -> str:

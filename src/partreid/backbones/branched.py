@@ -58,6 +58,10 @@ class Branched(nn.Module):
         branches = [last, *self.others]
         if branch is None:
             out = torch.stack([block(maps[-1]) for block in branches]).sum(0)
+        elif torch.compiler.is_exporting():  # no graph splits a batch by what it holds: every branch sees all of it
+            every = torch.stack([block(maps[-1]) for block in branches], 1)  # (B, b, C, h, w)
+            own = torch.nn.functional.one_hot(branch, len(branches)).to(every)
+            out = (every * own[:, :, None, None, None]).sum(1)
         else:
             order = branch.argsort(stable=True)
             sizes = branch.bincount(minlength=len(branches)).tolist()  # the one time that the host waits for a GPU

@@ -6,7 +6,8 @@ Inputs, N being any number of photos:
                    out and resized, RGB, 0..255
     <kind>_known   bool (N,)  False where the label says nothing
 Outputs: features float32 (N, P, D), visibility float32 (N, P).
-The file's metadata names the parts, the distance, the weights' SHA-256 and header, and says what the input is.
+The file's metadata names the parts, the distance, what was chosen to be embedded, the weights' SHA-256 and header, and
+says what the input is.
 """
 
 import contextlib
@@ -24,7 +25,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from partreid.errors import UserError, reason
+from partreid.errors import UserError
 from partreid.inputs.batch import Inputs
 from partreid.inputs.images import MEAN, STD
 from partreid.inputs.kinds import HEADS
@@ -108,10 +109,13 @@ def pixels_of(inputs: Inputs) -> list[Tensor]:
     return found
 
 
-def write(path: Path, trained: Trained, example: Sequence[Tensor], digest: str) -> None:
+def write(
+    path: Path, trained: Trained, example: Sequence[Tensor], digest: str, at_test: Mapping[str, Any] | None = None
+) -> None:
     """Write the graph, whole or not at all. example: two or more photos as `pixels_of` gives them.
 
-    digest: SHA-256 of the weights. UserError when torch cannot export the method, or the extra is not installed.
+    digest: SHA-256 of the weights. at_test: what was chosen to be embedded, for the metadata. UserError when torch
+    cannot export the method, or the extra is not installed.
     """
     try:
         import onnx
@@ -137,15 +141,30 @@ def write(path: Path, trained: Trained, example: Sequence[Tensor], digest: str) 
                     verbose=False,
                 )
         except Exception as error:  # the exporter raises whatever the operator at hand leads it to
-            raise UserError(f"torch cannot export {trained.header['model']}: {reason(error)[:500]}") from error
+            raise UserError(f"torch cannot export {trained.header['model']}: {first(error)}") from error
     assert program is not None  # of the exporter by dynamo
-    model = program.model_proto
-    onnx.helper.set_model_props(model, metadata(trained, digest))
+    model = plain(program.model_proto)
+    onnx.helper.set_model_props(model, metadata(trained, digest, at_test or {}))
     with whole(path) as temporary:
         onnx.save(model, str(temporary))
 
 
-def metadata(trained: Trained, digest: str) -> dict[str, str]:
+def plain(model: Any) -> Any:
+    """An ONNX model without the exporter's notes, which name files of this machine; the number of photos is `batch`."""
+    inside = model.graph
+    values = (*inside.input, *inside.output, *inside.value_info)
+    for each in (inside, *inside.node, *inside.initializer, *values):
+        del each.metadata_props[:]
+    counts = {value.type.tensor_type.shape.dim[0].dim_param for value in inside.input}
+    for value in values:
+        for size in value.type.tensor_type.shape.dim:
+            if size.dim_param in counts:
+                size.dim_param = "batch"
+    del model.metadata_props[:]
+    return model
+
+
+def metadata(trained: Trained, digest: str, at_test: Mapping[str, Any]) -> dict[str, str]:
     """What the file says of itself, text by name."""
     return {
         "partreid.model": trained.header["model"],
@@ -154,22 +173,40 @@ def metadata(trained: Trained, digest: str) -> dict[str, str]:
         "partreid.parts": json.dumps(trained.method.part_names()),
         "partreid.distance": trained.method.distance,
         "partreid.labels": json.dumps(trained.method.labels_at_test),
+        "partreid.at_test": json.dumps(at_test, sort_keys=True),
         "partreid.weights": digest,
         "partreid.header": json.dumps(trained.header, sort_keys=True),
     }
 
 
+def first(error: BaseException) -> str:
+    """What an error came from in the end, in one line; the exporter's own words are on how to debug it."""
+    while (before := error.__cause__ or error.__context__) is not None:
+        error = before
+    return " ".join(str(error).partition("\n\n")[0].split())[:500]
+
+
+NOISY = ("torch.onnx", "torch.export", "torch.fx.experimental.symbolic_shapes")  # loggers
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without the exporter's remarks on what it skips."""
-    level = logging.getLogger("torch.onnx").level
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    """Without the exporter's remarks on what it skips, and its listings of what it cannot do."""
+    loggers = [logging.getLogger(name) for name in NOISY]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+        ):
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.getLogger("torch.onnx").setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def embed(session: Any, example: Sequence[Tensor]) -> tuple[Tensor, Tensor]:

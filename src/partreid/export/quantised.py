@@ -30,7 +30,10 @@ def quantise(source: Path, out: Path, example: Sequence[Tensor]) -> None:
         from onnxruntime.quantization.shape_inference import quant_pre_process
     except ImportError as error:
         raise UserError(f"quantising needs {error.name}: pip install 'partreid[export]'") from error
-    model = onnx.load(source)
+    try:
+        model = onnx.load(source)
+    except Exception as error:  # of protobuf, of no common class
+        raise UserError(f"onnxruntime cannot quantise {source}, which is no graph: {reason(error)[:500]}") from error
     names = [each.name for each in model.graph.input]
 
     class Reader(quantization.CalibrationDataReader):
