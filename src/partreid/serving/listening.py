@@ -43,13 +43,19 @@ def address(listening: socket.socket, token: str | None) -> str:
     return f"http://{host}:{port}/" + (f"?token={token}" if token else "")
 
 
+def server(app: ASGIApp) -> uvicorn.Server:
+    """What answers, by `run(sockets=[...])`, until its `should_exit` is set."""
+    # no proxy is believed about who asks, and nobody is told what answers
+    return uvicorn.Server(
+        uvicorn.Config(
+            app, log_level="warning", access_log=False, proxy_headers=False, server_header=False, lifespan="off"
+        )
+    )
+
+
 def serve(app: ASGIApp, listening: socket.socket) -> None:
     """Answer until Ctrl-C."""
-    # no proxy is believed about who asks, and nobody is told what answers
-    config = uvicorn.Config(
-        app, log_level="warning", access_log=False, proxy_headers=False, server_header=False, lifespan="off"
-    )
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        server(app).run(sockets=[listening])
     except KeyboardInterrupt:
         print("stopped")

@@ -63,9 +63,12 @@ function hint() {
 export function showBoxes() {
   const focused = document.activeElement.parentElement === $("boxes") ? document.activeElement.dataset.number : null;
   const { photo, drawn } = state;
-  const found = photo.boxes.map((box, number) => button(box, `${number + 1}`, `person ${number + 1} of ${photo.boxes.length}`));
+  const found = photo.boxes.map((box, number) => {
+    const told = `person ${number + 1} of ${photo.boxes.length}`;
+    return button(box, `${number + 1}`, told, () => choose(box));
+  });
   if (drawn) {
-    const own = button(drawn, "drawn", "the box drawn");
+    const own = button(drawn, "drawn", "the box drawn", () => choose(state.drawn)); // the keys may have moved it
     own.addEventListener("keydown", (event) => nudge(event, own));
     found.push(own);
   }
@@ -79,11 +82,11 @@ export function showBoxes() {
   $("hint").textContent = hint();
 }
 
-function button(box, name, told) {
+function button(box, name, told, action) {
   const made = make("button", { type: "button", className: "box" }, make("span", { textContent: name }));
   made.setAttribute("aria-label", told);
   made.setAttribute("aria-pressed", String(box === state.box));
-  made.addEventListener("click", () => choose(box === state.drawn ? state.drawn : box));
+  made.addEventListener("click", action);
   place(made, box);
   return made;
 }
