@@ -10,8 +10,8 @@ from pipeline.test_pipeline import TINY, Project
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    project = Project(Path(__file__).parents[2], tmp_path_factory.mktemp("pabr"))
+def tiny(tmp_path_factory, programs):
+    project = Project(Path(__file__).parents[2], tmp_path_factory.mktemp("pabr"), programs)
     short = {"recipes__laptop__partmaps__epochs": 1, "recipes__laptop__partmaps__batches_per_epoch": 1}
     project.set(**TINY, **short, model="pabr", methods__pabr__embedding=32)
     return project

@@ -27,18 +27,22 @@ TINY = {
 
 
 class Project:
-    """A copy of the project's tracked kind of files in its own git and DVC repository."""
+    """A copy of the project's tracked kind of files in its own git and DVC repository.
 
-    def __init__(self, source: Path, root: Path):
+    programs: a folder that stands first in its PATH; see pipeline.warm.
+    """
+
+    def __init__(self, source: Path, root: Path, programs: Path | None = None):
         self.root = root
         folders = "src", "stages", "weights"
         for name in (*folders, "data/dvc.yaml", "dvc.yaml", "params.yaml", ".gitignore", ".dvcignore"):
             target = root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             (shutil.copytree if (source / name).is_dir() else shutil.copy)(source / name, target)
+        first = Path(sys.executable).parent
         self.environment = {
             **os.environ,
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{programs or first}:{first}:{os.environ['PATH']}",
             "PYTHONPATH": str(root / "src"),
             "DVC_NO_ANALYTICS": "1",
         }
@@ -48,7 +52,9 @@ class Project:
         self.commit("project")
 
     def run(self, *command: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(command, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False)
+        program = shutil.which(command[0], path=self.environment["PATH"])
+        words = [program or command[0], *command[1:]]
+        done = subprocess.run(words, cwd=self.root, env=self.environment, capture_output=True, text=True, check=False)
         if check and done.returncode:
             raise AssertionError(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
         return done
@@ -79,8 +85,8 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory):
-    project = Project(Path(__file__).parents[2], tmp_path_factory.mktemp("pipeline"))
+def tiny(tmp_path_factory, programs):
+    project = Project(Path(__file__).parents[2], tmp_path_factory.mktemp("pipeline"), programs)
     project.set(
         **TINY, recipes__laptop__warmup_epochs=0, recipes__laptop__parsing__epochs=1, methods__bpbreid__embedding=16
     )

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat
 
 from partreid.errors import UserError
 
@@ -13,6 +12,8 @@ def read(path: Path, *names: str) -> list[np.ndarray]:
 
     Raises UserError when the file is no MATLAB file, damaged, or lacks a variable.
     """
+    from scipy.io import loadmat  # here: every stage knows all readers, and few need this
+
     try:
         found = loadmat(path, squeeze_me=True, variable_names=names)
     except Exception as error:  # whatever SciPy's parser stumbles over: it does not check what it reads

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-import torch
 from torch import nn
 
 from partreid.backbones import BACKBONES
@@ -17,6 +16,7 @@ from partreid.evaluation.metrics import AVERAGE_PRECISION, UNMATCHED
 from partreid.inputs.augmentation import FILLS
 from partreid.labels import LABELS
 from partreid.labels.base import Label
+from partreid.layers.unfilled import unfilled
 from partreid.methods import METHODS
 from partreid.methods.base import Learner
 from partreid.methods.start import fitting
@@ -114,7 +114,7 @@ def other_tools(params: Params) -> list[str]:
     if params.recipe != "paper":
         return []
     recipe, own = params.recipe_of(params.model)
-    with torch.device("meta"):
+    with unfilled():
         kinds = labels_of(METHODS[params.model](backbone=recipe.backbone, identities=2, **own))
     given = {kind: params.labels[kind].tool for kind in kinds}
     return [
@@ -155,7 +155,7 @@ def doubts(params: Params) -> list[str]:
             f"labels.schp.tool and labels.schp.person are both {schp.tool}: MPN's prior is the union of what two "
             "networks that err differently call body (section 3.2), and one network adds nothing to itself"
         )
-    with torch.device("meta"):
+    with unfilled():
         starts_from = METHODS[params.model](backbone=recipe.backbone, identities=2, **own).starts_from
     found += [
         f"recipes.{params.recipe}.epochs is {epochs}, and the pre-training {name} has no more either"
@@ -170,7 +170,7 @@ def learner(kind: type[L], recipe: Recipe, own: Mapping[str, Any], where: str, r
     options(kind, own, where, given=("backbone", "identities"))
     values(recipe, f"{where} with recipe {recipe_name}")
     try:
-        with torch.device("meta"):  # builds without memory or time: shows values that no network can have
+        with unfilled():  # builds without memory or time: shows values that no network can have
             return kind(backbone=recipe.backbone, identities=2, **own)
     except (TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"params.yaml: {where} cannot be built: {error}") from error

@@ -8,6 +8,7 @@ import torch
 
 from partreid import backbones
 from partreid.errors import UserError, choose, reason
+from partreid.layers.unfilled import unfilled
 from partreid.methods.base import Learner, Method, Trained
 from partreid.methods.bot import BagOfTricks
 from partreid.methods.bpbreid import BPBreID
@@ -36,7 +37,7 @@ def build(name: str, *, backbone: str, identities: int, **options: Any) -> Metho
 
 def outline(name: str, *, backbone: str, **options: Any) -> Method:
     """A method without its weights, to ask what it learns from and starts from with these options."""
-    with torch.device("meta"):
+    with unfilled():
         return build(name, backbone=backbone, identities=2, **options)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from partreid.errors import UserError
+from partreid.layers.unfilled import unfilled
 from partreid.methods import build
 from partreid.storage import weights
 
@@ -33,7 +34,7 @@ def fitting(
     header, state = weights.read(path)
     if header.get("model") != name:
         raise UserError(f"{path} holds weights of {header.get('model')}, expected {name} (train.start_from)")
-    with torch.device("meta"):
+    with unfilled():
         more = build(name, identities=identities + 1, **arguments).state_dict()
     classifiers = {key for key, value in own.items() if value.shape != more[key].shape}
     wanted = {key: tuple(value.shape) for key, value in own.items() if key not in classifiers}

@@ -7,9 +7,8 @@ where, under which licences its ingredients are, what it is for and what not.
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
 from partreid import backbones
+from partreid.layers.unfilled import unfilled
 from partreid.storage.published_weights import WEIGHTS
 
 SHARES = {"mAP": "mAP", "rank1": "rank-1", "rank5": "rank-5", "rank10": "rank-10"}
@@ -110,7 +109,7 @@ def licences(header: Mapping[str, Any], labels: Mapping[str, Any]) -> list[str]:
         found.append(f"the released file: the terms of {header['converted']['published by']}")
     else:
         for name in dict.fromkeys((header["backbone"], header["options"].get("part_backbone", header["backbone"]))):
-            with torch.device("meta"):
+            with unfilled():
                 started = backbones.build(name).weights or name
             if started in WEIGHTS:
                 found.append(f"weights the backbone {name} started from: {WEIGHTS[started].licence}")
