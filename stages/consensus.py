@@ -5,6 +5,8 @@ measured on. Before the networks look, every image is worsened to what surveilla
 stage of the pipeline: its result comes with partreid, made from seed 11 with 48 and 32 identities by
 
     python stages/consensus.py RENDERED --every 3 --out src/partreid/tools/consensus.json
+
+after the network of partreid.tools.body_parts, which stages/body_parts.py trains on people of a third seed.
 """
 
 import argparse
@@ -13,18 +15,22 @@ from pathlib import Path
 import cv2
 import numpy as np
 from sklearn.linear_model import LogisticRegression
+from tqdm import tqdm
 
 from partreid.body.skeleton import KEYPOINTS
-from partreid.errors import run
+from partreid.errors import UserError, run
 from partreid.labels.geometry import bare
 from partreid.storage import chunks, published_weights
 from partreid.storage.files import write_json
-from partreid.tools import consensus, evidence, movenet
+from partreid.tools import body_parts, consensus, evidence, movenet
+from partreid.tools.blazepose import sigmoid
 from partreid.tools.reading import read_original
 
 HEIGHTS = (96, 128, 128, 160, 256, 256)  # rows of a worsened image
 QUALITY = (60, 96)  # of JPEG
 DIGITS = 4  # of a weight
+TRAITS = 7  # of a joint
+FOUND = 0.975  # of the seen heads get a box
 
 
 def worsen(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -54,22 +60,25 @@ def main() -> None:
     paths = reader.rows("path", rows).tolist()
     seen, box = reader.rows("keypoints", rows)[..., 2] > 0, ~np.isnan(reader.rows("head", rows)[:, 0])
 
-    said, traits = [], np.empty((len(rows), 17, 6), np.float32)
-    for number, path in enumerate(paths):
+    said, traits = [], np.empty((len(rows), 17, TRAITS), np.float32)
+    for number, path in enumerate(tqdm(paths, unit="image")):
         image = read_original(arguments.folder / path)
         if image is None:
-            raise OSError(f"cannot read {arguments.folder / path}")
+            raise UserError(f"cannot read {arguments.folder / path}")
         found = evidence.gather(worsen(image, np.random.default_rng(number)), networks)
-        traits[number] = consensus.traits(found, consensus.places(found.own + consensus.SHARE * found.discs))
-        said.append(found)
+        parts = consensus.smooth(body_parts.run(found))
+        traits[number] = consensus.traits(found, parts, consensus.spots(found, parts))
+        said.append((found, parts))
     kinds = [bare(name) for name in KEYPOINTS]
     weights = {}
     for kind in dict.fromkeys(kinds):
         members = [k for k, other in enumerate(kinds) if other == kind]
-        weights[kind] = regression(traits[:, members].reshape(-1, 6), seen[:, members].ravel())
-    size = (evidence.GRID[0], evidence.GRID[1])
-    heads = np.array([consensus.head_traits(one, consensus.judge(one, size, weights), size) for one in said])
-    write_json(arguments.out, {"seen": weights, "head": regression(heads, box)})
+        weights[kind] = regression(traits[:, members].reshape(-1, TRAITS), seen[:, members].ravel())
+    heads = np.array([consensus.head_traits(*one, consensus.judge(*one, evidence.GRID, weights)) for one in said])
+    *slopes, constant = regression(heads, box)
+    least = np.quantile(sigmoid(heads[box] @ np.array(slopes) + constant), 1 - FOUND)
+    fitted = {"seen": weights, "head": [*slopes, constant], "head_from": round(float(least), DIGITS)}
+    write_json(arguments.out, fitted)
     print(f"{arguments.out}: from {len(rows)} images")
 
 

@@ -58,8 +58,13 @@ def main() -> None:
 
 def as_asked(cache: Cache, wanted: params.Label) -> None:
     """Raise UserError if a label file is older than params.yaml: not for every method is it a dep of this stage."""
-    found = {"tool": cache.header["tool"], "version": cache.header.get("version"), **cache.header["parameters"]}
-    asked = {"tool": wanted.tool, "version": wanted.version, **wanted.options}
+    found = {
+        "tool": cache.header["tool"],
+        "version": cache.header.get("version"),
+        "drop": cache.header.get("drop", 0),
+        **cache.header["parameters"],
+    }
+    asked = {"tool": wanted.tool, "version": wanted.version, "drop": wanted.drop, **wanted.options}
     if differ := [name for name in found if found[name] != asked.get(name)]:
         name = differ[0]
         raise UserError(

@@ -6,6 +6,7 @@ from pathlib import Path
 from partreid import params
 from partreid.errors import choose, run
 from partreid.labels import LABELS
+from partreid.labels.dropping import fewer
 from partreid.labels.native import build
 from partreid.storage import elsewhere, image_table, pieces, turn
 
@@ -24,7 +25,8 @@ def main() -> None:
     table_file = Path(f"data/index/{dataset}.parquet")
     table = image_table.read(table_file)
     header, work = build(name, block.tool, dataset, table, table_file, block.options)
-    header["version"] = block.version
+    header |= {"version": block.version, "drop": block.drop}
+    work = fewer(work, label, header, block.drop)
     out = label.file(name, dataset)
     done = pieces.write(out, header, work, len(table), arguments.processes, f"{name} {dataset}", arguments.on)
     print(f"{out}: {done['images']} images, {done['ok']} ok, {done['missing']} missing, {done['failed']} failed")

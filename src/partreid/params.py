@@ -1,8 +1,8 @@
 """params.yaml as frozen dataclasses. Strict: an unknown, missing or mistyped key is a UserError that names it.
 
 Only stages read parameters; functions take plain arguments. A method's block holds the keys of `Recipe` plus the
-keyword arguments of the method's class; a label's block holds `version`, `tool` and the keyword arguments of the
-label's function; a tool's block those of the tool's function. They are checked against the signatures by
+keyword arguments of the method's class; a label's block holds `version`, `tool`, `drop` and the keyword arguments
+of the label's function; a tool's block those of the tool's function. They are checked against the signatures by
 `stages/check.py`, before any work starts.
 """
 
@@ -120,11 +120,15 @@ class Evaluate:
 
 @dataclass(frozen=True)
 class Label:
-    """One label stage: which tool feeds it, the version of our code, and the label function's keyword arguments."""
+    """One label stage: which tool feeds it, the version of our code, and the label function's keyword arguments.
+
+    drop: share of the images whose label is taken away (partreid.labels.dropping).
+    """
 
     tool: str
     version: int
     options: dict[str, Any]
+    drop: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -287,9 +291,16 @@ def _coverage(values: Mapping[str, Any]) -> Coverage:
 def _label(name: str, block: Any) -> Label:
     if not isinstance(block, Mapping):
         raise UserError(f"params.yaml: labels.{name} must be a mapping, found {block!r}")
-    options = {key: value for key, value in block.items() if key not in ("tool", "version")}
-    given = {key: value for key, value in block.items() if key in ("tool", "version")}
-    return _build(Label, {**given, "options": options}, f"labels.{name}")
+    own = ("tool", "version", "drop")
+    options = {key: value for key, value in block.items() if key not in own}
+    given = {key: value for key, value in block.items() if key in own}
+    made = _build(Label, {**given, "options": options}, f"labels.{name}")
+    if not 0 <= made.drop < 1:
+        raise UserError(
+            f"params.yaml: labels.{name}.drop is {made.drop:g}, expected the share of the images whose label is taken "
+            "away, from 0 to below 1"
+        )
+    return made
 
 
 def _build(kind: type[T], values: Any, where: str) -> T:

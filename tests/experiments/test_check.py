@@ -57,6 +57,9 @@ def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
         ("methods.bpbreid.decay_at", 3, "methods.bpbreid.decay_at must be list"),
         ("recipes.laptop.hight", 3, "recipes.laptop: unknown keys ['hight']"),
         ("labels.pifpaf.tool", "openpose9", "unknown tool (labels.pifpaf.tool) 'openpose9'"),
+        ("labels.heads.drop", 1.5, "labels.heads.drop is 1.5, expected the share of the images"),
+        ("labels.heads.drop", -0.1, "labels.heads.drop is -0.1, expected the share of the images"),
+        ("labels.heads.drop", "half", "labels.heads.drop must be float"),
         (
             "labels.schp.tool",
             "openpose",

@@ -10,6 +10,7 @@ import pytest
 
 from partreid import params
 from partreid.labels import LABELS
+from partreid.labels.dropping import dropped
 from partreid.storage import cache
 from upright import blob, native, people
 
@@ -54,6 +55,28 @@ def test_a_label_is_made_by_its_stage(workplace, project, name):
         if member != "cluster":  # every image has one
             assert not np.nan_to_num(values[[2, 3]].astype(float)).any()
             assert values[[0, 1, 4, 5]].astype(bool).reshape(4, -1).any(1).all()
+
+
+@pytest.mark.parametrize("name", sorted(MEMBERS))
+def test_a_share_of_the_images_loses_its_label(workplace, project, name):
+    text = (workplace / "params.yaml").read_text()
+    block = text.index(f"  {name}:\n", text.index("\nlabels:"))
+    start = text.index("    drop: 0.0", block)
+    (workplace / "params.yaml").write_text(f"{text[:start]}    drop: 0.6{text[start + len('    drop: 0.0') :]}")
+    environment = {**os.environ, "PYTHONPATH": str(project / "src")}
+    command = [sys.executable, str(project / "stages/label.py"), name, "synthetic", "--processes", "1"]
+    made = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert made.returncode == 0, made.stderr
+    label = cache.Cache(
+        LABELS[name].file(name, "synthetic"), f"label/{name}", workplace / "data/index/synthetic.parquet"
+    )
+    assert label.header["drop"] == 0.6
+    gone = dropped(np.arange(6), 0.6) & (STATUS == cache.OK)
+    assert gone.any()
+    np.testing.assert_array_equal(label.status, np.where(gone, cache.MISSING, STATUS))
+    for member in MEMBERS[name]:
+        values = label.rows(member, np.arange(6)).astype(float)
+        np.testing.assert_array_equal(values[gone], values[[2] * gone.sum()])  # as image 2, without anybody
 
 
 def test_every_label_has_its_stage_test():

@@ -8,11 +8,12 @@ import pytest
 from partreid.body.skeleton import KEYPOINTS
 from partreid.labels.geometry import bare
 from partreid.storage import published_weights
-from partreid.tools import consensus, evidence, movenet
+from partreid.tools import body_parts, consensus, evidence, movenet
+from partreid.tools.body_parts import Parts
 from partreid.tools.evidence import Evidence
 
 KINDS = dict.fromkeys(bare(name) for name in KEYPOINTS)
-BY_OWN = {kind: [1, 0, 0, 0, 0, 0, 0] for kind in KINDS}  # seen with the probability that MoveNet's own map says
+BY_OWN = {kind: [1, 0, 0, 0, 0, 0, 0, 0] for kind in KINDS}  # seen with the probability that MoveNet's own map says
 
 
 def said(strength: float = 0.9, person: float = 1.0) -> Evidence:
@@ -22,11 +23,19 @@ def said(strength: float = 0.9, person: float = 1.0) -> Evidence:
         own[5 + 3 * k, 4 + k, k] = strength
     mask = np.zeros((128, 64), np.float32)
     mask[:, :32] = person
-    return Evidence(own.copy(), own, np.zeros_like(own), mask, np.zeros_like(mask))
+    return Evidence(np.zeros((128, 64, 3), np.uint8), own.copy(), own, np.zeros_like(own), mask, ())
+
+
+def seen(strength: float = 0.9, person: float = 1.0) -> Parts:
+    """The same joints; the left half is the person, its upper 24 rows are head, the others torso."""
+    classes = np.zeros((128, 64, 7), np.float32)
+    classes[:24, :32, 1], classes[24:, :32, 2] = person, person
+    classes[..., 0] = 1 - classes.sum(-1)
+    return Parts(classes, said(strength).own)
 
 
 def test_a_joint_lies_where_its_maps_are_strongest_in_pixels_of_the_image():
-    found = consensus.judge(said(), (512, 128), BY_OWN)
+    found = consensus.judge(said(), seen(), (512, 128), BY_OWN)
     for k in range(17):
         np.testing.assert_allclose(found[k], [(4.5 + k) * 4, (5.5 + 3 * k) * 8, 0.9], rtol=1e-4)
 
@@ -35,7 +44,15 @@ def test_blazepose_decides_where_movenet_cannot():
     one = said()
     one.own[20, 8, 3], one.own[20, 20, 3] = 0.95, 0.94
     one.discs[20, 20, 3] = 0.2
-    x, y, _ = consensus.judge(one, (64, 32), BY_OWN)[3]
+    x, y, _ = consensus.judge(one, seen(0), (64, 32), BY_OWN)[3]
+    assert (x, y) == pytest.approx((20.5, 20.5))
+
+
+def test_our_own_network_decides_where_the_others_cannot():
+    one, parts = said(), seen(0)
+    one.own[20, 8, 3], one.own[20, 20, 3] = 0.95, 0.94
+    parts.seen[20, 20, 3] = 0.2
+    x, y, _ = consensus.judge(one, parts, (64, 32), BY_OWN)[3]
     assert (x, y) == pytest.approx((20.5, 20.5))
 
 
@@ -51,38 +68,46 @@ def test_traits_are_what_is_said_around_the_joint():
     one = said(0.7)
     one.joints[6, 5, 0] = 0.8  # beside joint 0's cell
     one.joints[8, 4, 0] = 0.99  # too far away
-    one.doubt[10:12, 8:10] = 0.3  # cell (5, 4) at twice the resolution
     one.discs[5, 4, 0] = 0.6
-    found = consensus.traits(one, consensus.places(one.own))
+    parts = seen(0.4)
+    parts.classes[10:12, 8:10, 0] = 0.3  # cell (5, 4) at twice the resolution
+    parts.classes[:, 12:, 0] = parts.classes[12:, :, 0] = parts.classes[:10, :, 0] = parts.classes[:, :8, 0] = 1
+    found = consensus.traits(one, parts, consensus.places(one.own))
 
     def logit(p):
         return np.log(p / (1 - p))
 
-    np.testing.assert_allclose(found[0], [logit(0.7), logit(0.8), logit(0.6), 1, 0.3, logit(0.7)], rtol=1e-4, atol=1e-6)
-    assert found[16, 3] == 0  # beyond the mask
+    expected = [*(logit(p) for p in (0.7, 0.8, 0.6, 0.4)), logit(1 - consensus.LEAST), 1, logit(0.7)]
+    expected[4] = max(logit(0.7), logit(1 - parts.classes[10:12, 10:12, 0].mean()))  # the cell's, or the next one's
+    np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-6)
+    assert found[16, 5] == 0  # beyond the mask
     assert found[16, 2] == pytest.approx(logit(consensus.LEAST), rel=1e-4)
 
 
 def test_the_fitted_weights_fit_and_a_clearer_joint_is_surer():
     weights = consensus.fitted()
     assert set(weights["seen"]) == set(KINDS)
-    assert {len(values) for values in weights["seen"].values()} == {7}
-    assert len(weights["head"]) == 6
-    low, high = (consensus.judge(said(strength), (128, 64), weights["seen"])[:, 2] for strength in (0.05, 0.95))
+    assert {len(values) for values in weights["seen"].values()} == {8}
+    assert len(weights["head"]) == 8
+    assert 0 < weights["head_from"] < 1
+    low, high = (
+        consensus.judge(said(strength), seen(strength), (128, 64), weights["seen"])[:, 2] for strength in (0.05, 0.95)
+    )
     assert (high > low).all()
     assert high.mean() > 0.8
     assert low.mean() < 0.5
-    text = consensus.WEIGHTS.read_text()
+    text = consensus.FITTED.read_text()
     assert json.dumps(json.loads(text), indent=2) + "\n" == text  # as stages/consensus.py writes it
 
 
 def test_a_head_has_a_box_where_it_is_seen_and_none_where_not():
-    clear, hidden = said(0.95), said(0.95)
-    hidden.own[..., :5] = hidden.joints[..., :5] = 0.01
+    clear, hidden = (said(0.95), seen(0.95)), (said(0.95), seen(0.95))
+    hidden[0].own[..., :5] = hidden[0].joints[..., :5] = hidden[1].seen[..., :5] = 0.01
+    hidden[1].classes[:24, :32] = np.eye(7)[2]
     boxes = []
     for one in (clear, hidden):
-        keypoints = consensus.judge(one, (128, 64), consensus.fitted()["seen"])
-        boxes.append(consensus.head(one, keypoints, (128, 64)))
+        keypoints = consensus.judge(*one, (128, 64), consensus.fitted()["seen"])
+        boxes.append(consensus.head(*one, keypoints, (128, 64)))
     assert np.isnan(boxes[1]).all()
     x0, y0, x1, y1 = boxes[0]
     assert x0 < x1
@@ -91,13 +116,13 @@ def test_a_head_has_a_box_where_it_is_seen_and_none_where_not():
 
 def test_a_stray_joint_of_the_head_does_not_move_its_box():
     weights = consensus.fitted()
-    one = said(0.95)
-    keypoints = consensus.judge(one, (128, 64), weights["seen"])
+    one = said(0.95), seen(0.95)
+    keypoints = consensus.judge(*one, (128, 64), weights["seen"])
     keypoints[:5, :2] = [[30, 20], [32, 18], [28, 18], [35, 19], [25, 19]]
     keypoints[:5, 2] = 0.3  # from behind
-    box = consensus.head(one, keypoints, (128, 64))
+    box = consensus.head(*one, keypoints, (128, 64))
     keypoints[4, 1:] = 90, 0.05
-    stray = consensus.head(one, keypoints, (128, 64))
+    stray = consensus.head(*one, keypoints, (128, 64))
     assert abs(stray[1::2] - box[1::2]).max() < 3
 
 
@@ -109,12 +134,19 @@ def test_rows_are_ok_missing_or_failed(tmp_path, monkeypatch):
     def gather(image, _networks):
         return said(0.95) if image.max() else said(0.01, 0)
 
+    def run(one):
+        return seen(0.95) if one.own.max() > 0.5 else seen(0.01, 0)
+
     monkeypatch.setattr(evidence, "gather", gather)
+    monkeypatch.setattr(body_parts, "run", run)
     networks = evidence.Networks(Path(), Path(), Path())
     found = consensus.look(["good.png", "broken.png", "nobody.png"], tmp_path, networks, 0, 3)
     np.testing.assert_array_equal(found["status"], [0, 2, 1])
     assert found["score"][0] > 0.9 > 0.3 > found["score"][2]
-    for name in ("keypoints", "person", "head"):
+    assert {member for member in found if member not in ("status", "score")} == set(consensus.GIVES)
+    np.testing.assert_array_equal(found["parsing"][0, [10, 60], :20], [[1] * 20, [2] * 20])
+    np.testing.assert_array_equal(found["parsing"][0] > 0, found["person"][0] >= 128)
+    for name in ("keypoints", "person", "parsing", "head"):
         assert found[name][0].any(), name
         assert not found[name][1:].any(), name
 

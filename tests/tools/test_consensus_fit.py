@@ -10,11 +10,22 @@ import numpy as np
 import pytest
 
 from partreid.storage import chunks, published_weights
-from partreid.tools import consensus, evidence, movenet
+from partreid.tools import body_parts, consensus, evidence, movenet
+from partreid.tools.body_parts import Parts
 from partreid.tools.evidence import Evidence
 
 STAGE = Path(__file__).parents[2] / "stages/consensus.py"
 N = 40
+
+
+def said(own):
+    blank = np.zeros((128, 64, 3), np.uint8)
+    return Evidence(blank, own.copy(), own, np.zeros_like(own), blank[..., 0].astype(np.float32), ())
+
+
+def parts(one):
+    """Our own network, which sees no more than the others."""
+    return Parts(np.full((128, 64, 7), 1 / 7, np.float32), one.own)
 
 
 @pytest.fixture
@@ -35,10 +46,10 @@ def rendered(tmp_path, monkeypatch):
         right = rng.random(17) < 0.9
         shown = np.where(right, seen[round(float(image.mean()) / 4)], ~seen[round(float(image.mean()) / 4)])
         own[30, 15] = np.where(shown, 0.8, 0.1)
-        blank = np.zeros((128, 64), np.float32)
-        return Evidence(own.copy(), own, np.zeros_like(own), blank, blank)
+        return said(own)
 
     monkeypatch.setattr(evidence, "gather", gather)
+    monkeypatch.setattr(body_parts, "run", parts)
     monkeypatch.setattr(movenet, "files", lambda: (Path(), Path()))
     monkeypatch.setattr(published_weights, "path", lambda _name: Path())
     return tmp_path, seen
@@ -52,14 +63,14 @@ def test_what_is_fitted_says_how_often_a_joint_is_seen(rendered, monkeypatch):
     assert ended.value.code == 0
     fitted = json.loads((folder / "fit.json").read_text())
     assert set(fitted["seen"]) == set(consensus.fitted()["seen"])
+    assert fitted.keys() == consensus.fitted().keys()
     monkeypatch.setattr(consensus, "fitted", lambda: fitted)
 
     def probability(strength):
         own = np.zeros((*evidence.GRID, 17), np.float32)
         own[30, 15] = strength
-        blank = np.zeros((128, 64), np.float32)
-        said = Evidence(own.copy(), own, np.zeros_like(own), blank, blank)
-        return consensus.judge(said, (64, 32), fitted["seen"])[5:, 2].mean()
+        one = said(own)
+        return consensus.judge(one, parts(one), (64, 32), fitted["seen"])[5:, 2].mean()
 
     assert probability(0.8) == pytest.approx(0.9, abs=0.12)
     assert probability(0.1) == pytest.approx(0.1, abs=0.12)

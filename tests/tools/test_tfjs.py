@@ -115,7 +115,7 @@ def slow_resize(image, rows, columns):
 def test_a_translated_network_computes_what_its_steps_say(files):
     steps, constants = tfjs.read(*files)
     order = tfjs.between(steps, constants, "image", ["out", "valid"])
-    network = litert.Network(litert.write(order, constants, "image", (1, 12, 16, 3), ["out", "valid"]))
+    network = litert.Network(litert.write(order, constants, {"image": (1, 12, 16, 3)}, ["out", "valid"]))
     image = RNG.normal(size=(12, 16, 3)).astype(np.float32)
     out, valid = network.run(image[None])
 
@@ -134,7 +134,7 @@ def test_a_resize_by_a_factor_fits_every_size_of_photo(files):
     order = tfjs.between(steps, constants, "image", ["bare", "larger"])
     assert "enlarged" not in [step.name for step in order]
     for rows, columns in ((12, 16), (8, 20)):
-        network = litert.Network(litert.write(order, constants, "image", (1, rows, columns, 3), ["bare", "larger"]))
+        network = litert.Network(litert.write(order, constants, {"image": (1, rows, columns, 3)}, ["bare", "larger"]))
         bare, larger = network.run(RNG.normal(size=(1, rows, columns, 3)).astype(np.float32))
         np.testing.assert_allclose(larger[0], slow_resize(bare[0], 2 * bare.shape[1], 3 * bare.shape[2]), atol=1e-5)
 
@@ -164,7 +164,7 @@ def test_a_step_that_cannot_be_translated_is_named(files, outputs, said):
     steps["odd"] = tfjs.Step("odd", "_FusedConv2D", ("image", "k0", "b0"), fused=("BiasAdd", "Elu"))
     order = tfjs.between(steps, constants, "image", outputs)
     with pytest.raises(UserError, match=said):
-        litert.write(order, constants, "image", (1, 12, 16, 3), outputs)
+        litert.write(order, constants, {"image": (1, 12, 16, 3)}, outputs)
 
 
 def change(file, old: str, new: str):

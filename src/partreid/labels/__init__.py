@@ -10,9 +10,9 @@ from partreid.labels import heads, partmaps, pifpaf, poses, schp
 from partreid.labels.base import Label
 
 LABELS: dict[str, Label] = {
-    "heads": Label(heads.build, ".parquet", needs=(("head",), ("keypoints", "person"))),
+    "heads": Label(heads.build, ".parquet", needs=(("head",), ("keypoints", "person")), nobody=heads.nobody),
     "pifpaf": Label(pifpaf.build, ".npz", needs=(("fields",), ("keypoints", "person"))),
     "schp": Label(schp.build, ".npz", needs=(("parsing",), ("keypoints",)), beside=("person",)),
-    "poses": Label(poses.build, ".parquet", needs=(("keypoints",),)),
+    "poses": Label(poses.build, ".parquet", needs=(("keypoints",),), nobody=poses.nobody),
     "partmaps": Label(partmaps.build, ".npz", needs=(("maps",), ("keypoints",))),
 }

@@ -1,6 +1,6 @@
 """What a label is."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ class Label:
     suffix: str  # of the cache file: .npz for maps, .parquet for a few numbers per image
     needs: tuple[tuple[str, ...], ...]  # which members of its tool's output it is made from: alternatives, best first
     beside: tuple[str, ...] = ()  # members it takes besides, from the tool (the same or another) that an option names
+    # its header -> the members that are not 0 where the tool found nobody
+    nobody: Callable[[Mapping[str, Any]], Mapping[str, float]] = lambda _header: {}
 
     def file(self, name: str, dataset: str) -> Path:
         """Where the cache of the label called `name` lies."""

@@ -14,6 +14,7 @@ box takes the extent. Where the window has no mask, WIDTH and the rest of HEIGHT
 training half of the rendered people.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,11 @@ def build(native: cache.Cache, table: pa.Table, *, margin: float, min_score: flo
     native_box = "head" in native.header["gives"]
     work = partial(look, native.path, native_box, sizes, options)
     return cache.label_header("heads", native.header, options), work
+
+
+def nobody(_header: Mapping[str, Any]) -> dict[str, float]:
+    """The members of an image without a head, see partreid.labels.base."""
+    return dict.fromkeys(CORNERS, np.nan)
 
 
 def look(

@@ -22,7 +22,7 @@ An image belongs to the centre with the smallest mean squared distance over the 
 Images without any (missing, failed, no trunk) are of the middle cluster, k // 2, which a mirror keeps where k is odd.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -56,6 +56,11 @@ def build(native: cache.Cache, table: pa.Table, *, clusters: int, min_score: flo
     header = cache.label_header("poses", native.header, {"clusters": clusters, "min_score": min_score})
     header["centres"] = centres.tolist()
     return header, partial(look, native.path, heights, centres, min_score)
+
+
+def nobody(header: Mapping[str, Any]) -> dict[str, float]:
+    """The members of an image without anybody, see partreid.labels.base."""
+    return {"cluster": len(header["centres"]) // 2}
 
 
 def typical(status: np.ndarray, score: np.ndarray, split: Sequence[str]) -> np.ndarray:

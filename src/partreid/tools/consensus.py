@@ -1,51 +1,62 @@
-"""What MoveNet and BlazePose agree on: where the joints are, which of them are seen, whether a head is seen, the mask.
+"""What MoveNet, BlazePose and a small network of our own agree on: joints, which of them are seen, the body, its parts.
 
 MoveNet knows joints better, takes the person nearest the middle and tells left from right more often, but has no mask;
-BlazePose has one. Both look at the image and at its mirror image (partreid.tools.evidence).
+BlazePose has one, of the nearer of two people or of what hides the one that is meant. Our own network
+(partreid.tools.body_parts) sees what both say of the image (partreid.tools.evidence), and the image: it says of every
+cell whether it shows this person's body, and which part.
 
-Places. A joint is where MoveNet's map of its person's joint, and SHARE of BlazePose's disc, are strongest together,
-refined by the cells around. Both looks vote, so a side that one look exchanges is not exchanged.
+Places. A joint is where MoveNet's map of its person's joint, SHARE of BlazePose's disc and OWN of our own network's map
+are strongest together, refined by the cells around.
 
-Seen. Both networks also place hidden joints. A keypoint's score is the probability that the joint is seen: logistic
-regressions, one per kind of joint, on what `traits` says of it, with weights fitted on rendered people by
+Seen. MoveNet and BlazePose also place hidden joints. A keypoint's score is the probability that the joint is seen:
+logistic regressions, one per kind of joint, on what `traits` says of it, with weights fitted on rendered people by
 stages/consensus.py into consensus.json beside this file. So of joints scored 0.8, 0.8 are seen. `head` likewise, on
-`head_traits`; where the probability is below HEAD there is no head box, else it is that of partreid.labels.heads.
+`head_traits`; where the probability is below `head_from` there is no head box, else it is partreid.labels.heads'.
+
+Body. `person` and `parsing` are our own network's, smoothed a little: it decides on quarters of its cells.
 
 Tried and left out, on rendered people: logistic regressions and gradient-boosted trees of the mask on the limbs' fields
 (person IoU of the occluded -0.02 and +0.02), BlazePose in a square around MoveNet's joints (+0.01), left and right by
-whether a face is seen (from behind 0.32 to 0.13 exchanged, but from the front 0.08 to 0.15), a U-Net on the evidence.
+whether a face is seen (from behind 0.32 to 0.13 exchanged, but from the front 0.08 to 0.15), a U-Net on the maps
+without the image and MoveNet's features (nothing), a share of BlazePose's mask in ours (of the
+occluded -0.01 for a tenth).
 
 `score` is the mean probability of the JUDGED surest joints; below MIN_SCORE the image is `missing`.
 """
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
+from partreid.body.parsing import PARSING
 from partreid.body.skeleton import KEYPOINTS
 from partreid.labels import heads
 from partreid.labels.geometry import bare
 from partreid.storage import cache, published_weights
 from partreid.storage.files import sha256
 from partreid.storage.pieces import Work
-from partreid.tools import evidence, movenet
+from partreid.tools import body_parts, evidence, movenet
 from partreid.tools.base import Images
 from partreid.tools.blazepose import MASK, sigmoid
+from partreid.tools.body_parts import Parts
 from partreid.tools.evidence import Evidence, Networks
 from partreid.tools.reading import read_original
 
-VERSION = "2"  # raise when the output changes
-GIVES = ("keypoints", "person", "head")
-WEIGHTS = Path(__file__).with_name("consensus.json")
-SHARE = 0.25  # of BlazePose in a joint's place
+VERSION = "3"  # raise when the output changes
+GIVES = ("keypoints", "person", "parsing", "head")
+FITTED = Path(__file__).with_name("consensus.json")
+SHARE, OWN = 0.25, 1.0  # of BlazePose and of our own network in a joint's place
 REACH = 2  # cells around a joint's strongest that refine its place
-HEAD = 0.78  # 0.97 of the seen heads of the rendered people that the weights are fitted on are above it
 SURE = 0.5  # times the probability of the surest of the head's joints: what another needs to say where the head is
 FACE = slice(0, 5)  # the head's joints among the keypoints
+SMOOTH = 0.6  # cells: standard deviation of the Gaussian that the parts' probabilities are blurred with
+TOP = 80  # cells of 128 x 64 that surely are the head's, of one that is seen
 JUDGED, MIN_SCORE = 6, 0.3
 LEAST = 1e-3  # probabilities are kept this far from 0 and 1 before their logit is taken
 
@@ -54,7 +65,8 @@ def build(images: Images) -> tuple[dict[str, Any], Work]:
     """See partreid.tools."""
     networks = Networks(*movenet.files(), published_weights.path("blazepose_full"))
     parameters = {name: sha256(getattr(networks, name)) for name in ("graph", "constants", "blazepose")}
-    head = cache.header("tool/consensus", "consensus", VERSION, sha256(WEIGHTS), parameters, images.sha256)
+    parameters["fitted"] = sha256(FITTED)
+    head = cache.header("tool/consensus", "consensus", VERSION, sha256(body_parts.WEIGHTS), parameters, images.sha256)
     return head, partial(look, images.paths(), images.root, networks)
 
 
@@ -66,6 +78,7 @@ def look(paths: list[str], root: Path, networks: Networks, start: int, stop: int
         "score": np.zeros(n, np.float32),
         "keypoints": np.zeros((n, 17, 3), np.float32),
         "person": np.zeros((n, *MASK), np.uint8),
+        "parsing": np.zeros((n, *MASK), np.uint8),
         "head": np.zeros((n, 4), np.float32),
     }
     for row in range(n):
@@ -74,29 +87,42 @@ def look(paths: list[str], root: Path, networks: Networks, start: int, stop: int
             continue
         size = image.shape[:2]
         said = evidence.gather(image, networks)
-        keypoints = judge(said, size, fitted()["seen"])
+        parts = smooth(body_parts.run(said))
+        keypoints = judge(said, parts, size, fitted()["seen"])
         score = np.sort(keypoints[:, 2])[-JUDGED:].mean()
         result["score"][row] = score
         result["status"][row] = cache.OK if score >= MIN_SCORE else cache.MISSING
         if score >= MIN_SCORE:
+            person = 1 - parts.classes[..., 0]
             result["keypoints"][row] = keypoints
-            result["person"][row] = np.rint(255 * said.person)
-            result["head"][row] = head(said, keypoints, size)
+            result["person"][row] = np.rint(255 * person)
+            result["parsing"][row] = np.where(person >= 0.5, parts.classes[..., 1:].argmax(-1) + 1, 0)
+            result["head"][row] = head(said, parts, keypoints, size)
     return result
 
 
-def judge(said: Evidence, size: tuple[int, int], weights: Mapping[str, list[float]]) -> np.ndarray:
+def smooth(parts: Parts) -> Parts:
+    """The same with the classes' probabilities blurred by SMOOTH."""
+    return replace(parts, classes=cv2.GaussianBlur(parts.classes, (0, 0), SMOOTH))
+
+
+def judge(said: Evidence, parts: Parts, size: tuple[int, int], weights: Mapping[str, list[float]]) -> np.ndarray:
     """Keypoints float32 (17, 3) of an image of `size` (height, width): x, y in its pixels, probability of being seen.
 
     weights: `seen` of `fitted`.
     """
-    cells = places(said.own + SHARE * said.discs)
+    cells = spots(said, parts)
     found = np.empty((17, 3), np.float32)
     found[:, :2] = cells * np.array(size[::-1]) / np.array(evidence.GRID[::-1])
-    for k, values in enumerate(traits(said, cells)):
+    for k, values in enumerate(traits(said, parts, cells)):
         *slopes, constant = weights[bare(KEYPOINTS[k])]
         found[k, 2] = sigmoid(values @ np.array(slopes) + constant)
     return found
+
+
+def spots(said: Evidence, parts: Parts) -> np.ndarray:
+    """Where the joints are, x and y in cells: float32 (17, 2)."""
+    return places(said.own + SHARE * said.discs + OWN * parts.seen)
 
 
 def places(maps: np.ndarray) -> np.ndarray:
@@ -112,16 +138,17 @@ def places(maps: np.ndarray) -> np.ndarray:
     return found
 
 
-def traits(said: Evidence, cells: np.ndarray) -> np.ndarray:
-    """What is said of each joint at its place, cells (17, 2): float32 (17, 6).
+def traits(said: Evidence, parts: Parts, cells: np.ndarray) -> np.ndarray:
+    """What is said of each joint at its place, cells (17, 2): float32 (17, 7).
 
-    Logits of the strongest of MoveNet's own joints, of all, and of the discs, in the cell and those around it; the
-    strongest of the mask there, and its doubt; the logit of the mean over the joints of the first.
+    Logits of the strongest of MoveNet's own joints, of all, of the discs, of our own network's joints and of the person
+    it sees, in the cell and those around it; the strongest of BlazePose's mask there; the logit of the mean over the
+    joints of the first.
     """
-    own, joints, discs = (_around(maps, cells) for maps in (said.own, said.joints, said.discs))
-    person, doubt = (_around(_coarse(maps), cells) for maps in (said.person, said.doubt))
-    mean = np.full(17, own.mean())
-    return np.stack([logit(own), logit(joints), logit(discs), person, doubt, logit(mean)], 1).astype(np.float32)
+    own, joints, discs, seen = (_around(maps, cells) for maps in (said.own, said.joints, said.discs, parts.seen))
+    ours, theirs = (_around(_coarse(maps), cells) for maps in (1 - parts.classes[..., 0], said.person))
+    surest = [logit(value) for value in (own, joints, discs, seen, ours)]
+    return np.stack([*surest, theirs, np.full(17, logit(own.mean()))], 1).astype(np.float32)
 
 
 def _coarse(maps: np.ndarray) -> np.ndarray:
@@ -138,37 +165,40 @@ def _around(maps: np.ndarray, cells: np.ndarray) -> np.ndarray:
     return np.max([padded[rows + i, columns + j, np.arange(17)] for i, j in shifts], 0)
 
 
-def logit(p: np.ndarray) -> np.ndarray:
+def logit(p: np.ndarray | np.floating) -> np.ndarray:
     """Of probabilities, LEAST away from 0 and 1."""
-    p = p.clip(LEAST, 1 - LEAST)
+    p = np.clip(p, LEAST, 1 - LEAST)
     return np.log(p / (1 - p))
 
 
-def head_traits(said: Evidence, keypoints: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """What is said of the head: float32 (5,).
+def head_traits(said: Evidence, parts: Parts, keypoints: np.ndarray) -> np.ndarray:
+    """What is said of the head: float32 (7,).
 
     Logits of the strongest of the head's own joints and of anybody's; of the surest of them, and its mean, the
-    probability of being seen; the person's mask around them.
+    probability of being seen; the logarithm of the share of cells that are more head than not, and of the head's
+    probability in the cells that are most probably head, the logit of the highest and the mean of TOP.
     """
-    cells = keypoints[:, :2] * np.array(evidence.GRID[::-1]) / np.array(size[::-1])
-    seen = keypoints[FACE, 2]
-    own, anybody = said.own[..., FACE].max(), said.joints[..., FACE].max()
-    mask = _around(_coarse(said.person), cells)[FACE].mean()
-    sure = logit(np.array([own, anybody, seen.max()]))
-    return np.array([*sure, seen.mean(), mask], np.float32)
+    seen, cells = keypoints[FACE, 2], parts.classes[..., PARSING.index("head")].ravel()
+    sure = [logit(value) for value in (said.own[..., FACE].max(), said.joints[..., FACE].max(), seen.max())]
+    top = np.sort(cells)[-TOP:]
+    return np.array([*sure, seen.mean(), np.log(LEAST + (cells > 0.5).mean()), logit(top[-1]), top.mean()], np.float32)
 
 
-def head(said: Evidence, keypoints: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Corners float32 (4,) of the box around the head; NaN where the probability that it is seen is below HEAD."""
+def head(said: Evidence, parts: Parts, keypoints: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Corners float32 (4,) of the box around the head; NaN where it probably is not seen."""
     *slopes, constant = fitted()["head"]
-    if sigmoid(head_traits(said, keypoints, size) @ np.array(slopes) + constant) < HEAD:
+    if sigmoid(head_traits(said, parts, keypoints) @ np.array(slopes) + constant) < fitted()["head_from"]:
         return np.full(4, np.nan, np.float32)
     known, sure = keypoints.copy(), keypoints[FACE, 2]
     known[FACE, 2] = sure >= SURE * sure.max()  # from behind no eye is seen, but the head is
-    return heads.make(known[None], np.rint(255 * said.person)[None], np.array([size]), min_score=0.5)[0]
+    person = np.rint(255 * (1 - parts.classes[..., 0]))
+    return heads.make(known[None], person[None], np.array([size]), min_score=0.5)[0]
 
 
 @lru_cache(maxsize=1)
 def fitted() -> Mapping[str, Any]:
-    """`seen`: kind of joint -> weights of `traits` and constant; `head`: weights of `head_traits` and constant."""
-    return json.loads(WEIGHTS.read_text(encoding="utf-8"))
+    """`seen`: kind of joint -> weights of `traits` and constant; `head`: those of `head_traits`.
+
+    `head_from`: the probability from which on there is a head box.
+    """
+    return json.loads(FITTED.read_text(encoding="utf-8"))

@@ -1,10 +1,8 @@
 """What MoveNet and BlazePose say of an image, laid over its extent: what partreid.tools.consensus judges from.
 
-Both networks look at the image and at its mirror image; what they say is the mean of the two looks.
-
-Whom the box is about, where MoveNet sees several people: the one whose head is nearest the top middle, as BPBreID's
-supplementary chooses, weighed against how clear the person is and how near the middle (`whose`). On the rendered people
-of seed 11 that takes PCK@0.2 of the occluded from 0.62 to 0.65 and leaves the others as they are.
+Each network looks once. Whom the box is about, where MoveNet sees several people: the one whose head is nearest the top
+middle, as BPBreID's supplementary chooses, weighed against how clear the person is and how near the middle (`whose`).
+On the rendered people of seed 11 that took PCK@0.2 of the occluded from 0.62 to 0.65 and left the others as they were.
 """
 
 from dataclasses import dataclass
@@ -13,17 +11,17 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from partreid.body.skeleton import KEYPOINT_MIRROR
 from partreid.tools import blazepose, movenet, squares
 from partreid.tools.blazepose import Look
 
 GRID = (64, 32)  # rows, columns of the joints' maps
+FINE = (128, 64)  # of the image and of the mask
 SPREAD = 1.2  # cells: standard deviation of the discs
 FAINT = 0.05  # of the clearest person: less is nobody
 # what of a person's log probability is lost with the head's squared distance from the middle across, and its distance
 # from HIGH down, in widths and heights of the image, and with the log of the centre's distance from the square's middle
 ACROSS, DOWN, APART, HIGH = 4.0, 10.0, 0.5, 0.1
-LOOKS = (Look(0.85, 0.5), Look(0.85, 0.5, mirrored=True))
+LOOK = Look(0.85, 0.5)
 
 
 @dataclass(frozen=True)
@@ -37,39 +35,49 @@ class Networks:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Maps over the image's extent, 0 to 1."""
+    """Of one look; all over the image's extent."""
 
-    joints: np.ndarray  # float32 (*GRID, 17): where MoveNet sees each joint, of whomever it is
-    own: (
-        np.ndarray
-    )  # (*GRID, 17): the same, the less the further from where the person nearest the middle has the joint
-    discs: (
-        np.ndarray
-    )  # (*GRID, 17): a disc where BlazePose sees the joint, as strong as it is sure of it and of the person
-    person: np.ndarray  # (128, 64): BlazePose's person mask
-    doubt: np.ndarray  # (128, 64): how far its two looks differ
+    image: np.ndarray  # uint8 (*FINE, 3), RGB
+    joints: np.ndarray  # float32 (*GRID, 17), 0 to 1: where MoveNet sees each joint, of whomever it is
+    own: np.ndarray  # (*GRID, 17): the same, less the further from where the person that is meant has the joint
+    discs: np.ndarray  # (*GRID, 17): a disc where BlazePose sees it, as strong as it is sure of it and of the person
+    person: np.ndarray  # (*FINE), BlazePose's person mask
+    features: tuple[
+        np.ndarray, ...
+    ]  # MoveNet's: (*GRID, 64), and of half and quarter as many rows (32, 16, 24), (16, 8, 32)
 
 
 def gather(image: np.ndarray, networks: Networks) -> Evidence:
     """Image uint8 RGB (H, W, 3)."""
     square, box = squares.letterbox(image, movenet.FILL, 0.5)
-    turned = np.ascontiguousarray(square[:, ::-1])
-    joints, own = (
-        _joints(movenet.run(networks.graph, networks.constants, square), box)
-        + _mirrored(movenet.run(networks.graph, networks.constants, turned), box)
-    ) / 2
-    found = [blazepose.glance(image, networks.blazepose, how) for how in LOOKS]
-    discs = np.mean([_discs(score, landmarks, image.shape[:2]) for score, landmarks, _ in found], 0)
-    (_, _, plain), (_, _, mirrored) = found
-    return Evidence(joints, own, discs, (plain + mirrored) / 2, np.abs(plain - mirrored))
+    maps = movenet.run(networks.graph, networks.constants, square)
+    joints, own = _joints(maps, box)
+    score, landmarks, person = blazepose.glance(image, networks.blazepose, LOOK)
+    return Evidence(
+        cv2.resize(image, FINE[::-1], interpolation=cv2.INTER_AREA),
+        joints,
+        own,
+        _discs(score, landmarks, image.shape[:2]),
+        person,
+        _features(maps, box),
+    )
 
 
-def _joints(maps: movenet.Maps, box: squares.Box) -> np.ndarray:
-    """MoveNet's joints, and those of its person, on the image's grid: (2, *GRID, 17)."""
+def _joints(maps: movenet.Maps, box: squares.Box) -> tuple[np.ndarray, np.ndarray]:
+    """MoveNet's joints, and those of its person, on the image's grid: (*GRID, 17) each."""
     expected = maps.reach[place := whose(maps, box)] + np.array(place)
     own = movenet.NEAR * maps.joints / (movenet.distance(expected) + movenet.NEAR)
-    both = sample(np.concatenate([maps.joints, own], -1), box)
-    return np.stack([both[..., :17], both[..., 17:]])
+    return sample(maps.joints, box, GRID), sample(own, box, GRID)
+
+
+def _features(maps: movenet.Maps, box: squares.Box) -> tuple[np.ndarray, ...]:
+    last, first, half, quarter = maps.features
+    rows, columns = GRID
+    return (
+        sample(np.concatenate([last, first], -1), box, GRID),
+        sample(half, box, (rows // 2, columns // 2)),
+        sample(quarter, box, (rows // 4, columns // 4)),
+    )
 
 
 def whose(maps: movenet.Maps, box: squares.Box) -> tuple[int, int]:
@@ -86,25 +94,20 @@ def whose(maps: movenet.Maps, box: squares.Box) -> tuple[int, int]:
     return int(rows[best]), int(columns[best])
 
 
-def _mirrored(maps: movenet.Maps, box: squares.Box) -> np.ndarray:
+def sample(maps: np.ndarray, box: squares.Box, grid: tuple[int, int]) -> np.ndarray:
+    """Bilinear samples of maps (n, n, C) of a square at the centres of a grid over the image's box: (*grid, C)."""
     x0, y0, w, h = box
-    return _joints(maps, (squares.SIDE - x0 - w, y0, w, h))[:, :, ::-1][..., list(KEYPOINT_MIRROR)]
+    cells, _, channels = maps.shape
+    rows, columns = _weights(y0, h, grid[0], cells), _weights(x0, w, grid[1], cells)
+    down = (rows @ maps.reshape(cells, -1)).reshape(grid[0], cells, channels)
+    return np.matmul(columns, down)
 
 
-def sample(maps: np.ndarray, box: squares.Box) -> np.ndarray:
-    """Bilinear samples of maps (CELLS, CELLS, C) of a square at the grid's centres in the image's box: (*GRID, C)."""
-    x0, y0, w, h = box
-    rows, columns = _weights(y0, h, GRID[0]), _weights(x0, w, GRID[1])
-    across = (columns @ maps.transpose(1, 0, 2).reshape(movenet.CELLS, -1)).reshape(GRID[1], movenet.CELLS, -1)
-    down = rows @ across.transpose(1, 0, 2).reshape(movenet.CELLS, -1)
-    return down.reshape(*GRID, -1)
-
-
-def _weights(start: int, length: int, cells: int) -> np.ndarray:
-    """How much each of `cells` even places takes of each of a square's CELLS along one axis: (cells, CELLS)."""
-    centre = start + length * (np.arange(cells) + 0.5) / cells
-    place = (centre * movenet.CELLS / squares.SIDE - 0.5).clip(0, movenet.CELLS - 1)
-    return (1 - np.abs(place[:, None] - np.arange(movenet.CELLS))).clip(0).astype(np.float32)
+def _weights(start: int, length: int, wanted: int, cells: int) -> np.ndarray:
+    """How much each of `wanted` even places takes of each of a square's cells along one axis: (wanted, cells)."""
+    centre = start + length * (np.arange(wanted) + 0.5) / wanted
+    place = (centre * cells / squares.SIDE - 0.5).clip(0, cells - 1)
+    return (1 - np.abs(place[:, None] - np.arange(cells))).clip(0).astype(np.float32)
 
 
 def _discs(score: float, landmarks: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -17,7 +17,7 @@ CONVOLUTIONS = ("_FusedConv2D", "FusedDepthwiseConv2dNative", "DepthwiseConv2dNa
 
 
 class Network:
-    """A TFLite flatbuffer at work. `run` takes one float32 array and gives the results in the order of `write`."""
+    """A TFLite flatbuffer at work. `run` takes float32 arrays and gives the results, both in the order of `write`."""
 
     def __init__(self, flatbuffer: bytes):
         from ai_edge_litert.interpreter import Interpreter
@@ -25,12 +25,13 @@ class Network:
         cv2.setNumThreads(1)  # one thread per process: the processes already take all cores
         self._interpreter = Interpreter(model_content=flatbuffer, num_threads=1)
         self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._inputs = [given["index"] for given in self._interpreter.get_input_details()]
         self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
 
-    def run(self, values: np.ndarray) -> list[np.ndarray]:
-        """values: float32 of the shape given to `write`."""
-        self._interpreter.set_tensor(self._input, values)
+    def run(self, *values: np.ndarray) -> list[np.ndarray]:
+        """values: float32, of the shapes given to `write`."""
+        for index, given in zip(self._inputs, values, strict=True):
+            self._interpreter.set_tensor(index, given)
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
 
@@ -38,19 +39,18 @@ class Network:
 def write(
     steps: Sequence[Step],
     constants: Mapping[str, np.ndarray],
-    start: str,
-    shape: tuple[int, int, int, int],
+    inputs: Mapping[str, tuple[int, int, int, int]],
     outputs: Sequence[str],
 ) -> bytes:
-    """The flatbuffer of `steps`, each after what it needs, from an input called `start` of `shape` to `outputs`.
+    """The flatbuffer of `steps`, each after what it needs, from inputs (name -> shape) to `outputs`.
 
     UserError for a step of an unknown kind.
     """
-    return _Writer(constants, start, shape).made(steps, outputs)
+    return _Writer(constants, inputs).made(steps, outputs)
 
 
 class _Writer:
-    def __init__(self, constants: Mapping[str, np.ndarray], start: str, shape: tuple[int, int, int, int]):
+    def __init__(self, constants: Mapping[str, np.ndarray], inputs: Mapping[str, tuple[int, int, int, int]]):
         from ai_edge_litert import schema_py_generated as schema
 
         self.schema = schema
@@ -60,9 +60,9 @@ class _Writer:
         self.model.buffers, self.model.operatorCodes = [schema.BufferT()], []  # buffer 0 is the empty one
         self.graph.tensors, self.graph.operators = [], []
         self.codes: dict[int, int] = {}
-        self.shapes: dict[str, tuple[int, ...]] = {start: shape}
-        self.places = {start: self._tensor(shape)}
-        self.graph.inputs = [self.places[start]]
+        self.shapes: dict[str, tuple[int, ...]] = dict(inputs)
+        self.places = {name: self._tensor(shape) for name, shape in inputs.items()}
+        self.graph.inputs = list(self.places.values())
 
     def made(self, steps: Sequence[Step], outputs: Sequence[str]) -> bytes:
         import flatbuffers

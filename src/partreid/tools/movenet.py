@@ -37,6 +37,9 @@ _HEADS = tuple(
     _GRAPH + name
     for name in ("Sigmoid", "Sigmoid_1", "kpt_regress_0/conv2d_6/BiasAdd", "kpt_offset_0/conv2d_7/BiasAdd")
 )
+_PYRAMID = _GRAPH + "center_net_mobile_net_v2fpn_feature_extractor/model_1/"
+FEATURES = tuple(_PYRAMID + name for name in ("re_lu_2/Relu", "model/block_2_add/add", "re_lu_1/Relu", "re_lu/Relu"))
+"""The pyramid's last result, the backbone's at the same CELLS x CELLS, and the pyramid's at a half and a quarter."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Maps:
     centre: np.ndarray  # (CELLS, CELLS), probability that a person's centre is in the cell
     reach: np.ndarray  # (CELLS, CELLS, 17, 2), from a centre to its joints, rows and columns
     offset: np.ndarray  # (CELLS, CELLS, 17, 2), from a joint's cell to the joint
+    features: tuple[np.ndarray, ...] = ()  # of FEATURES, (cells, cells, C), from which the heads say so
 
 
 def build(images: Images) -> tuple[dict[str, Any], Work]:
@@ -88,9 +92,10 @@ def look(paths: list[str], root: Path, graph: Path, constants: Path, start: int,
 def run(graph: Path, constants: Path, square: np.ndarray) -> Maps:
     """The network on one square, uint8 RGB (SIDE, SIDE, 3)."""
     network, scale, shift = _network(graph, constants)
-    joints, centre, reach, offset = network.run(square[None] * scale - shift)
+    joints, centre, reach, offset, *features = network.run(square[None] * scale - shift)
     pairs = (CELLS, CELLS, 17, 2)
-    return Maps(joints[0], centre[0, ..., 0], reach.reshape(pairs), offset.reshape(pairs))
+    known = tuple(maps[0] for maps in features)
+    return Maps(joints[0], centre[0, ..., 0], reach.reshape(pairs), offset.reshape(pairs), known)
 
 
 def decode(maps: Maps) -> np.ndarray:
@@ -125,6 +130,7 @@ def distance(points: np.ndarray) -> np.ndarray:
 def _network(graph: Path, constants: Path) -> tuple[litert.Network, np.ndarray, np.ndarray]:
     """The network from the normalised image on, and what an image is multiplied by and less by."""
     steps, values = tfjs.read(graph, constants)
-    order = tfjs.between(steps, values, _START, _HEADS)
-    shape = (1, squares.SIDE, squares.SIDE, 3)
-    return litert.Network(litert.write(order, values, _START, shape, _HEADS)), values[_SCALE], values[_SHIFT]
+    outputs = (*_HEADS, *FEATURES)
+    order = tfjs.between(steps, values, _START, outputs)
+    shapes = {_START: (1, squares.SIDE, squares.SIDE, 3)}
+    return litert.Network(litert.write(order, values, shapes, outputs)), values[_SCALE], values[_SHIFT]

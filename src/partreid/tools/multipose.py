@@ -101,4 +101,4 @@ def _network(graph: Path, constants: Path, size: tuple[int, int]) -> tuple[liter
     """The network for photos of this height and width, from the normalised photo on; factor and shift of pixels."""
     steps, values = tfjs.read(graph, constants)
     order = tfjs.between(steps, values, _START, _HEADS)
-    return litert.Network(litert.write(order, values, _START, (1, *size, 3), _HEADS)), values[_SCALE], values[_SHIFT]
+    return litert.Network(litert.write(order, values, {_START: (1, *size, 3)}, _HEADS)), values[_SCALE], values[_SHIFT]
