@@ -85,17 +85,17 @@ def test_disturbing_keeps_quarters_of_a_colour_and_all_joints_together():
 def test_training_learns_what_one_source_says_and_the_seed_decides_all(monkeypatch):
     monkeypatch.setattr(body_parts_fit, "BATCH", 4)
     monkeypatch.setattr(body_parts_fit, "WARM", 5)
-    inputs = given(8)
-    parsing = np.repeat(np.repeat((inputs["fine"][..., FEATURES.start] > 0.25).astype(np.uint8), 2, 1), 2, 2)
+    inputs, parsing = given(8), np.zeros((8, 128, 64), np.uint8)
+    for number in range(8):
+        parsing[number, 8 * number :, 10:50] = 2
+        inputs["fine"][number, ..., PERSON] = body_parts.quarters(2.0 * (parsing[number, ..., None] > 0) - 1)
     joints = np.zeros((8, JOINTS, *GRID), np.float16)
-    networks = [body_parts_fit.train(inputs, parsing, joints, 30, seed=0) for _ in range(2)]
+    networks = [body_parts_fit.train(inputs, parsing, joints, 60, seed=0) for _ in range(2)]
     first, second = (body_parts_fit.folded(network) for network in networks)
     assert all((first[name] == second[name]).all() for name in first)
-    tensors = {
-        name: torch.from_numpy(values.astype(np.float32)).permute(0, 3, 1, 2) for name, values in inputs.items()
-    }
+    tensors = {name: torch.from_numpy(values.astype(np.float32)).permute(0, 3, 1, 2) for name, values in inputs.items()}
     with torch.inference_mode():
         classes, seen = networks[0](tensors)
     right = (classes.argmax(1).numpy() == parsing).mean()
-    assert right > 0.8
-    assert seen.sigmoid().max() < 0.5
+    assert right > 0.9
+    assert seen.sigmoid().mean() < 0.1  # no joint is seen anywhere
