@@ -44,7 +44,7 @@ async function start() {
   at("grid").addEventListener("keydown", pressed);
   record(at("record"), at("record").querySelector("div"), () => subject(chosen()));
   at("size").addEventListener("input", resize);
-  addEventListener("popstate", update);
+  addEventListener("popstate", () => update());
   resize();
   update();
 }
@@ -84,7 +84,8 @@ function change(name) {
   return move(changes);
 }
 
-async function update() {
+/** The page shows what is chosen; of an image that is open, its page, unless another is turned to. */
+async function update(turned = false) {
   clearTimeout(timer);
   running?.abort();
   running = new AbortController();
@@ -97,7 +98,7 @@ async function update() {
       tell(values);
       told = what;
     }
-    listed = await ask("rows", { ...values, image: "", at: values.image }, signal);
+    listed = await ask("rows", { ...values, image: "", at: turned ? "" : values.image }, signal);
     if (String(listed.page) !== values.page) go({ ...state(), page: String(listed.page) }, true);
   } catch (error) {
     if (error.name === "AbortError") return;
@@ -109,10 +110,10 @@ async function update() {
   say(about.photos ?? listed.compared?.error ?? "");
   controls(values);
   grid(values);
-  if (values.image) open(values, listed.rows, { step, to: move, closed });
-  else close();
+  if (!turned && values.image) open(values, listed.rows, { step, to: move, closed });
+  if (!turned && !values.image) close();
   const { compared } = listed;
-  if (compared && !compared.error && compared.done < listed.of) timer = setTimeout(update, AGAIN);
+  if (compared && !compared.error && compared.done < listed.of) timer = setTimeout(() => update(), AGAIN);
 }
 
 function say(words) {
@@ -235,7 +236,7 @@ async function step(by) {
   const page = listed.page + by;
   if (page < 1 || page > listed.pages) return;
   go({ ...state(), page: String(page) }, true);
-  await update();
+  await update(true);
   if (listed) show(listed.rows.at(by > 0 ? 0 : -1).id, true);
 }
 
