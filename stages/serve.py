@@ -1,6 +1,7 @@
 """Search, or look, in a browser: a local web server, until Ctrl-C.
 
-    python stages/serve.py --gallery FOLDER
+    python stages/serve.py                                                  # look at this project's labels
+    python stages/serve.py --gallery FOLDER                                 # and search
     python stages/serve.py --gallery runs/bot-market1501/embeddings.npz
 
 The gallery is anything that stages/search.py takes, and its arguments mean the same. Drop a photo, choose the person in
@@ -39,12 +40,13 @@ INDEXES = ("auto", "whole", "approximate")
 def main() -> None:
     given = parsed()
     try:
-        from partreid.serving import app, listening
+        from partreid.serving import app, labels_pages, listening
     except ImportError as error:
         raise UserError(f"this needs the extra `serve` ({error}); pip install 'partreid[serve]'") from error
     token = listening.token_for(given.host)
     with listening.bound(given.host, given.port) as socket:  # before the long work, whose end would be too late
-        parts = [search_part(given)]
+        parts = [] if given.gallery is None else [search_part(given)]
+        parts.append(labels_pages.part(params.load()))
         print(f"open {listening.address(socket, token)}  (Ctrl-C ends)", flush=True)
         listening.serve(app.application(parts, token), socket)
 
@@ -55,8 +57,6 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
     parser.add_argument("--port", type=int, default=8000, help="0: any that is free")
     given = parser.parse_args()
-    if given.gallery is None:
-        raise UserError("nothing to show; name a gallery to search in with --gallery")
     arguments.check(given, INDEXES, 1)
     return given
 

@@ -97,7 +97,9 @@ def test_an_image_is_shown_with_all_its_labels(page, base):
     dialog = page.get_by_role("dialog", name="Image 5")
     expect(dialog).to_be_visible()
     expect(page).to_have_url(re.compile("image=5"))
-    expect(dialog.locator("section h3")).to_have_text(["pifpaf", "heads", "schp", "poses", "partmaps"])
+    expect(dialog.locator("section h3")).to_have_text(
+        [f"{label} blazepose" for label in ("pifpaf", "heads", "schp", "poses", "partmaps")]
+    )
     expect(dialog.locator("section .pictures figure")).to_have_count(12)
     expect(dialog.locator("section .state")).to_have_text(["ok"] * 5)
     expect(dialog).to_contain_text("score 0.60 · blazepose 7, cached")
@@ -155,7 +157,9 @@ def test_two_tools_are_compared(page, base):
     expect(page.locator("#grid a")).to_contain_text("A okB missing")
     page.locator("#grid a").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog.locator("section h3")).to_have_text(["schp", "schp", "heads", "pifpaf", "poses", "partmaps"])
+    expect(dialog.locator("section h3")).to_have_text(
+        ["schp blazepose", "schp truth", *(f"{label} blazepose" for label in ("heads", "pifpaf", "poses", "partmaps"))]
+    )
     expect(dialog.locator("section .state").nth(1)).to_have_text("missing")
     page.get_by_label("close").click()
     page.get_by_label("beside it").select_option("")
@@ -166,6 +170,9 @@ def test_what_is_not_there_is_said(browser, base):
     with browsing.opened(browser, base.removesuffix("labels/"), 1200, refused=1) as page:
         page.goto(f"{base}?dataset=market1501&label=pifpaf")
         expect(page.get_by_role("alert")).to_contain_text("`dvc repro data/dvc.yaml:index@market1501` makes it")
+        expect(page.locator("#listing")).to_be_hidden()
+        page.get_by_label("data set").select_option("synthetic")
+        settled(page, "6 images")
 
 
 def test_a_folder_without_labels_says_how_to_make_some(browser, base):

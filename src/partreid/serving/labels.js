@@ -102,10 +102,9 @@ async function update(turned = false) {
     if (String(listed.page) !== values.page) go({ ...state(), page: String(listed.page) }, true);
   } catch (error) {
     if (error.name === "AbortError") return;
-    at("grid").replaceChildren();
-    listed = undefined;
+    listed = told = undefined;
     controls(values);
-    return say(error.message);
+    return say(error.message, false);
   }
   say(about.photos ?? listed.compared?.error ?? "");
   controls(values);
@@ -116,11 +115,13 @@ async function update(turned = false) {
   if (compared && !compared.error && compared.done < listed.of) timer = setTimeout(() => update(), AGAIN);
 }
 
-function say(words) {
+/** Words above all else, if any. shown: whether there are images to show besides. */
+function say(words, shown = Boolean(listed)) {
   at("message").textContent = words;
   at("message").hidden = !words;
   at("viewer").hidden = !catalogue || Boolean(catalogue.nothing);
-  if (at("viewer").hidden) at("subtitle").textContent = "";
+  at("listing").hidden = !shown;
+  if (!shown) at("subtitle").textContent = "";
 }
 
 /** What is said once of a label. */

@@ -46,7 +46,7 @@ export async function open(values, rows, actions) {
     at("image-body").replaceChildren(beside(image), labels(image, values, signal));
     dialog.scrollTop = 0;
   } catch (error) {
-    if (error.name !== "AbortError") at("image-body").replaceChildren(make("p", { class: "message" }, error.message));
+    if (error.name !== "AbortError") at("image-body").replaceChildren(make("p", { class: "error" }, error.message));
   }
 }
 
@@ -79,6 +79,7 @@ function absent(name, remedy) {
 
 function section(name, source, values, signal) {
   const body = make("div", { class: "pictures" }, make("p", { class: "who" }, "drawing…"));
+  const title = make("h3", {}, name);
   const line = make("p", { class: "who" });
   const about = make("div");
   const facts = make("div", { class: "facts" });
@@ -86,8 +87,9 @@ function section(name, source, values, signal) {
   const { dataset, parts, image } = values;
   record(from, facts, () => ({ dataset, label: name, a: source }));
   ask(`label/${encodeURIComponent(image)}`, { dataset, label: name, a: source, parts }, signal).then((found) => {
+    title.append(" ", make("span", {}, found.name));
     line.replaceChildren(make("b", { class: `state ${found.status}` }, found.status),
-      ` score ${decimals(found.score)} · ${found.tool}, ${found.made}`, ...found.says.map((words) => ` · ${words}`));
+      ` score ${decimals(found.score)} · ${found.tool}, ${found.made}`);
     const pictures = found.pictures.map(({ caption, uri }) =>
       make("figure", {}, make("figcaption", {}, caption), make("img", { src: uri, alt: `${name}, ${caption}: image ${image} by ${found.name}` })));
     body.replaceChildren(...pictures);
@@ -95,7 +97,7 @@ function section(name, source, values, signal) {
     const legend = Object.entries(found.legend).map(([key, colour]) => swatch(key, colour));
     about.replaceChildren(make("ul", { class: "legend" }, ...legend), make("p", { class: "who" }, found.notes));
   }).catch((error) => {
-    if (error.name !== "AbortError") body.replaceChildren(make("p", { class: "message" }, error.message));
+    if (error.name !== "AbortError") body.replaceChildren(make("p", { class: "error" }, error.message));
   });
-  return make("section", {}, make("h3", {}, name), line, body, about, from);
+  return make("section", {}, title, line, body, about, from);
 }

@@ -183,7 +183,7 @@ class Viewer:
 
 def _source(opened: Opened, source: str) -> dict[str, Any]:
     """What a source is called."""
-    made = "cached" if source == CACHE else "made now of what it saw"
+    made = "cached" if source == CACHE else "made now"
     return {"source": source, "name": opened.side.header["tool"], "made": made}
 
 

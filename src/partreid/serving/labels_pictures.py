@@ -27,7 +27,7 @@ def _strip(shelf: Shelf, labels: Sequence[Opened], row: int, parts: str) -> byte
     photo = images.read(row)
     pictures = [label_pictures.original(photo)]
     for opened in labels:
-        drawn = _drawn(shelf, opened, photo, row, parts)[2]
+        drawn = _drawn(shelf, opened, photo, row, parts)[1]
         pictures.append(drawn.get(VIEWS[opened.label].main, next(iter(drawn.values()))))
     line = np.full((HEIGHT, GAP, 3), GREY, np.uint8)
     return jpeg(np.concatenate([each for picture in pictures for each in (line, picture)][1:], 1), QUALITY)
@@ -46,25 +46,24 @@ def photo(images: Images, row: int) -> str:
 
 def label(shelf: Shelf, opened: Opened, row: int, parts: str) -> dict[str, Any]:
     """All pictures of an image's label from one source, and what else there is to say of it."""
-    view, header = VIEWS[opened.label], opened.side.header
-    status, values, drawn = _drawn(shelf, opened, opened.of.images.read(row), row, parts)
+    header = opened.side.header
+    status, drawn = _drawn(shelf, opened, opened.of.images.read(row), row, parts)
     return {
         "tool": f"{header['tool']} {header['tool_version']}",
         "status": STATUS[status],
         "score": float(opened.score[row]),
-        "says": list(view.says(values)) if status == OK else [],
         "pictures": [{"caption": caption, "uri": uri(picture)} for caption, picture in drawn.items()],
     }
 
 
 def _drawn(
     shelf: Shelf, opened: Opened, image: np.ndarray | None, row: int, parts: str
-) -> tuple[int, dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """Status, values and pictures of an image's label."""
+) -> tuple[int, dict[str, np.ndarray]]:
+    """Status and pictures of an image's label."""
     status, values = int(opened.side.status[row]), {}
     if status == OK:  # else there is nothing to draw, and maps are slow to read
         with shelf.reading:
             values = {name: array[0] for name, array in opened.side.arrays(np.array([row])).items()}
         status = int(values["status"])
     about = {"header": opened.side.header, "parts": parts}
-    return status, values, label_pictures.label(VIEWS[opened.label], image, values, status, **about)
+    return status, label_pictures.label(VIEWS[opened.label], image, values, status, **about)

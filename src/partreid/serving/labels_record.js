@@ -10,7 +10,7 @@ export function record(details, place, values) {
     try {
       place.replaceChildren(...(await ask("record", values())).map(list));
     } catch (error) {
-      place.replaceChildren(make("p", { class: "message" }, error.message));
+      place.replaceChildren(make("p", { class: "error" }, error.message));
     }
   });
 }
