@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-import browsing
 import labelled_project
 from partreid import params
 from partreid.labels import LABELS
 from partreid.serving import labels_pages
 from partreid.serving.app import application
 
-expect = browsing.sync_api.expect
+expect = pytest.importorskip("playwright.sync_api").expect
+expect.set_options(timeout=15_000)  # milliseconds: tests run beside others
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory):
+def base(tmp_path_factory, served):
     """The viewer's address: a project with all labels of six images, four to a page."""
     patch, root = pytest.MonkeyPatch(), tmp_path_factory.mktemp("viewer")
     patch.chdir(root)
@@ -25,21 +25,13 @@ def base(tmp_path_factory):
     labelled_project.project(root)
     for label in LABELS:
         labelled_project.make(label)
-    with browsing.served(application([labels_pages.part(params.load())])) as address:
-        yield f"{address}labels/"
+    yield f"{served(application([labels_pages.part(params.load())]))}labels/"
     patch.undo()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with browsing.chromium() as found:
-        yield found
-
-
 @pytest.fixture
-def page(browser, base):
-    with browsing.opened(browser, base.removesuffix("labels/"), 1200) as found:
-        yield found
+def page(tab):
+    return tab(1200, 900, reduced_motion="reduce")
 
 
 def shown(page):
@@ -166,42 +158,38 @@ def test_two_tools_are_compared(page, base):
     settled(page, "6 images")
 
 
-def test_what_is_not_there_is_said(browser, base):
-    with browsing.opened(browser, base.removesuffix("labels/"), 1200, refused=1) as page:
-        page.goto(f"{base}?dataset=market1501&label=pifpaf")
-        expect(page.get_by_role("alert")).to_contain_text("`dvc repro data/dvc.yaml:index@market1501` makes it")
-        expect(page.locator("#listing")).to_be_hidden()
-        page.get_by_label("data set").select_option("synthetic")
-        settled(page, "6 images")
+def test_what_is_not_there_is_said(page, base):
+    page.goto(f"{base}?dataset=market1501&label=pifpaf")
+    expect(page.get_by_role("alert")).to_contain_text("`dvc repro data/dvc.yaml:index@market1501` makes it")
+    expect(page.locator("#listing")).to_be_hidden()
+    page.get_by_label("data set").select_option("synthetic")
+    settled(page, "6 images")
 
 
-def test_a_folder_without_labels_says_how_to_make_some(browser, base):
+def test_a_folder_without_labels_says_how_to_make_some(page, base):
     aside = Path("data").rename("aside")
     try:
-        with browsing.opened(browser, base.removesuffix("labels/"), 1200) as page:
-            page.goto(base)
-            expect(page.get_by_role("alert")).to_contain_text("`dvc repro data/dvc.yaml:pifpaf@synthetic` makes them")
-            expect(page.locator("#filters")).to_be_hidden()
+        page.goto(base)
+        expect(page.get_by_role("alert")).to_contain_text("`dvc repro data/dvc.yaml:pifpaf@synthetic` makes them")
+        expect(page.locator("#filters")).to_be_hidden()
     finally:
         aside.rename("data")
 
 
-def test_it_fits_400_pixels(browser, base):
-    with browsing.opened(browser, base.removesuffix("labels/"), 400, 800) as page:
-        wide = "document.documentElement.scrollWidth"
-        page.goto(f"{base}?b=truth")
-        settled(page, "6 images")
-        assert page.evaluate(wide) <= 400
-        expect(page.get_by_label("split")).to_be_hidden()  # folded away
-        page.get_by_text("Filters").click()
-        page.get_by_text("Coverage and scores").click()
-        page.get_by_label("found by").select_option("both")
-        settled(page, "3 of 6 images")
-        assert page.evaluate(wide) <= 400
-        page.locator("#grid a").first.click()
-        expect(page.get_by_role("dialog").locator("section .state")).to_have_count(6)
-        assert page.evaluate(
-            "document.querySelector('dialog').scrollWidth <= document.querySelector('dialog').clientWidth"
-        )
-        for button in page.locator("dialog .bar button").all():
-            assert button.bounding_box()["height"] >= 24
+def test_it_fits_400_pixels(tab, base):
+    page = tab(400, 800, reduced_motion="reduce")
+    wide = "document.documentElement.scrollWidth"
+    page.goto(f"{base}?b=truth")
+    settled(page, "6 images")
+    assert page.evaluate(wide) <= 400
+    expect(page.get_by_label("split")).to_be_hidden()  # folded away
+    page.get_by_text("Filters").click()
+    page.get_by_text("Coverage and scores").click()
+    page.get_by_label("found by").select_option("both")
+    settled(page, "3 of 6 images")
+    assert page.evaluate(wide) <= 400
+    page.locator("#grid a").first.click()
+    expect(page.get_by_role("dialog").locator("section .state")).to_have_count(6)
+    assert page.evaluate("document.querySelector('dialog').scrollWidth <= document.querySelector('dialog').clientWidth")
+    for button in page.locator("dialog .bar button").all():
+        assert button.bounding_box()["height"] >= 24
