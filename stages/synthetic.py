@@ -43,8 +43,10 @@ def main() -> None:
         width=p.width,
         processes=arguments.processes,
         outfits=p.outfits,
+        train_images=p.train_images,
+        first_test=p.first_test,
     )
-    count = (p.train_identities + p.test_identities) * p.images
+    count = p.train_identities * (p.train_images or p.images) + p.test_identities * p.images
     seconds = time.monotonic() - start
     print(f"{arguments.out}: {count} images in {seconds:.0f} s ({1000 * seconds / count:.0f} ms per image)")
 

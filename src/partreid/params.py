@@ -35,7 +35,12 @@ Loader.add_implicit_resolver(
 
 @dataclass(frozen=True)
 class Synthetic:
-    """A rendered data set: see partreid.synthetic. outfits: of a person; some have one more."""
+    """A rendered data set: see partreid.synthetic.
+
+    outfits: of a person; some have one more. images: of a test person, and, where train_images is 0, of a training
+    person. first_test: the number of the first test person, so that the test set stays what it is however many train;
+    0: after the training persons.
+    """
 
     version: int
     seed: int
@@ -45,6 +50,8 @@ class Synthetic:
     height: int
     width: int
     outfits: int = 2
+    train_images: int = 0
+    first_test: int = 0
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,29 @@ def test_the_reader_finds_what_was_planned(rendered: Path) -> None:
     assert image_table.about(table)["dataset"] == "synthetic"
 
 
+def test_the_test_set_stays_the_same_however_many_train(
+    rendered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the same bytes, with another number of training persons and of their images."""
+    monkeypatch.chdir(tmp_path)
+    more = {**SIZE, "train_identities": 3, "train_images": 7, "first_test": 3}
+    module.render(tmp_path / "set", **more, processes=1)
+    earlier, later = _hashes(rendered), _hashes(tmp_path / "set")
+    tested = {name: content for name, content in later.items() if name.startswith(("query", "gallery"))}
+    assert tested == {name: content for name, content in earlier.items() if name.startswith(("query", "gallery"))}
+    train = [name for name in later if name.startswith("train")]
+    assert sorted({name[6:10] for name in train}) == ["0001", "0002", "0005"]
+    assert len(train) == 3 * 7
+    assert len(synthetic.read(tmp_path / "set")) == 2 * 6 + 3 * 7
+
+
+def test_training_persons_are_numbered_around_the_test_persons() -> None:
+    assert plan.numbers(3, 2, 0) == ([1, 2, 3], [4, 5])
+    assert plan.numbers(3, 2, 2) == ([1, 4, 5], [2, 3])
+    assert plan.numbers(3, 2, 9) == ([1, 2, 3], [9, 10])
+    assert plan.numbers(0, 2, 1) == ([], [1, 2])
+
+
 def test_truth_agrees_with_itself(rendered: Path) -> None:
     truth = chunks.Reader(rendered / "truth.npz")
     paths = truth.all("path").tolist()
@@ -118,6 +141,10 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path, monkeypatch: py
     (tmp_path / "set" / "thesis.tex").write_text("years of work")
     with pytest.raises(UserError, match=r"thesis\.tex"):
         module.render(tmp_path / "set", **SIZE, processes=1)
+    with pytest.raises(UserError, match="train_images is -1"):
+        module.render(tmp_path / "new", **{**SIZE, "train_images": -1}, processes=1)
+    with pytest.raises(UserError, match="at least 6"):
+        module.render(tmp_path / "new", **{**SIZE, "train_images": 5}, processes=1)
     with pytest.raises(UserError, match="at least 6"):
         module.render(tmp_path / "new", **{**SIZE, "images": 5}, processes=1)
 

@@ -5,6 +5,7 @@ same pictures.
 """
 
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 
@@ -35,6 +36,18 @@ class Shot:
 def random(seed: int, kind: str, *numbers: int) -> np.random.Generator:
     """The random numbers of one camera, person or picture."""
     return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, _KINDS[kind], *numbers])))
+
+
+def numbers(train_identities: int, test_identities: int, first_test: int) -> tuple[list[int], list[int]]:
+    """The person numbers of training and test, ascending from 1, whose own choices hang on them.
+
+    first_test: the first test person's; 0: the test persons follow the training persons. With a number they, and so
+    all their pictures, stay the same however many train: the training persons are numbered around them.
+    """
+    first = first_test or train_identities + 1
+    test = list(range(first, first + test_identities))
+    free = (pid for pid in range(1, train_identities + test_identities + 1) if pid not in set(test))
+    return list(islice(free, train_identities)), test
 
 
 def clothes_id(pid: int, outfit: int) -> int:

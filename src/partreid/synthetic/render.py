@@ -6,7 +6,7 @@ Memory holds one person per process and one chunk of truth, whatever the size of
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -40,14 +40,20 @@ def render(
     width: int,
     processes: int,
     outfits: int = OUTFITS,
+    train_images: int = 0,
+    first_test: int = 0,
 ) -> None:
     """Write train/, query/, gallery/ and truth.npz into `root` (created; it must be empty or hold an earlier render).
 
-    `images` per identity of height x width pixels. outfits: of an identity; some have one more. The same parameters
-    give the same bytes, whatever `processes` is.
+    `images` per identity of height x width pixels. outfits: of an identity; some have one more. train_images: per
+    training identity; 0: `images`. first_test: see plan.numbers. The same parameters give the same bytes, whatever
+    `processes` is.
     Raises UserError when the parameters make no data set or `root` holds other files.
     """
-    _check(root, train_identities, test_identities, images, height, width, outfits)
+    if min(train_images, first_test) < 0:
+        raise UserError(f"synthetic: train_images is {train_images}, first_test {first_test}; expected 0 or more")
+    each = {True: train_images or images, False: images}  # by whether a person trains
+    _check(root, train_identities, test_identities, min(each.values()), height, width, outfits)
     header = {
         "version": VERSION,
         "seed": seed,
@@ -56,25 +62,28 @@ def render(
         "images": images,
         "height": height,
         "width": width,
-        **({"outfits": outfits} if outfits != OUTFITS else {}),  # so that earlier sets are what they were, to the byte
+        # what is as it always was is left out, so that earlier sets are what they were, to the byte
+        **({"outfits": outfits} if outfits != OUTFITS else {}),
+        **({"train_images": train_images} if train_images else {}),
+        **({"first_test": first_test} if first_test else {}),
     }
     folder = scratch_root() / "synthetic" / fingerprint(header)
-    total = train_identities + test_identities
-    digits = max(4, len(str(total)))
-    rest = (images, height, width, digits, outfits)
-    jobs = [(folder, seed, pid, pid <= train_identities, *rest) for pid in range(1, total + 1)]
+    training, test = plan.numbers(train_identities, test_identities, first_test)
+    persons = sorted([*training, *test])
+    digits = max(4, len(str(persons[-1])))
+    rest = (height, width, digits, outfits)
+    trains = set(training)
+    jobs = [(folder, seed, pid, pid in trains, each[pid in trains], *rest) for pid in persons]
     todo = [job for job in jobs if not _piece(folder, job[2]).is_file()]
-    with tqdm(
-        total=total * images, initial=(total - len(todo)) * images, desc="synthetic", unit="image", disable=None
-    ) as bar:
-        processes = min(processes, len(todo), 1 + len(todo) * images // SMALL)
+    total, left = (sum(job[4] for job in some) for some in (jobs, todo))
+    with tqdm(total=total, initial=total - left, desc="synthetic", unit="image", disable=None) as bar:
+        processes = min(processes, len(todo), 1 + left // SMALL)
         if processes <= 1:
             for job in todo:
-                _person(*job)
-                bar.update(images)
+                bar.update(_person(*job))
         else:
             _parallel(todo, processes, bar)
-    chunks.write(folder / "truth.npz", {**header, "occluded_below": plan.OCCLUDED_BELOW}, _chunks(folder, total))
+    chunks.write(folder / "truth.npz", {**header, "occluded_below": plan.OCCLUDED_BELOW}, _chunks(folder, persons))
     shutil.rmtree(folder / "truth")  # from here on a kill means to start again: the images begin to leave
     root.mkdir(parents=True, exist_ok=True)
     (root / "truth.npz").unlink(missing_ok=True)
@@ -169,12 +178,12 @@ def _person(
     return len(found)
 
 
-def _chunks(folder: Path, total: int) -> Iterator[Piece]:
+def _chunks(folder: Path, persons: Sequence[int]) -> Iterator[Piece]:
     """All truth in sorted order of the paths, 1,024 images at a time."""
     waiting: list[Piece] = []
     count = 0
     for split in SPLITS:
-        for pid in range(1, total + 1):
+        for pid in persons:
             with np.load(_piece(folder, pid)) as file:
                 paths = file["path"]
                 mine = np.char.startswith(paths, f"{split}/")
