@@ -30,6 +30,7 @@ from partreid.errors import UserError, at_least, choose, run
 from partreid.experiments import check, leaderboard, overrides, published, queue
 from partreid.experiments.leaderboard import Board, Cost, Entry
 from partreid.experiments.overrides import Changes
+from partreid.experiments.particulars import otherwise
 from partreid.report import leaderboard_page
 from partreid.storage.files import whole, write_text
 from partreid.storage.revision import revision
@@ -67,7 +68,10 @@ def main() -> None:
     results = dict(zip(runs, found, strict=True))
     trained = dict(zip(runs, queue.trainings(list(runs.values())), strict=True))
     costs, device, problem = costs_of(p, models, changes, wanted)
-    entries = [Entry(model, of_model(results, model), costs.get(model), of_model(trained, model)) for model in models]
+    entries = [
+        Entry(model, of_model(results, model), costs.get(model), of_model(trained, model), otherwise(p, model))
+        for model in models
+    ]
     board = Board(dataset, recipe, seeds, leaderboard.short(revision()), entries, [], device)
     papers = published.of(published.read(Path("published.yaml")), dataset, board.protocols, models)
     write(replace(board, published=papers), overrides.command(p, changes), Path(f"results/compare/{dataset}"))

@@ -1,7 +1,8 @@
 """Write the report of the chosen model on the chosen data set, or on TARGET. Usage: python stages/report.py [TARGET]
 
-Reads what stages/evaluate.py wrote and runs/<model>-<dataset>/; writes report.html and four PNGs beside the results,
-and, where it is about the data set itself, the model card beside the weights.
+Reads what stages/evaluate.py wrote and runs/<model>-<dataset>/; writes report.html, four PNGs and parts.json (how well
+parts are seen, on rendered sets) beside the results, and, where it is about the data set itself, the model card beside
+the weights.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from partreid.labels import LABELS
 from partreid.report import attention, card, facts, figures, gather, inputs, page, parts, pipeline, ranking, sheets
 from partreid.storage import image_table, turn
 from partreid.storage.cache import Cache
-from partreid.storage.files import whole, write_text
+from partreid.storage.files import whole, write_json, write_text
 from partreid.storage.places import Run
 
 
@@ -59,7 +60,8 @@ def main() -> None:
     looks = replace(looks, labels=drawn)
 
     context = figures.Context(trained, album, table, here.index, looks.image_id, here.target, here.folder, p.train.seed)
-    own = [*parts.figures(context), *(figures.FIGURES[p.model](context) if p.model in figures.FIGURES else [])]
+    seen = parts.compared(context)
+    own = [*parts.figures(seen), *(figures.FIGURES[p.model](context) if p.model in figures.FIGURES else [])]
 
     header, headers = trained.header, {kind: cache.header for kind, cache in caches.items()}
     html = page.render(
@@ -77,6 +79,7 @@ def main() -> None:
         figures=own,
     )
     write_text(folder / "report.html", html)
+    write_json(folder / "parts.json", parts.numbers(seen))
     if target is None:
         write_text(here.card, card.card(header, results.metrics, here.target, headers))
     first = next(iter(rankings.values()))

@@ -61,7 +61,8 @@ class Recipe:
     Keys that few methods use have a default here: the schedule (training.schedule), the sampler (training.sampler), how
     often an epoch goes over the training set, and `batches_per_epoch`, which makes an epoch that many batches however
     large the set is (0: as many as its passes give), so that training has a length in iterations; what stands in
-    erased holes, and the probability of another brightness and contrast (inputs.augmentation).
+    erased holes, and the probability of another brightness and contrast (inputs.augmentation); which of the backbone's
+    layers keep their weights (training.step.FREEZE).
     """
 
     backbone: str
@@ -87,6 +88,7 @@ class Recipe:
     batches_per_epoch: int = 0
     erase_fill: str = "mean"
     jitter: float = 0.0
+    freeze: str = "none"
 
 
 @dataclass(frozen=True)

@@ -80,14 +80,24 @@ def test_hrnet_bears_sizes_that_its_strides_do_not_divide():
         assert network(torch.randn(1, 3, 72, 40)).shape == (1, 1920, 18, 10)
 
 
-def test_dense_mobilenet_shows_the_blocks_of_mobilenet_side_by_side():
-    dense, plain = backbones.build("mobilenet_v2_dense").eval(), MobileNetV2(border="replicate").eval()
+@pytest.mark.parametrize(("name", "size"), [("mobilenet_v2_dense", (16, 8)), ("mobilenet_v2_dense8", (8, 4))])
+def test_dense_mobilenet_shows_the_blocks_of_mobilenet_side_by_side(name, size):
+    dense, plain = backbones.build(name).eval(), MobileNetV2(border="replicate").eval()
     dense.load_state_dict({k: v for k, v in plain.state_dict().items() if not k.startswith(dense.unused)})
     images = torch.randn(1, 3, 64, 32)
     with torch.no_grad():
         blocks = [plain.features[:last](images) for last in (4, 7, 14, 18)]
-        expected = [F.interpolate(block, (16, 8), mode="bilinear") for block in blocks]
-        assert torch.equal(dense(images), torch.cat(expected, 1))
+        expected = [
+            F.adaptive_avg_pool2d(block, size)
+            if block.shape[2] > size[0]
+            else F.interpolate(block, size, mode="bilinear")
+            for block in blocks
+        ]
+        torch.testing.assert_close(dense(images), torch.cat(expected, 1), rtol=0, atol=1e-6)
+        assert (
+            dense(torch.zeros(1, 3, 70, 38)).shape[2:]
+            == plain.features[: 7 if size[0] == 8 else 4](torch.zeros(1, 3, 70, 38)).shape[2:]
+        )
         even = dense(torch.full((1, 3, 64, 32), 0.3))
     assert torch.allclose(even, even[:, :, :1, :1].expand_as(even), atol=1e-4)  # a plain image has no border
 
@@ -97,7 +107,7 @@ def test_dense_mobilenet_shows_the_blocks_of_mobilenet_side_by_side():
     [
         ("mobilenet_v2", "", ["classifier.1.weight"]),
         ("mobilenet_v2", "module.", ["classifier.1.weight"]),
-        ("mobilenet_v2_dense", "", ["features.18.0.weight", "classifier.1.weight"]),
+        ("mobilenet_v2_dense8", "", ["features.18.0.weight", "classifier.1.weight"]),
         ("osnet_x1_0", "", ["fc.0.weight", "classifier.weight"]),
     ],
 )
@@ -110,7 +120,7 @@ def test_public_file_loads_by_name_and_what_is_not_used_is_ignored(tmp_path, mon
     monkeypatch.setattr(published_weights, "path", lambda name: asked.append(name) or file)
     target = backbones.build(name)
     backbones.load_imagenet(target, name)
-    assert asked == [name.removesuffix("_dense")]
+    assert asked == [name.removesuffix("_dense8")]
     for key, value in source.state_dict().items():
         assert torch.equal(value, target.state_dict()[key])
 

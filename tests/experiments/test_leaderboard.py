@@ -73,15 +73,15 @@ def test_the_budget_shows_what_has_not_converged(board):
     bot, pah, mpn = board.entries
     entries = [
         replace(bot, trainings=[trained(0.8), trained(1.0)]),
-        replace(pah, trainings=[trained(None)]),
+        replace(pah, trainings=[trained(None)], otherwise="part_backbone b"),
         mpn,
     ]
     table = leaderboard.tables(replace(board, entries=entries))[3]
     assert table.title == "Budget"
-    assert table.header == ["", "images seen", "steps", "cross-entropy per classifier", "chance"]
+    assert table.header == ["", "images seen", "steps", "cross-entropy per classifier", "chance", "otherwise"]
     assert table.rows == [
-        ["bot", "24,576", "384", "0.90", "4.16"],
-        ["pah", "24,576", "384", "no classifier", "4.16"],
+        ["bot", "24,576", "384", "0.90", "4.16", "-"],
+        ["pah", "24,576", "384", "no classifier", "4.16", "part_backbone b"],
     ]
     first, *_ = csv.DictReader(io.StringIO(leaderboard.as_csv(replace(board, entries=entries))))
     told = [first[name] for name in ("images_seen", "steps", "cross_entropy", "chance")]

@@ -112,9 +112,9 @@ def test_what_is_asked_for_can_be_asked_for_again(asked, values, words, expected
     [
         (["--dataset", "market"], "unknown data set 'market'"),
         (["-S", "recipes.laptop.epochs=many"], "epochs must be int, found 'many'"),
-        (["-S", "methods.bot.epochs=5"], "methods.bot.epochs: recipe laptop has epochs = 24 in place of 5"),
+        (["-S", "methods.bot.epochs=5"], r"methods.bot.epochs: recipe laptop has epochs = \d+ in place of 5"),
         (["-S", "recipe=paper", "-S", "recipes.laptop.epochs=5"], "recipes.laptop.epochs: the recipe is paper"),
-        (["-S", "pretraining.ide.epochs=5"], "pretraining.ide.epochs: recipe laptop has epochs = 8 in place of 5"),
+        (["-S", "pretraining.ide.epochs=5"], r"pretraining.ide.epochs: recipe laptop has epochs = \d+ in place of 5"),
     ],
 )
 def test_what_would_come_of_it_is_checked(asked, words, message):

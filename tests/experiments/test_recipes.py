@@ -7,11 +7,13 @@ import pytest
 from partreid import params
 from partreid.errors import UserError
 from partreid.experiments import check
+from partreid.experiments.particulars import otherwise
 
 NEEDED = {
     "height": {"pcb", "mpn"},  # their strips need the rows
     "ids_per_batch": {"pcb"},  # without a triplet loss, and with a classifier for each strip
     "images_per_id": {"pcb"},
+    "backbone": {"pah", "fsam"},  # with a tail, or a last block, that exists several times
 }
 
 
@@ -28,6 +30,8 @@ def test_methods_differ_only_in_what_their_papers_need(chosen):
     recipes = {method: vars(chosen.recipe_of(method)[0]) for method in chosen.methods}
     for method, recipe in recipes.items():
         needed = {key for key, methods in NEEDED.items() if method in methods}
+        if recipes["bot"]["backbone"] == "mobilenet_v2":  # which has those
+            needed -= {"backbone"}
         differs = {key for key in recipe if recipe[key] != recipes["bot"][key]}
         assert differs - {"decay"} == needed, method  # decay: of the schedule by steps, which neither has
 
@@ -36,6 +40,18 @@ def test_all_methods_see_as_many_images(chosen):
     seen = {method: images_seen(chosen.recipe_of(method)[0]) for method in chosen.methods}
     assert len({*seen.values()}) == 1, seen
     assert seen["bot"] > 0
+
+
+def test_what_a_method_has_otherwise_is_told(chosen):
+    told = {method: otherwise(chosen, method) for method in chosen.methods}
+    for method, text in told.items():
+        block = chosen.recipes[chosen.recipe].get(method, {})
+        assert all(f"{key} {value}" in text for key, value in block.items()), method
+    assert f"height {chosen.recipe_of('mpn')[0].height}" in told["mpn"]
+    assert told["mpn"].endswith(f"; before it ide, {chosen.pretraining_of('ide')[0].epochs} epochs")
+    del chosen.recipes[chosen.recipe]["bot"]
+    assert otherwise(chosen, "bot") == "-"
+    assert otherwise(dataclasses.replace(chosen, recipe="paper"), "bot") == "all its own"
 
 
 def test_every_recipe_can_be_built(project):

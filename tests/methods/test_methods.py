@@ -10,6 +10,7 @@ from partreid import methods, params
 from partreid.errors import UserError
 from partreid.inputs.batch import Batch, Inputs
 from partreid.methods import METHODS
+from partreid.training.step import optimizer_of
 
 
 def build(name, project, identities=6, **changes):
@@ -109,6 +110,35 @@ def test_a_few_steps_lower_the_loss(name, project):
         optimizer.step()
         losses.append(float(loss.detach()))
     assert min(losses[-3:]) < 0.9 * losses[0]
+
+
+def test_what_the_recipe_freezes_stays_as_it_is_and_the_rest_learns(name, project):
+    recipe, _ = params.load(project / "params.yaml").recipe_of(name)
+    assert recipe.freeze == "stride4"
+    method = build(name, project, backbone=recipe.backbone)
+    method.begin_training()
+    optimizer = optimizer_of(method, recipe)
+    batch = batch_for(method)
+    before = {key: value.clone() for key, value in method.backbone.state_dict().items()}
+    method.train()
+    method.begin_epoch(0, persons(batch))
+    torch.stack(list(method.losses(batch).values())).sum().backward()
+    optimizer.step()
+    after = method.backbone.state_dict()
+    same = {key for key in before if torch.equal(before[key], after[key])}
+    frozen = {value.data_ptr() for layer in method.frozen for value in layer.state_dict().values()}
+    assert len(method.frozen) % 4 == 0
+    assert len(frozen) > 40
+    early = {key for key, value in after.items() if value.data_ptr() in frozen}
+    assert early <= same
+    assert not [key for key in same - early if key.endswith("num_batches_tracked")]
+    assert len(same - early) < 0.1 * len(before)
+
+
+def test_a_backbone_without_known_early_layers_says_so(project):
+    method = build("bot", project, backbone="osnet_x1_0")
+    with pytest.raises(UserError, match="which layers of backbone OSNet come first is not known; use freeze: none"):
+        method.freeze()
 
 
 @torch.no_grad()

@@ -19,6 +19,7 @@ TINY = {
     "synthetic__train_identities": 4,
     "synthetic__test_identities": 4,
     "synthetic__images": 6,
+    "synthetic__train_images": 6,
     "recipes__laptop__epochs": 1,
     "recipes__laptop__batches_per_epoch": 1,
     "recipes__laptop__height": 64,

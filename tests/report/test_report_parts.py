@@ -1,6 +1,7 @@
 """Parts against the truth: the measures by loops, and the figure on a rendered set."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def test_the_renderers_own_maps_are_right(project, rendered, monkeypatch):
     """A method that says what the truth says has 1 everywhere, and one that says nothing 0."""
     method = build("pah", project, streams=["parts"])
     context = rendered(method)
-    (figure,) = parts.figures(context)
+    (figure,) = parts.figures(parts.compared(context))
     assert figure.title == "Parts against the truth"
     assert figure.picture.dtype == np.uint8
     split = np.array(context.table["split"].to_pylist())
@@ -99,7 +100,7 @@ def test_the_renderers_own_maps_are_right(project, rendered, monkeypatch):
 def test_bpbreids_parts_are_those_of_its_label(project, rendered, monkeypatch):
     method = build("bpbreid", project, parts=5, embedding=8)
     context = rendered(method)
-    assert parts.figures(context) == []  # without the label nobody knows how its parts are drawn
+    assert parts.compared(context) is None  # without the label nobody knows how its parts are drawn
     options = {"height": 33, "width": 17, "thickness": 1.0, "min_score": 0.1, "mask": True}
     head = cache.header("label/pifpaf", "truth", "1", None, options, files.sha256(context.index))
     count = len(context.table)
@@ -110,8 +111,14 @@ def test_bpbreids_parts_are_those_of_its_label(project, rendered, monkeypatch):
         return {name: values[start:stop] for name, values in members.items()}
 
     pieces.write(LABELS["pifpaf"].file("pifpaf", "synthetic"), head, work, count, processes=1)
-    (figure,) = parts.figures(context)
+    seen = parts.compared(context)
+    (figure,) = parts.figures(seen)
     assert "F1" in figure.caption
+    written = parts.numbers(seen)
+    assert list(written) == [*method.groups, "mean"]
+    json.dumps(written, allow_nan=False)
+    overlaps = [written[name]["overlap"] for name in method.groups if "overlap" in written[name]]
+    assert written["mean"]["overlap"] == pytest.approx(sum(overlaps) / len(overlaps))
 
     def right(context, method, known, sizes):
         regions = torch.from_numpy(parts.true_groups(context, method, known, sizes))
@@ -139,5 +146,7 @@ def test_fsams_classes_are_the_truths(project, rendered):
 def test_a_set_that_was_not_rendered_has_no_figure(project, rendered):
     context = rendered(build("pah", project))
     (context.album.root / "truth.npz").unlink()
-    assert parts.figures(context) == []
-    assert parts.figures(dataclasses.replace(context, trained=Trained(build("bot", project), 64, 32, {}))) == []
+    for each in (context, dataclasses.replace(context, trained=Trained(build("bot", project), 64, 32, {}))):
+        assert parts.compared(each) is None
+    assert parts.figures(None) == []
+    assert parts.numbers(None) == {}

@@ -51,6 +51,7 @@ def project(tmp_path, monkeypatch, table, write_results):
 def _check(folder):
     for name in OUTS:
         assert cv2.imread(str(folder / name)) is not None
+    assert (folder / "parts.json").read_text() == "{}\n"  # these photos were not rendered
     return ElementTree.fromstring((folder / "report.html").read_text(encoding="utf-8"))
 
 

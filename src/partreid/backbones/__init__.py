@@ -29,6 +29,7 @@ BACKBONES: dict[str, Callable[[], Backbone]] = {
     "hrnet_w32_bilinear": partial(HRNet, bilinear, bilinear),
     "mobilenet_v2": MobileNetV2,
     "mobilenet_v2_dense": MobileNetV2Dense,
+    "mobilenet_v2_dense8": partial(MobileNetV2Dense, 8),
     "openpose": PartOpenPose,
     "openpose_pabr": partial(PartOpenPose, scaled_caffe_input),
     "osnet_x1_0": OSNet,

@@ -23,6 +23,10 @@ class Backbone(nn.Module):
         """
         raise UserError(f"backbone {type(self).__name__} has no front and tail; osnet_x1_0 and mobilenet_v2 have")
 
+    def early(self) -> Sequence[nn.Module]:
+        """The layers up to stride 4, in order. UserError where they are not known."""
+        raise UserError(f"which layers of backbone {type(self).__name__} come first is not known; use freeze: none")
+
 
 class Blocks(Backbone, ABC):
     """A backbone that is a stem and blocks in a row, for methods that look at every block's output."""

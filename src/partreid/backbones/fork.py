@@ -1,5 +1,7 @@
 """A backbone that ends twice."""
 
+from collections.abc import Sequence
+
 from torch import nn
 
 from partreid import backbones
@@ -13,6 +15,7 @@ class Fork(nn.Module):
         whole = backbones.build(backbone)
         self.channels = whole.channels
         self.front, self.tail_1 = whole.split()
+        self._whole = (whole,)  # no sub-module of its own: its layers are the front's and the first tail's
         _, self.tail_2 = backbones.build(backbone).split()
 
     def load_imagenet(self, backbone: str) -> None:
@@ -23,3 +26,7 @@ class Fork(nn.Module):
         self.front.load_state_dict(front.state_dict())
         for own in (self.tail_1, self.tail_2):
             own.load_state_dict(tail.state_dict())
+
+    def early(self) -> Sequence[nn.Module]:
+        """The front's layers up to stride 4; see backbones.base."""
+        return self._whole[0].early()

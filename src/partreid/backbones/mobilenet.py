@@ -87,6 +87,9 @@ class MobileNetV2(Blocks):
         """
         return self.features[2:4], self.features[4:7], self.features[7:14], self.features[14:]
 
+    def early(self) -> tuple[nn.Module, ...]:
+        return tuple(self.features.children())[:4]
+
     def split(self) -> tuple[nn.Module, nn.Module]:
         """Cut after the first block of 160 channels: (B, 160, H / 16, W / 16) between the halves.
 
@@ -96,22 +99,26 @@ class MobileNetV2(Blocks):
 
 
 class MobileNetV2Dense(Backbone):
-    """(B, 3, H, W) -> (B, 472, H / 4, W / 4): what the last blocks of strides 4, 8, 16 and of all give, side by side.
+    """(B, 3, H, W) -> (B, 472, H / s, W / s): what the last blocks of strides 4, 8, 16 and of all give, side by side.
 
-    As HRNet does with its branches: each brought to the finest resolution. Without the last 1x1 convolution, whose
-    1,280 channels would be three quarters of all. Around the image its border goes on: with zeros there, the corner of
-    stride 16 gets the longest features of many images. The ImageNet weights are MobileNetV2's.
+    stride: s, of the result, 4 or 8. As HRNet does with its branches each is brought to one resolution: coarser ones
+    bilinearly, finer ones by the mean. Without the last 1x1 convolution, whose 1,280 channels would be three quarters
+    of all. Around the image its border goes on: with zeros there, the corner of stride 16 gets the longest features of
+    many images. The ImageNet weights are MobileNetV2's.
     """
 
     TAPS = (3, 6, 13, 17)  # of `features`
     channels = 24 + 32 + 96 + 320
-    stride = 4
     weights = "mobilenet_v2"
     unused = ("classifier.", "features.18.")
 
-    def __init__(self) -> None:
+    def __init__(self, stride: Literal[4, 8] = 4) -> None:
         super().__init__()
+        self.stride = stride
         self.features = nn.Sequential(*list(MobileNetV2(border="replicate").features)[: self.TAPS[-1] + 1])
+
+    def early(self) -> tuple[nn.Module, ...]:
+        return tuple(self.features.children())[:4]
 
     def forward(self, images: Tensor) -> Tensor:
         x, scales = images, []
@@ -119,5 +126,8 @@ class MobileNetV2Dense(Backbone):
             x = layer(x)
             if number in self.TAPS:
                 scales.append(x)
-        size = scales[0].shape[2:]
-        return torch.cat([F.interpolate(each, size, mode="bilinear", align_corners=False) for each in scales], 1)
+        finer = self.stride // 4
+        size = scales[finer // 2].shape[2:]
+        alike = [F.avg_pool2d(each, finer, ceil_mode=True) for each in scales[: finer // 2]]
+        alike += [F.interpolate(each, size, mode="bilinear", align_corners=False) for each in scales[finer // 2 :]]
+        return torch.cat(alike, 1)

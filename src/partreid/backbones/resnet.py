@@ -72,6 +72,9 @@ class ResNet50(Blocks):
     def stem(self, images: Tensor) -> Tensor:
         return self.maxpool(self.relu(self.bn1(self.conv1(images))))  # (B, 64, H/4, W/4)
 
+    def early(self) -> tuple[nn.Module, ...]:
+        return self.conv1, self.bn1, self.layer1
+
     def blocks(self) -> tuple[nn.Sequential, ...]:
         """To (B, 256, H/4, W/4), (B, 512, H/8, W/8), (B, 1024, H/16, W/16), (B, 2048, H/16, W/16)."""
         return self.layer1, self.layer2, self.layer3, self.layer4

@@ -28,7 +28,7 @@ from partreid.tools import TOOLS
 from partreid.training.precision import PRECISIONS, device_of
 from partreid.training.sampler import SAMPLERS
 from partreid.training.schedule import SCHEDULES
-from partreid.training.step import COMPILE, OPTIMIZERS
+from partreid.training.step import COMPILE, FREEZE, OPTIMIZERS
 
 # the tools of the papers, each of which takes a label from one alone
 PAPERS = {
@@ -171,9 +171,11 @@ def learner(kind: type[L], recipe: Recipe, own: Mapping[str, Any], where: str, r
     values(recipe, f"{where} with recipe {recipe_name}")
     try:
         with unfilled():  # builds without memory or time: shows values that no network can have
-            return kind(backbone=recipe.backbone, identities=2, **own)
+            made = kind(backbone=recipe.backbone, identities=2, **own)
     except (TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"params.yaml: {where} cannot be built: {error}") from error
+    choose(FREEZE, recipe.freeze, f"layers ({where}.freeze)")(made)
+    return made
 
 
 def alike(module: nn.Module, pretrained: nn.Module, part: str, method: str, by: str) -> None:

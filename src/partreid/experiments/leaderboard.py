@@ -47,13 +47,14 @@ class Cost:
 class Entry:
     """A method's results, a seed each, its cost, if it has been measured, and what is known of the seeds' trainings.
 
-    trainings: as partreid.training.budget tells them.
+    trainings: as partreid.training.budget tells them. otherwise: as partreid.experiments.particulars.
     """
 
     model: str
     runs: Sequence[Metrics]
     cost: Cost | None
     trainings: Sequence[Mapping[str, Any]] = ()
+    otherwise: str = "-"
 
 
 @dataclass(frozen=True)
@@ -116,19 +117,21 @@ BUDGET_LEAD = (
     "What each method's training had, pre-trainings not counted, and the cross-entropy of one of its identity "
     "classifiers in the last epoch, mean over its classifiers and seeds, beside chance, the logarithm of the number of "
     "training persons: what a classifier has that knows nothing. A method that ends near chance has not converged, and "
-    "its place in these tables says little. Label smoothing keeps the cross-entropy above 0."
+    "its place in these tables says little. Label smoothing keeps the cross-entropy above 0. Otherwise: what the "
+    "recipe gives this method alone, because its paper needs it; all else (input, augmentation, optimiser, schedule) "
+    "is alike."
 )
 
 
 def budget(entries: Sequence[Entry]) -> Table:
     """Images seen, steps, and how far the classifiers came, of the entries that say so."""
-    header = ["", "images seen", "steps", "cross-entropy per classifier", "chance"]
+    header = ["", "images seen", "steps", "cross-entropy per classifier", "chance", "otherwise"]
     rows = []
     for entry in entries:
         if entry.trainings:
             seen, steps, reached, chance = spent(entry.trainings)
             told = "no classifier" if reached is None else f"{reached:.2f}"
-            rows.append([entry.model, f"{seen:,.0f}", f"{steps:,.0f}", told, f"{chance:.2f}"])
+            rows.append([entry.model, f"{seen:,.0f}", f"{steps:,.0f}", told, f"{chance:.2f}", entry.otherwise])
     return Table("Budget", BUDGET_LEAD, header, rows)
 
 
@@ -258,7 +261,7 @@ def as_csv(board: Board) -> str:
 def deciding(p: Params, model: str) -> dict[str, Any]:
     """All that a method's cost depends on; a measurement of other values or other code is out of date."""
     recipe, options = p.recipe_of(model)
-    training = {name: getattr(recipe, name) for name in ("backbone", "height", "width", "optimizer")}
+    training = {name: getattr(recipe, name) for name in ("backbone", "height", "width", "optimizer", "freeze")}
     labels = {kind: [label.tool, label.options] for kind, label in p.labels.items()}
     return {
         "training": {**training, "device": p.train.device, "precision": p.train.precision},

@@ -1,9 +1,9 @@
 """What the training loop, the embedding stage and the report ask of a method."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +25,7 @@ class Learner(nn.Module, ABC):
     per training row, or none yet; the run writes them where stages/inspect.py finds them (partreid.labels.made).
     classifiers: loss term -> how many cross-entropies over the identities it sums up.
     reads_clean: whether training reads the images before the erasing too.
+    frozen: the layers that training leaves as they are, statistics of batch norms too.
     """
 
     labels: tuple[str, ...] = ()
@@ -33,6 +34,7 @@ class Learner(nn.Module, ABC):
     backbone: Backbone
     mixed: bool = False
     reads_clean: bool = False
+    frozen: tuple[nn.Module, ...] = ()
 
     def feature_map(self, images: Tensor, backbone: nn.Module | None = None) -> Tensor:
         """Features in float32, (B, C, h, w), of `backbone`, by default the learner's own.
@@ -43,6 +45,21 @@ class Learner(nn.Module, ABC):
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.mixed):
             features = shares.everywhere(self.backbone if backbone is None else backbone, images)
         return features.float()
+
+    def freeze(self) -> None:
+        """Let the backbone's layers up to stride 4 keep the weights that they have now."""
+        self.frozen = tuple(layer.requires_grad_(False).eval() for layer in self.early())
+
+    def early(self) -> Sequence[nn.Module]:
+        """The layers that `freeze` means."""
+        return self.backbone.early()
+
+    def train(self, mode: bool = True) -> Self:
+        """As of every module; what is frozen stays in test mode."""
+        super().train(mode)
+        for layer in self.frozen:
+            layer.eval()
+        return self
 
     def load_initial(self, backbone: str) -> None:
         """Load published weights: those of ImageNet into the backbone, whose registered name is given."""

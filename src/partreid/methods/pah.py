@@ -151,6 +151,10 @@ class PAH(Method):
             else:
                 backbones.load_imagenet(cast(Backbone, network), self.part_backbone)
 
+    def early(self) -> list[nn.Module]:
+        """Of every stream."""
+        return [layer for network in self.backbone.values() for layer in cast(Fork | Backbone, network).early()]
+
     def parameter_groups(self, weight_decay: float) -> list[dict[str, Any]]:
         """What finds the head is a single layer on features that do not wait for it, and learns faster."""
         of = {name: p for name, p in self.named_parameters() if name.startswith("W_head.")}

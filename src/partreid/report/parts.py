@@ -55,6 +55,14 @@ class Seen:
     maps: Tensor
 
 
+@dataclass(frozen=True)
+class Compared:
+    """names: of the parts and, last, mean. values: their MEASURES, float64 (K + 1, 4), NaN for what there is not."""
+
+    names: tuple[str, ...]
+    values: np.ndarray
+
+
 def bpbreid(method: Method, inputs: Inputs) -> Seen | None:
     """M and Eq. 4."""
     assert isinstance(method, BPBreID)
@@ -125,25 +133,43 @@ VIEWS: Mapping[type[Method], tuple[Callable[..., Seen | None], Callable[..., np.
 }
 
 
-def figures(context: Context) -> list[Figure]:
-    """The figure, where the data set was rendered and the method has parts that the renderer knows; else none."""
+def compared(context: Context) -> Compared | None:
+    """The measures, where the data set was rendered and the method has parts that the renderer knows."""
     method = context.trained.method
     labels = [LABELS[kind].file(kind, context.dataset) for kind in ("pifpaf",) if isinstance(method, BPBreID)]
     if type(method) not in VIEWS or not all(file.is_file() for file in (context.album.root / "truth.npz", *labels)):
-        return []
+        return None
     found = measured(context, method)
     if found is None:
-        return []
+        return None
     names, values = found
-    mean = np.array([column[~np.isnan(column)].mean() if np.isfinite(column).any() else np.nan for column in values.T])
-    told = ", ".join(f"{name} {value:.2f}" for name, value in zip(MEASURES, mean, strict=True) if np.isfinite(value))
+    known = (column[~np.isnan(column)] for column in values.T)
+    mean = np.array([column.mean() if len(column) else np.nan for column in known])
+    return Compared((*names, "mean"), np.vstack([values, mean]))
+
+
+def numbers(found: Compared | None) -> dict[str, dict[str, float]]:
+    """As written to parts.json: part, or mean -> measure -> value, those that there are."""
+    if found is None:
+        return {}
+    return {
+        name: {measure: float(value) for measure, value in zip(MEASURES, row, strict=True) if np.isfinite(value)}
+        for name, row in zip(found.names, found.values, strict=True)
+    }
+
+
+def figures(found: Compared | None) -> list[Figure]:
+    """The figure, if there is something to show."""
+    if found is None:
+        return []
+    told = ", ".join(f"{measure} {value:.2f}" for measure, value in numbers(found)["mean"].items())
     return [
         Figure(
             "Parts against the truth",
             f"What the method says of {IMAGES} test images, or all if there are fewer, beside what the renderer knows: "
             "precision, recall and F1 of which parts are seen, and the overlap (IoU) of where the method sees them and "
             f"where they are. Means over the parts: {told}.",
-            picture((*names, "mean"), np.vstack([values, mean])),
+            picture(found.names, found.values),
         )
     ]
 

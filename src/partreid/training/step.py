@@ -25,13 +25,16 @@ OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
     "sgd": lambda parameters, **options: torch.optim.SGD(parameters, momentum=0.9, **options),
 }
+# what of a backbone does not learn: nothing, or the layers up to stride 4, a fourth of a step's time
+FREEZE: Mapping[str, Callable[[Learner], object]] = {"none": id, "stride4": Learner.freeze}
 Losses = Callable[[Batch], dict[str, Tensor]]
 COMPILE = dict.fromkeys(("auto", "on", "off"))
 WARM = 4  # steps op by op before one is recorded: libraries choose their kernels and allocate
 
 
 def optimizer_of(learner: Learner, recipe: Recipe) -> torch.optim.Optimizer:
-    """The recipe's optimiser of the learner's parameters; all of them in one kernel ("fused")."""
+    """Freeze what the recipe freezes; the optimiser of the learner's parameters, all in one kernel ("fused")."""
+    choose(FREEZE, recipe.freeze, "layers (freeze)")(learner)
     build = choose(OPTIMIZERS, recipe.optimizer, "optimizer")
     return build(learner.parameter_groups(recipe.weight_decay), lr=recipe.learning_rate, fused=True)
 
