@@ -64,7 +64,8 @@ def test_a_row_makes_a_training_step(kind, key, recipe, options):
     assert torch.isfinite(costs.training_step(learner, recipe, batch)())
     after = list(learner.parameters())
     assert all(torch.isfinite(p).all() for p in after)
-    assert sum(not torch.equal(a, b) for a, b in zip(before, after, strict=True)) > len(before) / 2
+    learned = [not torch.equal(a, b) for a, b in zip(before, after, strict=True) if b.requires_grad]
+    assert sum(learned) > 0.8 * len(learned) > 0
 
 
 def test_every_row_is_one_that_the_check_stage_lets_pass():

@@ -36,9 +36,10 @@ def test_a_training_step_learns_and_a_test_step_embeds(project, name):
 def test_classifiers_are_not_counted(project):
     method, _ = build(project, "bot")
     parameters, numbers = costs.size(method, costs.made_up(method, 2, 64, 32))
-    classifier = 4 * 1280
+    channels = method.backbone.channels
+    classifier = 4 * channels
     assert parameters == sum(p.numel() for p in method.parameters()) - classifier
-    assert numbers == 1280
+    assert numbers == channels
     assert not method.neck.norm.bias.requires_grad  # frozen, counted, and frozen again
     assert all(p.grad is None for p in method.parameters())
 

@@ -13,8 +13,8 @@ OUTFITS, TILE = 2, (128, 64)  # shown per person; rows and columns of a picture 
 
 
 def contact_sheet(root: Path, out: Path, persons: int = 10, quality: int = 82) -> None:
-    """Write a JPEG: a row per training person, columns = 2 outfits x 6 cameras, grey where there is no picture."""
-    rows = [row for row in synthetic.read(root).to_pylist() if row["split"] == "train"]
+    """Write a JPEG: a row per test person, columns = 2 outfits x 6 cameras, grey where there is no picture."""
+    rows = [row for row in synthetic.read(root).to_pylist() if row["split"] != "train"]
     pids = sorted({row["pid"] for row in rows})[:persons]
     sheet = np.full((len(pids), TILE[0], OUTFITS * CAMERAS, TILE[1], 3), 225, np.uint8)
     for row in sorted(
