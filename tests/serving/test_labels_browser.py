@@ -94,7 +94,7 @@ def test_an_image_is_shown_with_all_its_labels(page, base):
     )
     expect(dialog.locator("section .pictures figure")).to_have_count(12)
     expect(dialog.locator("section .state")).to_have_text(["ok"] * 5)
-    expect(dialog).to_contain_text("score 0.60 · blazepose 7, cached")
+    expect(dialog).to_contain_text("score 0.60 · version 7, cached")
     expect(dialog.get_by_alt_text("pifpaf, parts: image 5 by blazepose")).to_be_visible()
     dialog.get_by_text("where it comes from").first.click()
     expect(dialog.locator(".facts").first).to_contain_text("data/labels/pifpaf/synthetic.npz")

@@ -162,7 +162,7 @@ def test_an_image_has_all_its_labels(ask):
     assert captions["poses"][0] == "skeleton"
     assert captions["poses"][1].startswith("cluster ")
     truth = ask(f"label/3?{PIFPAF}&a=truth")
-    assert (truth["name"], truth["made"], truth["tool"]) == ("truth", "made now", "truth 7")
+    assert (truth["name"], truth["made"], truth["version"]) == ("truth", "made now", "7")
 
 
 def test_two_tools_stand_side_by_side(ask, monkeypatch):

@@ -89,7 +89,7 @@ function section(name, source, values, signal) {
   ask(`label/${encodeURIComponent(image)}`, { dataset, label: name, a: source, parts }, signal).then((found) => {
     title.append(" ", make("span", {}, found.name));
     line.replaceChildren(make("b", { class: `state ${found.status}` }, found.status),
-      ` score ${decimals(found.score)} · ${found.tool}, ${found.made}`);
+      ` score ${decimals(found.score)} · version ${found.version}, ${found.made}`);
     const pictures = found.pictures.map(({ caption, uri }) =>
       make("figure", {}, make("figcaption", {}, caption), make("img", { src: uri, alt: `${name}, ${caption}: image ${image} by ${found.name}` })));
     body.replaceChildren(...pictures);

@@ -46,10 +46,9 @@ def photo(images: Images, row: int) -> str:
 
 def label(shelf: Shelf, opened: Opened, row: int, parts: str) -> dict[str, Any]:
     """All pictures of an image's label from one source, and what else there is to say of it."""
-    header = opened.side.header
     status, drawn = _drawn(shelf, opened, opened.of.images.read(row), row, parts)
     return {
-        "tool": f"{header['tool']} {header['tool_version']}",
+        "version": opened.side.header["tool_version"],
         "status": STATUS[status],
         "score": float(opened.score[row]),
         "pictures": [{"caption": caption, "uri": uri(picture)} for caption, picture in drawn.items()],
