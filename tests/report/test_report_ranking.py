@@ -28,10 +28,26 @@ def test_equal_precision_is_ordered_by_first_distance_and_first_match(ranks):
     ]
 
 
-def test_no_query_and_no_person_twice(ranks):
+def test_no_query_twice_and_no_person_twice_among_the_best_or_the_worst(ranks):
     same = np.where(np.arange(36) < 18, 7, PIDS)  # queries 0, 6 and 12 are one person
     chosen = ranking.choose(ranks, "general", same, seed=1, best=3, random=9, worst=3)
-    assert len(chosen) == len({each.query for each in chosen}) == len({same[each.query] for each in chosen}) == 4
+    assert [(each.why, each.query) for each in chosen] == [
+        *(("best", 0), ("best", 18), ("best", 24)),
+        *(("worst", 30), ("worst", 12)),  # 12 is the worst of the person whom the best show too
+    ]
+
+
+def test_random_queries_are_of_persons_who_are_neither_best_nor_worst(ranks):
+    chosen = ranking.choose(ranks, "general", PIDS, seed=1, best=1, random=9, worst=1)
+    assert [each.query for each in chosen if each.why == "best"] == [0]
+    assert sorted(each.query for each in chosen if each.why == "random") == [6, 12, 18, 24]
+    assert [each.query for each in chosen if each.why == "worst"] == [30]
+
+
+def test_the_worst_is_shown_though_its_person_is_among_the_best(ranks):
+    one = np.full(36, 7)
+    chosen = ranking.choose(ranks, "general", one, seed=1, best=1, random=1, worst=1)
+    assert [(each.why, each.query) for each in chosen] == [("best", 0), ("worst", 30)]
 
 
 def test_random_queries_follow_the_seed(ranks):

@@ -38,9 +38,10 @@ def choose(
 ) -> list[Ranking]:
     """The best, some random and the worst queries of a protocol by average precision, in this order.
 
-    ranks: the table of ranks.parquet. pids: int (N,), the person of each image id; no person appears twice, so that
-    one hard person does not fill the list. Equal precision: the nearer first image is better, the later first match
-    worse. The same seed chooses the same queries.
+    ranks: the table of ranks.parquet. pids: int (N,), the person of each image id. No query appears twice. The best are
+    of different persons, and so are the worst, so that one hard person does not fill the list; the random ones are of
+    persons who are neither. Equal precision: the nearer first image is better, the later first match worse. The same
+    seed chooses the same queries.
     """
     rows = ranks.filter(pc.equal(ranks["protocol"], protocol))
     query, ap = rows["query"].to_numpy(), rows["ap"].to_numpy()
@@ -51,14 +52,16 @@ def choose(
         "worst": (worst, np.lexsort((query, -first, ap))),
         "random": (random, np.random.default_rng(seed).permutation(len(rows))),
     }
-    seen: set[int] = set()
+    shown: set[int] = set()  # rows
     chosen: dict[str, list[int]] = {}
     for why, (count, order) in orders.items():
+        persons = {int(pids[query[row]]) for row in shown} if why == "random" else set()
         chosen[why] = []
-        for row in order:
-            if len(chosen[why]) < count and int(pids[query[row]]) not in seen:
-                seen.add(int(pids[query[row]]))
-                chosen[why].append(int(row))
+        for row in map(int, order):
+            if len(chosen[why]) < count and row not in shown and int(pids[query[row]]) not in persons:
+                persons.add(int(pids[query[row]]))
+                chosen[why].append(row)
+        shown |= {*chosen[why]}
     return [_ranking(rows, row, why) for why in ("best", "random", "worst") for row in chosen[why]]
 
 
