@@ -36,7 +36,7 @@ def kept() -> str:
     named = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
     return (
         f"\nparams.yaml keeps it until you change it. Since the last commit: {named}. "
-        "Back to that: git checkout params.yaml"
+        "Back to that: git show HEAD:params.yaml > params.yaml"  # not `git checkout`: see docs/pipeline.md
     )
 
 

@@ -10,6 +10,8 @@ docs/use.md shows the library. What it needs, torch among it, is imported when i
 
 import importlib
 import os
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,6 +25,23 @@ if TYPE_CHECKING:
 # Before torch loads OpenMP: let waiting threads sleep. By default they spin, and beside another busy process on the
 # same cores a network then waits for time slices: seven times slower on two cores with one of them busy.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def _of_this_checkout() -> None:
+    """Let a program of a checkout, as stages/train.py, run that checkout's code, whichever is installed.
+
+    An environment that two clones share has one of them installed, and DVC's queue runs copies of a checkout: the code
+    that runs must be the code whose digests DVC keeps.
+    """
+    program = getattr(sys.modules.get("__main__"), "__file__", None)
+    source = Path(program).resolve().parent.parent / "src" if program else None
+    own = source / "partreid" if source else None
+    if source and own and own.is_dir() and not own.samefile(__path__[0]):
+        __path__[:] = [str(own)]
+        sys.path.insert(0, str(source))  # which the processes that it starts get too
+
+
+_of_this_checkout()
 
 HANDED_ON = {
     "Model": "partreid.api",

@@ -206,6 +206,13 @@ def test_what_the_image_table_knows_is_said_by_the_check(values, tmp_path, monke
         check.tables(p)
 
 
+@pytest.mark.parametrize(("epochs", "warmup", "doubted"), [(2, 3, True), (2, 1, True), (3, 1, False), (2, 0, False)])
+def test_a_training_that_is_mostly_warm_up_is_doubted(values, epochs, warmup, doubted):
+    short = changed(values, "recipes.laptop.epochs", epochs)
+    said = check.doubts(params.parse(changed(short, "recipes.laptop.warmup_epochs", warmup)))
+    assert [line for line in said if "lower warmup_epochs with epochs" in line] == ([said[0]] if doubted else [])
+
+
 def test_a_prior_of_one_network_is_doubted(values):
     mpn = changed({**values, "model": "mpn"}, "labels.schp.tool", "blazepose")
     mpn = changed(mpn, "labels.schp.person", "blazepose")

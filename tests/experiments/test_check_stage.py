@@ -31,7 +31,7 @@ def test_a_rejected_value_is_said_with_the_way_back_and_before_torch_is_loaded(c
     code, said, torch = check("\nmodel: bpbreid ", "\nmodel: bott ")
     assert code == 1
     assert said.startswith("error: unknown model 'bott'; known: bot, ")
-    assert said.endswith("Since the last commit: model=bott. Back to that: git checkout params.yaml")
+    assert said.endswith("Since the last commit: model=bott. Back to that: git show HEAD:params.yaml > params.yaml")
     assert not torch
 
 

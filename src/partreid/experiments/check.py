@@ -10,7 +10,7 @@ from torch import nn
 from partreid.backbones import BACKBONES
 from partreid.datasets import DATASETS
 from partreid.datasets.prospects import foreseen
-from partreid.errors import UserError, choose
+from partreid.errors import UserError, choose, counted
 from partreid.evaluation import rerank
 from partreid.evaluation.metrics import AVERAGE_PRECISION, UNMATCHED
 from partreid.inputs.augmentation import FILLS
@@ -150,6 +150,11 @@ def doubts(params: Params) -> list[str]:
     found = []
     schp = params.labels["schp"]
     recipe, own = params.recipe_of(params.model)
+    if 0 < recipe.epochs <= 2 * recipe.warmup_epochs:
+        found.append(
+            f"{params.model} is trained for {counted(recipe.epochs, 'epoch')}, of which the learning rate rises for "
+            f"{recipe.warmup_epochs}; lower warmup_epochs with epochs"
+        )
     if params.model == "mpn" and own["prior"] == "ours" and schp.options["person"] == schp.tool:
         found.append(
             f"labels.schp.tool and labels.schp.person are both {schp.tool}: MPN's prior is the union of what two "
