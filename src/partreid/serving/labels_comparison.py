@@ -22,13 +22,13 @@ class Comparison:
     """
 
     def __init__(self, label: str, a: Side, b: Side, images: int, reading: AbstractContextManager[object]):
-        self.measure = MEASURES[label]
+        self._measure = MEASURES[label]
         self.values = np.full(images, np.nan)
         self.done = 0
         self.error: str | None = None
-        self._sides, self._reading = (a, b), reading
+        self._reading = reading
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=self._run, args=(a, b), daemon=True)  # alone holds both, till it ends
         self._thread.start()
 
     def stop(self) -> None:
@@ -39,12 +39,12 @@ class Comparison:
         """Until it has ended."""
         self._thread.join()
 
-    def _run(self) -> None:
+    def _run(self, a: Side, b: Side) -> None:
         while self.done < len(self.values) and not self._stopped.wait(PAUSE):
             rows = np.arange(self.done, min(self.done + STEP, len(self.values)))
             try:
                 with self._reading:
-                    self.values[rows] = diff.agreement(self.measure, *self._sides, rows)
+                    self.values[rows] = diff.agreement(self._measure, a, b, rows)
             except UserError as error:
                 self.error = str(error)
                 return

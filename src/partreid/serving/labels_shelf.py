@@ -60,7 +60,7 @@ class Shelf:
         self._numbers = count()
         self._sets = _Kept(len(p.datasets))
         self._labels = _Kept(OPEN)
-        self._pairs = _Kept(COMPARED)
+        self._pairs = _Kept(COMPARED, lambda comparison: comparison.stop())
         self._pictures = _Kept(DRAWN)
 
     def catalogue(self) -> dict[str, dict[str, list[str]]]:
@@ -118,10 +118,10 @@ class Shelf:
 
 
 class _Kept:
-    """The last few of what was made; what is given up is told so, where it has a `stop`. Threads may share it."""
+    """The last few of what was made. given_up: is called with what is kept no longer. Threads may share it."""
 
-    def __init__(self, most: int):
-        self._most = most
+    def __init__(self, most: int, given_up: Callable[[Any], None] = lambda _: None):
+        self._most, self._given_up = most, given_up
         self._made: OrderedDict[Hashable, Any] = OrderedDict()
         self._changing = threading.Lock()
 
@@ -135,8 +135,8 @@ class _Kept:
         with self._changing:
             self._made[key] = made
             over = [self._made.popitem(last=False)[1] for _ in range(len(self._made) - self._most)]
-        for given_up in over:
-            getattr(given_up, "stop", lambda: None)()
+        for old in over:
+            self._given_up(old)
         return made
 
 
