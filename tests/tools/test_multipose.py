@@ -49,6 +49,15 @@ def test_two_looks_at_one_person_are_one_box():
     assert multipose.shared(boxes[0], boxes[3]) == 0
 
 
+def test_a_piece_of_a_body_is_nobody_but_a_child_before_an_adult_is_somebody():
+    adult, piece, child, beside = [0, 0, 40, 100], [10, 20, 30, 40], [5, 50, 30, 100], [30, 20, 50, 40]
+    boxes = np.array([adult, piece, child, beside], np.float32)
+    kept, _ = multipose.apart(boxes, np.array([0.9, 0.8, 0.7, 0.6]))
+    assert kept.tolist() == [adult, child, beside]
+    kept, _ = multipose.apart(boxes[[1, 0]], np.array([0.9, 0.8]))  # what is seen best stays
+    assert kept.tolist() == [piece, adult]
+
+
 @pytest.mark.parametrize(("height", "width"), [(300, 700), (701, 90), (1, 1), (64, 64)])
 def test_boxes_are_placed_in_the_photo_and_stay_inside_it(monkeypatch, height, width):
     shapes = []

@@ -91,14 +91,15 @@ class Asking:
         }
 
     def allowed(self, camera: str, words: str) -> np.ndarray | None:
-        """bool (N,): images by this camera whose path holds all the words, in any case; None where nothing is asked."""
-        if not camera and not words.split():
+        """bool (N,): images by this camera whose path holds the words, in any case; None where nothing is asked."""
+        words = " ".join(words.lower().split())
+        if not camera and not words:
             return None
         found = np.ones(len(self.gallery), bool)
         if camera:
             found &= np.array([each == camera for each in self.gallery.cameras], bool)
-        for word in words.lower().split():
-            found &= np.array([word in place.lower() for place in self.gallery.places], bool)
+        if words:
+            found &= np.array([words in place.lower() for place in self.gallery.places], bool)
         return found
 
     def cameras(self) -> list[str]:

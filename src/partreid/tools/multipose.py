@@ -25,6 +25,10 @@ CELL = 4  # pixels of a cell of its maps
 AROUND = 5  # cells among which a centre must be the largest
 MIN_SCORE = 0.25
 OVERLAP = 0.6  # two boxes that share more than this of their union are one person's
+PIECE, INSIDE = (
+    0.25,
+    0.9,
+)  # a box that is so much smaller than one before it, and so much inside it, is a piece of a body
 
 _GRAPH = "StatefulPartitionedCall/"
 _START = _GRAPH + "sub_1"  # the image, normalised
@@ -76,19 +80,30 @@ def decode(centre: np.ndarray, size: np.ndarray, offset: np.ndarray) -> Boxes:
 
 
 def apart(boxes: np.ndarray, scores: np.ndarray) -> Boxes:
-    """Those boxes, highest score first, that share no more than OVERLAP of the union with one before them."""
+    """Of boxes, highest score first, those that are no second look at a person, or a piece of one, before them."""
     kept: list[int] = []
     for number, box in enumerate(boxes):
-        if all(shared(box, boxes[other]) <= OVERLAP for other in kept) and area(box) > 0:
+        if area(box) > 0 and not any(again(box, boxes[other]) for other in kept):
             kept.append(number)
     return boxes[kept], scores[kept]
 
 
+def again(box: np.ndarray, first: np.ndarray) -> bool:
+    """Whether a box (4,) shows the person of another, or a piece of that person."""
+    small, inside = area(box) < PIECE * area(first), common(box, first) >= INSIDE * area(box)
+    return shared(box, first) > OVERLAP or (small and inside)
+
+
+def common(one: np.ndarray, other: np.ndarray) -> float:
+    """Square pixels that two boxes (4,) share."""
+    return area(np.concatenate([np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])]))
+
+
 def shared(one: np.ndarray, other: np.ndarray) -> float:
     """Intersection over union of two boxes (4,)."""
-    both = np.concatenate([np.maximum(one[:2], other[:2]), np.minimum(one[2:], other[2:])])
-    union = area(one) + area(other) - area(both)
-    return area(both) / union if union else 0.0
+    both = common(one, other)
+    union = area(one) + area(other) - both
+    return both / union if union else 0.0
 
 
 def area(box: np.ndarray) -> float:
