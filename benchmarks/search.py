@@ -66,9 +66,8 @@ def main() -> None:
     file.touch()
     stored: Any = Made(given.distance, given.images)
     places = [f"camera {number % 2}/{number}.jpg" for number in range(given.images)]
-    gallery = Gallery(
-        file, stored, np.arange(given.images), [Path(each) for each in places], *[places] * 2, ["", *places[1:]]
-    )
+    paths, cameras = [Path(each) for each in places], [f"camera {number % 2}" for number in range(given.images)]
+    gallery = Gallery(file, stored, np.arange(given.images), paths, places, places, cameras)
     print(
         f"{given.images:,} images, {given.distance}, {SHAPES[given.distance][0]} x {SHAPES[given.distance][1]} numbers"
     )
