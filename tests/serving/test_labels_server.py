@@ -13,9 +13,11 @@ import labelled_project
 from partreid import params
 from partreid.drawing.label_marks import HEIGHT
 from partreid.inspection.sources import file
-from partreid.labels import LABELS, made
+from partreid.labels import LABELS, made, native
 from partreid.serving import labels_comparison, labels_pages, labels_shelf
 from partreid.serving.app import application
+from partreid.storage import cache, pieces
+from partreid.storage.files import sha256
 
 PIFPAF = "dataset=synthetic&label=pifpaf"
 
@@ -300,6 +302,22 @@ def test_without_photos_the_labels_are_listed_all_the_same():
     assert "no folder data/synthetic with the images of synthetic" in about["photos"]
     assert len(ids(ask("rows?dataset=synthetic&label=heads"))) == 6
     assert decoded(ask("strip/0?dataset=synthetic&label=heads")).shape == (HEIGHT, HEIGHT + 2, 3)
+
+
+@pytest.mark.usefixtures("bare")
+def test_a_label_of_two_tools_has_the_worse_status():
+    index, (keypoints, _) = Path("data/index/synthetic.parquet"), labelled_project.detections(0)
+
+    def work(_start, _stop):  # it says that it found somebody in image 1 too, where blazepose gives no mask
+        found = {"status": np.array([0, 0, 2, 0, 0, 1], np.uint8), "score": np.full(6, 0.5, np.float32)}
+        return {**found, "keypoints": keypoints}
+
+    head = {**cache.header("tool/movenet", "movenet", "1", None, {}, sha256(index)), "gives": ["keypoints"]}
+    pieces.write(native.file("movenet", "synthetic"), head, work, 6, processes=1)
+    ask = asking()
+    rows = ask("rows?dataset=synthetic&label=schp&a=movenet&order=image")["rows"]
+    assert [row["status"] for row in rows] == [["ok"], ["missing"], ["failed"], ["ok"], ["ok"], ["missing"]]
+    assert [ask(f"label/{n}?dataset=synthetic&label=schp&a=movenet")["status"] for n in (0, 1)] == ["ok", "missing"]
 
 
 @pytest.mark.usefixtures("bare")

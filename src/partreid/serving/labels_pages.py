@@ -88,11 +88,11 @@ class Viewer:
                 "sources": [_source(opened, source) for opened, source in zip(labels, (ask.a, ask.b), strict=False)],
                 "splits": [
                     {"name": name, "images": images, "counts": counts}
-                    for name, images, counts in coverage.by_split(first.of.split, first.side.status)
+                    for name, images, counts in coverage.by_split(first.of.split, first.status)
                 ],
                 "scores": [
                     {"low": low, "high": high, "images": images}
-                    for low, high, images in coverage.histogram(first.score[first.side.status != FAILED])
+                    for low, high, images in coverage.histogram(first.score[first.status != FAILED])
                 ],
                 "legend": {name: "rgb({}, {}, {})".format(*colour) for name, colour in view.legend(ask.parts).items()},
                 "note": view.note,
@@ -194,7 +194,7 @@ def _row(labels: list[Opened], row: int, agreement: np.ndarray | None) -> dict[s
         "path": images.path(row),
         "split": str(labels[0].of.split[row]),
         "person": str(labels[0].of.person[row]),
-        "status": [STATUS[opened.side.status[row]] for opened in labels],
+        "status": [STATUS[opened.status[row]] for opened in labels],
         "score": [float(opened.score[row]) for opened in labels],
         "agreement": None if agreement is None else float(agreement[row]),
         "size": [pictures.strip_width(images, row, len(labels)), pictures.HEIGHT],

@@ -59,7 +59,7 @@ def _drawn(
     shelf: Shelf, opened: Opened, image: np.ndarray | None, row: int, parts: str
 ) -> tuple[int, dict[str, np.ndarray]]:
     """Status and pictures of an image's label."""
-    status, values = int(opened.side.status[row]), {}
+    status, values = int(opened.status[row]), {}
     if status == OK:  # else there is nothing to draw, and maps are slow to read
         with shelf.reading:
             values = {name: array[0] for name, array in opened.side.arrays(np.array([row])).items()}

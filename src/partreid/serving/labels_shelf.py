@@ -16,8 +16,8 @@ import numpy as np
 from partreid.drawing.label_views import VIEWS
 from partreid.errors import UserError, choose
 from partreid.inspection.listing import Known
-from partreid.inspection.sources import EVERY, file, sources, word
-from partreid.labels import native
+from partreid.inspection.sources import CACHE, EVERY, file, sources, word
+from partreid.labels import LABELS, native
 from partreid.params import Params
 from partreid.quality.images import Images, open_images
 from partreid.quality.side import Side, open_side
@@ -47,6 +47,7 @@ class Opened:
     of: DataSet
     label: str
     side: Side
+    status: np.ndarray  # uint8 (N,), of the label itself
     score: np.ndarray  # float32 (N,)
 
 
@@ -100,7 +101,17 @@ class Shelf:
 
     def _label(self, of: DataSet, label: str, source: str) -> Opened:
         side = self._side(of, label, source)
-        return Opened(next(self._numbers), of, label, side, side.cache.rows("score", np.arange(len(of.images))))
+        score = side.cache.rows("score", np.arange(len(of.images)))
+        return Opened(next(self._numbers), of, label, side, self._status(of, label, source, side), score)
+
+    def _status(self, of: DataSet, label: str, source: str, side: Side) -> np.ndarray:
+        """A label that takes something from a second tool has the worse of both tools' status."""
+        status = side.status
+        for member in LABELS[label].beside if source != CACHE else ():
+            if member not in side.cache.header["gives"]:
+                other = native.output(self.p.labels[label].options[member], of.images.name, of.images.file)
+                status = np.maximum(status, other.status)
+        return status
 
     def _side(self, of: DataSet, label: str, source: str) -> Side:
         options = self.p.labels[label].options if label in self.p.labels else {}
@@ -142,9 +153,9 @@ class _Kept:
 
 def known(first: Opened, second: Opened | None, comparison: Comparison | None) -> Known:
     """What a page is chosen by. second: the label beside the first, with how far they agree."""
-    other = None if second is None else second.side.status
+    other = None if second is None else second.status
     agreement = None if comparison is None else comparison.values
-    return Known(first.of.split, first.of.person, first.side.status, first.score, other, agreement)
+    return Known(first.of.split, first.of.person, first.status, first.score, other, agreement)
 
 
 def need_pictures(images: Images) -> str | None:
