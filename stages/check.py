@@ -17,10 +17,12 @@ def main() -> None:
         p = params.load()
         for dataset in (p.dataset, *p.also_test_on):
             p.root(dataset)
-        from partreid.experiments import check  # not before: it brings torch, and most mistakes show without
+        from partreid.experiments import additions, check  # not before: torch; and most mistakes show without it
 
         check.names(p)
-        for warning in (*check.tables(p), *check.doubts(p), *check.other_tools(p)):
+        additions.protocols_of(p)
+        added = (*additions.data_sets(p), *additions.recipe_blocks(p, [p.model]))
+        for warning in (*check.tables(p), *check.doubts(p), *check.other_tools(p), *added):
             print(f"warning: {warning}", file=sys.stderr)
     except UserError as error:
         raise UserError(f"{error}{kept()}") from error
@@ -30,14 +32,13 @@ def main() -> None:
 
 def kept() -> str:
     """How to get rid of what -S wrote: DVC leaves a value in params.yaml that was found wrong."""
-    changed = overrides.since("HEAD", params.read())
-    if not changed:
-        return ""
-    named = ", ".join(changed[:5]) + (f" and {len(changed) - 5} more" if len(changed) > 5 else "")
-    return (
-        f"\nparams.yaml keeps it until you change it. Since the last commit: {named}. "
-        "Back to that: git show HEAD:params.yaml > params.yaml"  # not `git checkout`: see docs/pipeline.md
-    )
+    blocks, values = overrides.apart("HEAD", params.read())
+    named = ", ".join(values[:5]) + (f" and {len(values) - 5} more" if len(values) > 5 else "")
+    told = f"\nparams.yaml keeps it until you change it. Since the last commit: {named or 'no other value'}"
+    if blocks:  # somebody's work, as of a new method, which going back to the commit's file would lose
+        return f"{told}; and new: {', '.join(blocks)}. Mend it by hand, or with -S, which leaves what is new"
+    # not `git checkout`: see docs/pipeline.md
+    return f"{told}. Back to that: git show HEAD:params.yaml > params.yaml" if values else ""
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from typing import Any
 from partreid import methods, params, pretraining
 from partreid.drawing import plots
 from partreid.errors import UserError, at_least, choose, run
-from partreid.experiments import check, leaderboard, overrides, published, queue
+from partreid.experiments import additions, check, leaderboard, overrides, published, queue
 from partreid.experiments.leaderboard import Board, Cost, Entry
 from partreid.experiments.overrides import Changes
 from partreid.experiments.particulars import otherwise
@@ -49,6 +49,9 @@ def main() -> None:
     values, changes, p = overrides.asked(given)
     dataset = p.dataset
     check.names(p)
+    additions.protocols_of(p)
+    for warning in additions.recipe_blocks(p, models):
+        print(f"warning: {warning}", file=sys.stderr)
     runs = {
         (model, seed): queue.experiment(
             f"compare-{model}-{dataset}-s{seed}", values, {**changes, "model": model, "train.seed": seed}

@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from partreid import params
-from partreid.errors import UserError, choose, run
-from partreid.evaluation import rerank
-from partreid.evaluation.protocols import PROTOCOLS, Protocol, reached
+from partreid.errors import UserError, run
+from partreid.evaluation import protocols, rerank
+from partreid.evaluation.protocols import Protocol, reached
 from partreid.evaluation.record import record
 from partreid.evaluation.results import cmc_csv, evaluate, ranks_table, summary, text
 from partreid.storage import embeddings, image_table, turn
@@ -40,7 +40,7 @@ def main() -> None:
         )
 
     how = p.evaluate
-    known = choose(PROTOCOLS, here.target, "data set with protocols")
+    known = protocols.of(here.target)
     there = reached(known, len(image_table.select(table, "gallery")))
     if lacking := [name for name in known if name not in there]:
         print(f"warning: {here.target} is incomplete: {', '.join(lacking)} cannot be measured")
@@ -59,8 +59,8 @@ def main() -> None:
         )
 
     summaries = {name: summary(result) for name, result in results.items()}
-    protocols = {name: wanted[name][0] for name in results}
-    about = record(here.model, here.target, embedded.header, protocols, how.average_precision, how.unmatched)
+    used = {name: wanted[name][0] for name in results}
+    about = record(here.model, here.target, embedded.header, used, how.average_precision, how.unmatched)
     write_json(here.results / "metrics.json", summaries)
     write_text(here.results / "cmc.csv", cmc_csv(results))
     write_json(here.results / "record.json", about)
@@ -77,7 +77,7 @@ def main() -> None:
             )
 
 
-def ways(protocols: dict[str, Protocol], reranking: params.Rerank) -> dict[str, tuple[Protocol, dict[str, Any] | None]]:
+def ways(there: dict[str, Protocol], reranking: params.Rerank) -> dict[str, tuple[Protocol, dict[str, Any] | None]]:
     """Each protocol as it is and, where re-ranking is on, again with it, which its name and text then say."""
     result: dict[str, tuple[Protocol, dict[str, Any] | None]] = {}
     options: dict[str, Any] = {
@@ -86,7 +86,7 @@ def ways(protocols: dict[str, Protocol], reranking: params.Rerank) -> dict[str, 
         "original": reranking.original,
         "half": reranking.code,
     }
-    for name, protocol in protocols.items():
+    for name, protocol in there.items():
         result[name] = protocol, None
         if reranking.code != "none":
             full = f"{protocol.text}; {rerank.described(**options)}"

@@ -46,3 +46,12 @@ def test_an_empty_path_is_said_with_the_words_that_fill_it(check):
     code, said, _ = check("\ndataset: synthetic ", "\ndataset: prcc ")
     assert code == 1
     assert "raw.prcc is empty in params.yaml; say where the data lies: -S raw.prcc=/path" in said
+
+
+def test_going_back_is_not_advised_where_it_would_lose_a_new_block(check):
+    new = "\nmethods:\n  bob: {margin: 0.3, smoothing: 0.1, a: 1, b: 2, c: 3, d: 4, e: 5}\n"
+    code, said, _ = check("\nmethods:", new)
+    assert code == 1
+    assert "Since the last commit: no other value; and new: methods.bob. Mend it by hand" in said
+    assert "more" not in said
+    assert "git show" not in said

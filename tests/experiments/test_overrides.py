@@ -191,3 +191,14 @@ def test_dvc_can_empty_and_fill_every_list_and_leaves_the_rest_of_params_yaml_as
         found = params.read(file)
         assert all(len(overrides.at(found, path, "")) == len(content.split(",")) - (content == "[]") for path in paths)
         assert [line.partition("#")[2] for line in file.read_text().splitlines() if "#" in line] == comments
+
+
+def test_new_blocks_are_told_apart_from_changed_values(monkeypatch):
+    before = {"methods": {"bot": {"margin": 0.3}}, "at_test": {}, "train": {"seed": 1}}
+    after = {"methods": {"bot": {"margin": 0.5}, "bob": {"margin": 0.3, "x": {"y": 1}}}, "at_test": {"bob": {}}}
+    assert overrides.new_blocks(before, after) == ["methods.bob", "at_test.bob"]
+    monkeypatch.setattr(overrides, "committed", lambda _file, _commit: yaml.safe_dump(before))
+    after["train"] = {"seed": 1, "sed": 2}
+    blocks, values = overrides.apart("HEAD", after)
+    assert sorted(blocks) == ["at_test.bob", "methods.bob"]
+    assert sorted(values) == ["+train.sed=2", "methods.bot.margin=0.5"]

@@ -7,6 +7,7 @@ a right answer are skipped or counted as zero are parameters (`evaluate` in para
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from partreid.errors import UserError
 from partreid.evaluation.picks import (
     Pick,
     by_cameras,
@@ -22,6 +23,8 @@ from partreid.evaluation.picks import (
 )
 from partreid.evaluation.pooling import Pool
 from partreid.evaluation.rules import Relation, cross_clothes_rule, market_rule, other_cameras_rule, same_clothes_rule
+
+FILE = "src/partreid/evaluation/protocols.py"  # as messages name it
 
 
 @dataclass(frozen=True)
@@ -233,6 +236,15 @@ PROTOCOLS: dict[str, dict[str, Protocol]] = {
     "cuhk01_100": CUHK01,
     "cuhk01_486": CUHK01,
 }
+
+
+def of(dataset: str) -> dict[str, Protocol]:
+    """A data set's protocols. UserError where it has none, which says where to add them."""
+    if dataset not in PROTOCOLS:
+        raise UserError(
+            f"{dataset} has no protocols, which say who asks and who answers; add them to PROTOCOLS in {FILE}"
+        )
+    return PROTOCOLS[dataset]
 
 
 def reached(protocols: Mapping[str, Protocol], images: int) -> dict[str, Protocol]:

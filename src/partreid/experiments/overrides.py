@@ -118,6 +118,28 @@ def since(commit: str, values: Mapping[str, Any]) -> list[str] | None:
     return None if before is None else words(yaml.load(before, params.Loader), values)
 
 
+def apart(commit: str, values: Mapping[str, Any]) -> tuple[list[str], list[str]]:
+    """What `since` finds, in two: the dotted paths of whole blocks that are new, and the words of the rest."""
+    before = committed("params.yaml", commit)
+    if before is None:
+        return [], []
+    loaded = yaml.load(before, params.Loader)
+    blocks = new_blocks(loaded, values)
+    inside = tuple(f"+{block}{end}" for block in blocks for end in ".=")
+    return blocks, [each for each in words(loaded, values) if not each.startswith(inside)]
+
+
+def new_blocks(before: Mapping[str, Any], values: Mapping[str, Any], way: str = "") -> list[str]:
+    """Dotted paths of the mappings that `values` has and `before` lacks, the outermost of each."""
+    found = []
+    for key, value in values.items():
+        if isinstance(value, Mapping) and key not in before:
+            found.append(f"{way}{key}")
+        elif isinstance(value, Mapping) and isinstance(before[key], Mapping):
+            found += new_blocks(before[key], value, f"{way}{key}.")
+    return found
+
+
 def words(before: Mapping[str, Any], values: Mapping[str, Any], way: str = "") -> list[str]:
     """What `-S` has to be given to make params.yaml's mapping `before` into `values`: + adds a key, ~ takes one out."""
     found = [f"~{way}{key}" for key in before if key not in values]
