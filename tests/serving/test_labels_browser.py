@@ -3,12 +3,13 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import labelled_project
 from partreid import params
 from partreid.labels import LABELS
-from partreid.serving import labels_pages
+from partreid.serving import labels_pages, labels_shelf
 from partreid.serving.app import application
 
 expect = pytest.importorskip("playwright.sync_api").expect
@@ -156,6 +157,26 @@ def test_two_tools_are_compared(page, base):
     page.get_by_label("close").click()
     page.get_by_label("beside it").select_option("")
     settled(page, "6 images")
+
+
+class Endless:
+    """A comparison that is never done."""
+
+    def __init__(self, _label, _a, _b, images, _reading):
+        self.values, self.done, self.error = np.full(images, np.nan), 2, None
+
+
+def test_who_types_while_tools_are_compared_is_left_alone(page, base, monkeypatch):
+    monkeypatch.setattr(labels_shelf, "Comparison", Endless)
+    page.goto(f"{base}?label=heads&a=truth&b=cache")
+    expect(page.locator("#progress")).to_have_text("compared so far: 2")
+    page.get_by_label("person").type("00")
+    with page.expect_response(re.compile("/labels/rows")):
+        pass
+    expect(page.get_by_label("person")).to_have_value("00")
+    page.get_by_label("person").type("7")
+    page.keyboard.press("Enter")
+    settled(page, "3 of 6 images")
 
 
 def test_what_is_not_there_is_said(page, base):

@@ -10,6 +10,7 @@ const PAIR_ORDERS = { agreement: "most different first", "-agreement": "most ali
 const FOUND = { "": "either or none", both: "both", first: "only the first", second: "only the second", neither: "neither" };
 const FILTERS = ["split", "person", "status", "found", "low", "high"];
 const AGAIN = 1200; // milliseconds after which a comparison at work is asked again
+const KEPT = 400; // cards beyond the page's own, so that a walk through a large data set does not fill the memory
 
 const form = at("filters");
 const field = (name) => form.elements[name];
@@ -84,8 +85,11 @@ function change(name) {
   return move(changes);
 }
 
-/** The page shows what is chosen; of an image that is open, its page, unless another is turned to. */
-async function update(turned = false) {
+/**
+ * The page shows what is chosen; of an image that is open, its page, unless another is turned to. again: nothing else is
+ * chosen than before, so the controls are left to who is using them.
+ */
+async function update({ turned = false, again = false } = {}) {
   clearTimeout(timer);
   running?.abort();
   running = new AbortController();
@@ -107,17 +111,17 @@ async function update(turned = false) {
     return say(error.message, false);
   }
   say(about.photos ?? listed.compared?.error ?? "");
-  controls(values);
+  if (!again) controls(values);
   grid(values);
   if (!turned && values.image) open(values, listed.rows, { step, to: move, closed });
   if (!turned && !values.image) close();
   const { compared } = listed;
-  if (compared && !compared.error && compared.done < listed.of) timer = setTimeout(() => update(), AGAIN);
+  if (compared && !compared.error && compared.done < listed.of) timer = setTimeout(() => update({ again: true }), AGAIN);
 }
 
 /** Words above all else, if any. shown: whether there are images to show besides. */
 function say(words, shown = Boolean(listed)) {
-  at("message").textContent = words;
+  if (at("message").textContent !== words) at("message").textContent = words;
   at("message").hidden = !words;
   at("viewer").hidden = !catalogue || Boolean(catalogue.nothing);
   at("listing").hidden = !shown;
@@ -172,8 +176,9 @@ function fill(name, options) {
 function grid(values) {
   const { rows, total, of, page, pages, compared } = listed;
   const among = total === of ? images(total) : `${count(total)} of ${images(of)}`;
-  const progress = compared && compared.done < of && !compared.error ? `; compared so far: ${count(compared.done)}` : "";
-  at("count").textContent = total ? among + progress : `No image is like that; ${images(of)} without the filters.`;
+  const progress = compared && compared.done < of && !compared.error ? `compared so far: ${count(compared.done)}` : "";
+  at("progress").textContent = progress;
+  at("count").textContent = total ? among : `No image is like that; ${images(of)} without the filters.`;
   at("place").textContent = `page ${count(page)} of ${count(pages)}`;
   at("before").disabled = page <= 1;
   at("after").disabled = page >= pages;
@@ -186,7 +191,8 @@ function grid(values) {
   const stop = links.find((link) => focused && link.dataset.image === current) ?? links[0];
   links.forEach((link) => (link.tabIndex = link === stop ? 0 : -1));
   if (focused) stop?.focus({ preventScroll: true });
-  at("grid").setAttribute("aria-busy", "false");
+  const here = new Set(rows.map(({ id }) => id));
+  if (cards.size > KEPT) [...cards.keys()].filter((id) => !here.has(id)).forEach((id) => cards.delete(id));
 }
 
 function card(row, values) {
@@ -237,7 +243,7 @@ async function step(by) {
   const page = listed.page + by;
   if (page < 1 || page > listed.pages) return;
   go({ ...state(), page: String(page) }, true);
-  await update(true);
+  await update({ turned: true });
   if (listed) show(listed.rows.at(by > 0 ? 0 : -1).id, true);
 }
 
