@@ -6,16 +6,27 @@ import torch
 from partreid.api.people import People, comparable
 from partreid.errors import UserError, choose
 from partreid.evaluation.distances import DISTANCES, Vectors, vectors
+from partreid.evaluation.ranking import GALLERY, QUERIES
 from partreid.search.nearest import Hits, nearest
 
 
 def distance(people: People, others: People) -> np.ndarray:
     """The method's own distance of everybody from everybody: float32 (N, M), 0 or more, smaller is more alike.
 
-    +inf where two photos show no common part. UserError when they were embedded by different networks.
+    The numbers are those of `rank`, bit for bit. They are rounded as partreid.evaluation.distances says: a photo may be
+    up to some 1e-3 of its vector's length from itself instead of 0. +inf where two photos show no common part. UserError when they were embedded by
+    different networks.
     """
     comparable(people, others)
-    return choose(DISTANCES, people.distance, "distance")(_tensors(people), _tensors(others)).numpy()
+    measure = choose(DISTANCES, people.distance, "distance")
+    rows, columns = _tensors(people), _tensors(others)
+    found = torch.empty(len(people), len(others))
+    for top in range(0, len(people), QUERIES):
+        for left in range(0, len(others), GALLERY):
+            tile = found[top : top + QUERIES, left : left + GALLERY]
+            height, width = tile.shape
+            tile.copy_(measure(rows.rows(top, QUERIES), columns.rows(left, GALLERY))[:height, :width])
+    return found.numpy()
 
 
 def rank(people: People, gallery: People, top: int = 20) -> Hits:

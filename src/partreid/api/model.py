@@ -53,10 +53,11 @@ class Model:
     ) -> People:
         """Embed one photo or many, in order.
 
-        photos: paths, uint8 RGB arrays (H, W, 3) of any sizes, PIL images, mixed as you like; an array (N, H, W, 3); or
-        a float tensor (N, 3, height, width) that is already resized and normalised. labels: kind -> array, a row per
-        photo, for methods that need some (`needs`); what is not given is made by the tool that the weights name. batch:
-        photos through the network at a time. UserError for a photo that cannot be read.
+        photos: paths, uint8 arrays of any sizes, PIL images, mixed as you like; an array (N, H, W, 3); or a float
+        tensor (N, 3, height, width) that is already resized and normalised. An array is RGB (H, W, 3), grey (H, W),
+        which becomes RGB, or RGBA (H, W, 4), whose alpha is left out. labels: kind -> array, a row per photo, for
+        methods that need some (`needs`); what is not given is made by the tool that the weights name. batch: photos
+        through the network at a time. UserError for a photo that cannot be read.
         """
         if batch < 1:
             raise UserError(f"batch is {batch}, expected 1 or more")

@@ -42,7 +42,10 @@ def array(photo: Any, place: int) -> np.ndarray:
     if found.ndim == 2:
         found = np.repeat(found[:, :, None], 3, 2)
     if found.ndim != 3 or found.shape[2] not in (3, 4) or 0 in found.shape:
-        raise UserError(f"photo {place} has the shape {found.shape}; arrays are (height, width, 3), RGB")
+        raise UserError(
+            f"photo {place} has the shape {found.shape}; arrays are (height, width, 3), RGB, or (height, width), grey, "
+            "or (height, width, 4), RGBA"
+        )
     return np.ascontiguousarray(found[:, :, :3])
 
 
