@@ -13,9 +13,9 @@ from partreid.search.nearest import Hits, nearest
 def distance(people: People, others: People) -> np.ndarray:
     """The method's own distance of everybody from everybody: float32 (N, M), 0 or more, smaller is more alike.
 
-    The numbers are those of `rank`, bit for bit. They are rounded as partreid.evaluation.distances says: a photo may be
-    up to some 1e-3 of its vector's length from itself instead of 0. +inf where two photos show no common part. UserError when they were embedded by
-    different networks.
+    The numbers are those of `rank`, bit for bit, rounded as partreid.evaluation.distances says: a photo may be up to
+    some 1e-3 of its vector's length from itself instead of 0. +inf where two photos show no common part. UserError when
+    they were embedded by different networks.
     """
     comparable(people, others)
     measure = choose(DISTANCES, people.distance, "distance")
