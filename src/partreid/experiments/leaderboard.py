@@ -21,6 +21,7 @@ from partreid.storage.source import code
 
 MEASURES = {"mAP": "mAP", "rank1": "Rank-1", "mINP": "mINP"}
 BASELINE = "bot"
+WORDS = 30  # letters: a longer cell holds words
 # the code that decides a cost, beside the method's own; labels and tools are timed too
 CODE = ("partreid.experiments.costs", "partreid.experiments.timing", "partreid.labels", "partreid.tools")
 
@@ -89,6 +90,11 @@ class Table:
     header: list[str]
     rows: list[list[str]]
     best: frozenset[tuple[int, int]] = frozenset()
+
+    @property
+    def worded(self) -> set[int]:
+        """The columns that hold words rather than numbers, which a page breaks into lines."""
+        return {column for row in self.rows for column, cell in enumerate(row) if len(cell) > WORDS}
 
 
 def values(entry: Entry, protocol: str, measure: str) -> list[float]:

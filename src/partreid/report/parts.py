@@ -40,6 +40,7 @@ from partreid.tools.base import Images
 IMAGES = 256  # of the test, drawn at random
 AT_ONCE = 64
 MEASURES = ("precision", "recall", "F1", "overlap")
+SHARE = "share"  # of the images that show the part: the precision of who calls it seen in all
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -57,7 +58,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Compared:
-    """names: of the parts and, last, mean. values: their MEASURES, float64 (K + 1, 4), NaN for what there is not."""
+    """names: of the parts and, last, mean. values: as measure has them, float64 (K + 1, 5)."""
 
     names: tuple[str, ...]
     values: np.ndarray
@@ -93,7 +94,7 @@ def present(regions: Tensor, parts: int) -> Tensor:
 
 
 def measure(found: Seen, true: Tensor) -> np.ndarray:
-    """MEASURES by part, float64 (K, 4), NaN where there is nothing to measure. true: (n, H, W), 0..K."""
+    """MEASURES and SHARE by part, float64 (K, 5), NaN where there is nothing to measure. true: (n, H, W), 0..K."""
     K = len(found.names)
     ours = F.interpolate(found.maps.float(), true.shape[1:], mode="bilinear").argmax(1)
     there = present(true, K)
@@ -104,7 +105,7 @@ def measure(found: Seen, true: Tensor) -> np.ndarray:
     counts = (both, said, there.sum(0))
     tp, positive, real = (np.asarray(each, np.float64) for each in counts)
     iou = ratio(*np.array(overlap, np.float64).T)
-    return np.stack([ratio(tp, positive), ratio(tp, real), ratio(2 * tp, positive + real), iou], 1)
+    return np.stack([ratio(tp, positive), ratio(tp, real), ratio(2 * tp, positive + real), iou, real / len(true)], 1)
 
 
 def true_groups(context: Context, method: Method, known: Arrays, sizes: np.ndarray) -> np.ndarray:
@@ -149,11 +150,11 @@ def compared(context: Context) -> Compared | None:
 
 
 def numbers(found: Compared | None) -> dict[str, dict[str, float]]:
-    """As written to parts.json: part, or mean -> measure -> value, those that there are."""
+    """As written to parts.json: part, or mean -> measure, or share -> value, those that there are."""
     if found is None:
         return {}
     return {
-        name: {measure: float(value) for measure, value in zip(MEASURES, row, strict=True) if np.isfinite(value)}
+        name: {what: float(value) for what, value in zip((*MEASURES, SHARE), row, strict=True) if np.isfinite(value)}
         for name, row in zip(found.names, found.values, strict=True)
     }
 
@@ -162,20 +163,25 @@ def figures(found: Compared | None) -> list[Figure]:
     """The figure, if there is something to show."""
     if found is None:
         return []
-    told = ", ".join(f"{measure} {value:.2f}" for measure, value in numbers(found)["mean"].items())
+    mean = numbers(found)["mean"]
+    told = ", ".join(f"{measure} {mean[measure]:.2f}" for measure in MEASURES if measure in mean)
+    share = found.values[:-1, -1]
+    always = (
+        f" (to call all parts seen in all images: F1 {(2 * share / (1 + share)).mean():.2f})" if "F1" in mean else ""
+    )
     return [
         Figure(
             "Parts against the truth",
             f"What the method says of {IMAGES} test images, or all if there are fewer, beside what the renderer knows: "
             "precision, recall and F1 of which parts are seen, and the overlap (IoU) of where the method sees them and "
-            f"where they are. Means over the parts: {told}.",
+            f"where they are. Means over the parts: {told}{always}.",
             picture(found.names, found.values),
         )
     ]
 
 
 def measured(context: Context, method: Method) -> tuple[tuple[str, ...], np.ndarray] | None:
-    """Names of the parts and their MEASURES (K, 4) over a sample of the test images; None without parts."""
+    """Names of the parts, their MEASURES and SHARE (K, 5) over a sample of the test images; None without parts."""
     split = np.array(context.table["split"].to_pylist())
     test = np.flatnonzero(np.isin(split, ("query", "gallery")))
     ids = np.sort(np.random.default_rng(context.seed).permutation(test)[:IMAGES])
@@ -206,7 +212,7 @@ def batches(context: Context, images: Images, ids: np.ndarray) -> Iterator[Input
 
 
 def picture(names: tuple[str, ...], values: np.ndarray) -> np.ndarray:
-    """Bars of every measure by part: RGB uint8 (H, W, 3). values: (parts, 4), NaN for no bar."""
+    """Bars of MEASURES by part: RGB uint8 (H, W, 3). values: (parts, 4 or more), NaN for no bar."""
     with mpl.rc_context(plots.STYLE):
         figure = Plot(figsize=(9.0, 3.2), layout="constrained")
         axes = figure.add_subplot()
