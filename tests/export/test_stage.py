@@ -53,6 +53,9 @@ def test_it_exports_checks_quantises_and_measures(here, monkeypatch, capsys):
     kept = json.loads((here / "model-int8.json").read_text())
     assert set(kept["mAP"]) == {"float32", "int8"}
     assert kept["mAP"]["float32"].keys() == kept["mAP"]["int8"].keys() == {"photos"}
+    assert set(kept["speed"]) == {"float32", "int8"}
+    assert min(kept["speed"].values()) > 0
+    assert "photos per second, torch 1: " in said
     assert 0.9 < kept["cosine"] < 0.9999999  # near, and not the same
     assert (here / "model-float32.onnx").read_bytes() == before
     about = checking.session(here / "model-int8.onnx").get_modelmeta().custom_metadata_map

@@ -148,6 +148,10 @@ def load(
     `at_test` in params.yaml. UserError when the file is missing, damaged, or of another version.
     """
     file = Path(path) / FILE if Path(path).is_dir() else Path(path)
+    if not file.is_file():
+        raise UserError(
+            f"no weights {file}; expected a weights.safetensors that a training left, or a folder that Model.save wrote"
+        )
     if precision not in PRECISIONS:
         raise UserError(f"unknown precision {precision!r}; known: {', '.join(PRECISIONS)}")
     where = _device(device)

@@ -53,14 +53,18 @@ class Agreement:
         )
 
 
-def session(path: Path) -> Any:
-    """An onnxruntime session on the CPU. UserError when the extra is not installed or the file cannot be run."""
+def session(path: Path, threads: int = 0) -> Any:
+    """An onnxruntime session on the CPU; threads: 0, one per core.
+
+    UserError when the extra is not installed or the file cannot be run.
+    """
     try:
         import onnxruntime
     except ImportError as error:
         raise UserError("running ONNX needs onnxruntime: pip install 'partreid[export]'") from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
+    options.intra_op_num_threads = threads
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own, of no common class
