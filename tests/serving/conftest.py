@@ -41,8 +41,9 @@ def chromium():
 
 
 @pytest.fixture(scope="module")
-def served():
+def served(request):
     """A function: an application -> the address at which it answers until the tests of the file are over."""
+    request.getfixturevalue("chromium")  # without a browser nobody asks
 
     @contextmanager
     def running(app):

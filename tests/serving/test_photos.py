@@ -60,6 +60,12 @@ def test_grey_and_see_through_pictures_become_colour():
     assert photos.decoded(file.getvalue()).shape == PIXELS.shape
 
 
+def test_16_bits_become_8():
+    deep = PIXELS[..., 0].astype(np.uint16) << 8 | 0x7F
+    data = cv2.imencode(".png", deep)[1].tobytes()
+    assert np.array_equal(photos.decoded(data), np.repeat(PIXELS[..., :1], 3, 2))
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -35,7 +35,7 @@ def array(photo: Any, place: int) -> np.ndarray:
     if isinstance(photo, str | Path):
         return _file(Path(photo))
     if isinstance(photo, Image.Image):
-        return np.asarray(ImageOps.exif_transpose(photo).convert("RGB"))
+        return _rgb(ImageOps.exif_transpose(photo))
     found = np.asarray(photo)
     if found.dtype != np.uint8:
         raise UserError(f"photo {place} is {found.dtype} {found.shape}; arrays are uint8, RGB in 0..255")
@@ -47,6 +47,12 @@ def array(photo: Any, place: int) -> np.ndarray:
             "or (height, width, 4), RGBA"
         )
     return np.ascontiguousarray(found[:, :, :3])
+
+
+def _rgb(picture: Image.Image) -> np.ndarray:
+    if picture.mode.startswith("I;16"):  # of which Pillow would make white: it cuts off what is larger than 255
+        picture = Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    return np.asarray(picture.convert("RGB"))
 
 
 def _file(path: Path) -> np.ndarray:

@@ -17,7 +17,7 @@ from partreid.search.finder import Ready, by_part
 from partreid.search.gallery import Gallery
 from partreid.search.page import FAR
 from partreid.search.threshold import Threshold
-from partreid.serving.photos import Photos, boxed, decoded
+from partreid.serving.photos import BOXES, Box, Photo, Photos, boxed, decoded
 
 TOP = 200  # images of an answer, at most
 FOLDERS = 500  # folders that are offered to filter by
@@ -67,12 +67,7 @@ class Asking:
         photo = self.photos.get(str(asked.get("photo")))
         box = boxed(photo.image, asked.get("box"))
         start = time.perf_counter()
-        if box not in photo.embedded:
-            with self._one:
-                photo.embedded[box] = self.model.embed(
-                    np.ascontiguousarray(photo.image[box[1] : box[3], box[0] : box[2]])
-                )
-        people, embedded = photo.embedded[box], time.perf_counter()
+        people, embedded = self._embedded(photo, box), time.perf_counter()
         allowed = self.allowed(str(asked.get("camera") or ""), str(asked.get("words") or ""))
         query = of(people)
         hits = self.ready.ask(query, top, allowed)
@@ -89,6 +84,17 @@ class Asking:
             "comparable": bool((distance < FAR).any()) if len(row) else None,
             "seconds": {"embed": embedded - start, "search": time.perf_counter() - embedded},
         }
+
+    def _embedded(self, photo: Photo, box: Box) -> People:
+        people = photo.embedded.get(box)
+        if people is None:
+            left, top, right, bottom = box
+            with self._one:
+                people = self.model.embed(np.ascontiguousarray(photo.image[top:bottom, left:right]))
+            if len(photo.embedded) >= BOXES:
+                photo.embedded.clear()
+            photo.embedded[box] = people
+        return people
 
     def allowed(self, camera: str, words: str) -> np.ndarray | None:
         """bool (N,): images by this camera whose path holds the words, in any case; None where nothing is asked."""

@@ -21,6 +21,7 @@ MOST_BYTES = 32 * 2**20
 MOST_PIXELS = 50_000_000  # read from the header; decoded, 150 MB
 SIDE = 4096  # pixels of the longer side, to which larger photos are reduced
 KEPT = 6  # photos, of at most 50 MB each
+BOXES = 100  # of a photo whose embeddings are kept
 LEAST = 8  # pixels of a box's sides
 
 Box = tuple[int, int, int, int]  # x0, y0, x1, y1 in pixels
