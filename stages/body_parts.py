@@ -18,10 +18,10 @@ from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from partreid.body.skeleton import KEYPOINT_MIRROR
 from partreid.errors import UserError, run
+from partreid.progress import progress
 from partreid.storage import chunks, published_weights
 from partreid.storage.files import whole
 from partreid.storage.workers import spread
@@ -87,7 +87,7 @@ def main() -> None:
     given.work.mkdir(parents=True, exist_ok=True)
     pieces = {first: given.work / f"{first:06d}.npz" for first in range(0, len(rows), PIECE)}
     jobs = [(first, rows[first : first + PIECE], file) for first, file in pieces.items() if not file.is_file()]
-    with tqdm(total=len(jobs), desc="looking", unit="piece") as bar:
+    with progress(len(jobs), "looking", "piece") as bar:
         if jobs:
             work = partial(look, given.folder, networks)
             spread(work, jobs, given.processes, lambda _number, _done: bar.update(), "a process was killed; run again")

@@ -15,11 +15,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 from sklearn.linear_model import LogisticRegression
-from tqdm import tqdm
 
 from partreid.body.skeleton import KEYPOINTS
 from partreid.errors import UserError, run
 from partreid.labels.geometry import bare
+from partreid.progress import followed
 from partreid.storage import chunks, published_weights
 from partreid.storage.files import write_json
 from partreid.tools import body_parts, consensus, evidence, movenet
@@ -61,7 +61,7 @@ def main() -> None:
     seen, box = reader.rows("keypoints", rows)[..., 2] > 0, ~np.isnan(reader.rows("head", rows)[:, 0])
 
     said, traits = [], np.empty((len(rows), 17, TRAITS), np.float32)
-    for number, path in enumerate(tqdm(paths, unit="image")):
+    for number, path in enumerate(followed(paths, len(paths), "looking")):
         image = read_original(arguments.folder / path)
         if image is None:
             raise UserError(f"cannot read {arguments.folder / path}")

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from partreid.inputs.ahead import ahead
 from partreid.inputs.batch import Inputs
@@ -18,6 +17,7 @@ from partreid.inputs.images import normalise, resized
 from partreid.inputs.kinds import HEADS, Label, no_change, tensors
 from partreid.inputs.pixels import Files, heads_of, images_of
 from partreid.methods.base import Trained
+from partreid.progress import progress
 from partreid.storage import chunks, image_table
 from partreid.storage.embeddings import Embeddings
 
@@ -55,7 +55,7 @@ def embed(
     ]
     stored = (reader.stored(np.arange(first, min(first + size, N)), device.type == "cuda") for first in starts)
     found: list[tuple[Tensor, Tensor]] = []
-    with tqdm(total=N, desc="embed", unit="image", disable=quiet) as bar, closing(ahead(stored)) as waiting:
+    with progress(N, "embed", quiet=quiet) as bar, closing(ahead(stored)) as waiting:
         for first, parcel in zip(starts, waiting, strict=True):
             with torch.inference_mode():
                 found.append(method.embed(assembled(_moved(parcel, device))))

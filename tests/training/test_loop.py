@@ -1,5 +1,7 @@
 """The loop on a tiny set: deterministic, and resumed to the same result."""
 
+import re
+
 import cv2
 import numpy as np
 import pytest
@@ -65,6 +67,15 @@ def test_interruption_changes_nothing(data, project, tmp_path, capsys):
     assert [(epoch, means["loss"]) for epoch, means in again] == [(epoch, means["loss"]) for epoch, means in logged]
     for name, value in whole.items():
         assert torch.equal(value, resumed[name]), name
+
+
+def test_a_log_hears_of_steps_within_an_epoch(data, project, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("partreid.progress.SECONDS", 0)
+    run(data, project, tmp_path / "l")
+    said = capsys.readouterr().err
+    assert re.match(r"epoch 1 of 3: 1 of \d+ steps, \S+ a second, 00:\d\d left\n", said), said
+    assert re.search(r"^epoch 3 of 3: ", said, re.MULTILINE)
+    assert "\r" not in said
 
 
 def test_the_pull_of_every_term_is_told(data, project, tmp_path):

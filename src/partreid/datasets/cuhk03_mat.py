@@ -12,9 +12,9 @@ from pathlib import Path
 import cv2
 import h5py
 import numpy as np
-from tqdm import tqdm
 
 from partreid.errors import UserError
+from partreid.progress import followed
 from partreid.storage.files import alone, whole
 
 
@@ -35,7 +35,7 @@ def extract(mat: Path, kind: str, folder: Path) -> None:
         raise UserError(f"{problem}; allow writing there, or put {mat.name} elsewhere") from error
     with alone(unfinished), _opened(mat) as file:
         cells = list(_images(file, kind))
-        for name, cell in tqdm(cells, desc=f"{kind} images of {mat.name}", unit="", disable=None):
+        for name, cell in followed(cells, len(cells), f"{kind} images of {mat.name}"):
             if (unfinished / name).exists():
                 continue
             pixels = file[cell][()]  # (3, width, height) RGB; an empty cell is a list of two zeros

@@ -8,11 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from partreid.datasets.walk import Skipped, printable
 from partreid.errors import UserError
 from partreid.inputs.decoding import decoded
+from partreid.progress import followed
 
 # what reading a file says again tomorrow; other errors (a disk or a network that fails) are no finding about the file
 LASTING = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG)
@@ -70,7 +69,7 @@ def measure(root: Path, rows: Sequence[Mapping[str, Any]]) -> tuple[list[Row], S
     skipped: Skipped = []
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         results = pool.map(lambda row: _header(root, row["path"]), rows)
-        for row, result in zip(tqdm(rows, desc="images", unit="", disable=None), results, strict=True):
+        for row, result in zip(followed(rows, len(rows), "read"), results, strict=True):
             if isinstance(result, str):
                 skipped.append([printable(row["path"]), result])
             else:

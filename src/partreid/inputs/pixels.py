@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-from tqdm import tqdm
 
 from partreid.inputs.heads import cut
 from partreid.inputs.images import read_image, resized
+from partreid.progress import progress
 from partreid.storage.files import fingerprint, scratch_root, sweep, whole
 
 VERSION = 1  # raise when the pixels' meaning changes
@@ -109,7 +109,7 @@ def kept(files: Files, about: Iterable[object], what: str) -> Pixels:
 
 def _make(files: Files, path: Path, size: int, what: str) -> None:
     N = files.shape[0]
-    with whole(path) as temporary, tqdm(total=N, desc=f"{what}: pixels", unit="image", leave=False) as bar:
+    with whole(path) as temporary, progress(N, f"{what}: pixels", brief=True) as bar:
         with temporary.open("wb") as file:
             file.truncate(size)
             if hasattr(os, "posix_fallocate"):  # else a disk that fills up meanwhile kills who writes to the map

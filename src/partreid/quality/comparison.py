@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
+from partreid.progress import progress
 from partreid.quality.base import Arrays, Measure
 from partreid.storage.chunks import CHUNK
 
@@ -22,7 +22,7 @@ def compare(measure: Measure, tool: Rows, truth: Rows, images: int, title: str =
     Memory holds one chunk of both sides' labels, whatever the number of images.
     """
     kept = []
-    with tqdm(total=images, desc=title, unit="image") as bar:
+    with progress(images, title) as bar:
         for start in range(0, images, CHUNK):
             ids = np.arange(start, min(start + CHUNK, images))
             kept.append(measure.compare(tool(ids), truth(ids)))

@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
-from tqdm import tqdm
 
 from partreid.errors import UserError
+from partreid.progress import Bar, progress
 from partreid.storage import chunks, columns, elsewhere
 from partreid.storage.cache import counted
 from partreid.storage.files import alone, fingerprint, scratch_root, sweep, whole, writable
@@ -102,16 +102,14 @@ def made(
     folder = scratch_root() / "pieces" / fingerprint(dict(settings), images, size)
     with alone(folder):
         sweep(path)
-        with tqdm(total=images, desc=title, unit="image") as bar:
+        todo = _open(folder, images, size)
+        with progress(images, title, done=images - sum(count for _, _, count in todo)) as bar:
             if isinstance(work, Program):
                 _start_program(work, folder, images, size, bar)
-            else:
-                todo = _open(folder, images, size)
-                bar.update(images - sum(count for _, _, count in todo))
-                if somebody is None:
-                    _do(work, todo, processes or os.cpu_count() or 1, bar.update)
-                elif todo:
-                    somebody(Task(folder, work, todo, _do, bar.update))
+            elif somebody is None:
+                _do(work, todo, processes or os.cpu_count() or 1, bar.update)
+            elif todo:
+                somebody(Task(folder, work, todo, _do, bar.update))
         yield _paths(folder, images, size)
         shutil.rmtree(folder)
 
@@ -180,7 +178,7 @@ def _do(work: Work, todo: list[Piece], processes: int, tell: Callable[[int], obj
     )
 
 
-def _start_program(work: Program, folder: Path, images: int, size: int, bar: tqdm) -> None:
+def _start_program(work: Program, folder: Path, images: int, size: int, bar: Bar) -> None:
     name = Path(work.command[0]).name
     for path, _, _ in _open(folder, images, size):
         path.unlink(missing_ok=True)  # a damaged piece: the program only asks whether the file is there
@@ -207,11 +205,10 @@ def _start_program(work: Program, folder: Path, images: int, size: int, bar: tqd
         raise UserError(f"{' '.join(command)} ended without the pieces {missing[0][0]} ...; its last words:\n{last}")
 
 
-def _show(folder: Path, images: int, size: int, bar: tqdm) -> None:
+def _show(folder: Path, images: int, size: int, bar: Bar) -> None:
     done = sum(path.is_file() for path in _paths(folder, images, size))
-    if (now := min(done * size, images)) > bar.n:  # else a log would hold a line for every look
-        bar.n = now
-        bar.refresh()
+    if (now := min(done * size, images)) > bar.n:
+        bar.update(now - bar.n)
 
 
 def _make(work: Work, path: Path, start: int, stop: int) -> None:

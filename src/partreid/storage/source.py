@@ -11,7 +11,10 @@ from partreid.storage.files import fingerprint
 PACKAGE = "partreid"
 ROOT = Path(__file__).parents[1]
 # hand values and files on, or look up by name who does the work, and decide no number
-HANDS_ON = ("errors", "params", "storage", "labels/__init__", "methods/__init__", "pretraining/__init__")
+HANDS_ON = (
+    *("chatter", "errors", "params", "progress", "storage"),
+    *("labels/__init__", "methods/__init__", "pretraining/__init__"),
+)
 
 
 def code(*origins: str | Path) -> str:

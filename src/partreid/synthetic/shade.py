@@ -12,9 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 import warp as wp
 
+from partreid.chatter import without
 from partreid.synthetic.raster import Buffer, shared, vectors
 
 wp.config.log_level = wp.LOG_ERROR
+with without("Could not find or load the NVIDIA CUDA driver"):  # shading takes the CPU anyway
+    wp.init()
 wp.set_module_options({"enable_backward": False, "fast_math": False, "fuse_fp": False})
 
 

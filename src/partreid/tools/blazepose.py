@@ -28,6 +28,7 @@ from partreid.errors import UserError
 from partreid.storage import cache, published_weights
 from partreid.storage.files import sha256
 from partreid.storage.pieces import Work
+from partreid.tools import litert
 from partreid.tools.base import Images
 from partreid.tools.reading import read_original
 from partreid.tools.squares import back, letterbox
@@ -145,12 +146,7 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _interpreter(model: Path) -> Any:
-    from ai_edge_litert.interpreter import Interpreter  # here: only the processes that run the network load it
-
-    cv2.setNumThreads(1)  # one thread per process: the processes already take all cores
-    interpreter = Interpreter(model_path=str(model), num_threads=1)
-    interpreter.allocate_tensors()
-    return interpreter
+    return litert.interpreter(model_path=str(model))
 
 
 def _run(model: Path, square: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:

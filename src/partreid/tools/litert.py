@@ -10,9 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 
+from partreid.chatter import without
 from partreid.errors import UserError
 from partreid.tools.tfjs import Step
 
+NOISE = "^INFO: "  # how the runtime was built, once a process
 CONVOLUTIONS = ("_FusedConv2D", "FusedDepthwiseConv2dNative", "DepthwiseConv2dNative")
 
 
@@ -20,11 +22,7 @@ class Network:
     """A TFLite flatbuffer at work. `run` takes float32 arrays and gives the results, both in the order of `write`."""
 
     def __init__(self, flatbuffer: bytes):
-        from ai_edge_litert.interpreter import Interpreter
-
-        cv2.setNumThreads(1)  # one thread per process: the processes already take all cores
-        self._interpreter = Interpreter(model_content=flatbuffer, num_threads=1)
-        self._interpreter.allocate_tensors()
+        self._interpreter = interpreter(model_content=flatbuffer)
         self._inputs = [given["index"] for given in self._interpreter.get_input_details()]
         self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
 
@@ -34,6 +32,17 @@ class Network:
             self._interpreter.set_tensor(index, given)
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(index) for index in self._outputs]
+
+
+def interpreter(**model: Any) -> Any:
+    """LiteRT's interpreter of `model_content`, bytes, or `model_path`, on one thread."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    cv2.setNumThreads(1)  # one thread per process: the processes already take all cores
+    with without(NOISE):
+        made = Interpreter(**model, num_threads=1)
+        made.allocate_tensors()
+    return made
 
 
 def write(

@@ -10,12 +10,12 @@ from contextlib import closing
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
 from partreid.errors import UserError
 from partreid.layers import shares
 from partreid.methods.base import Learner
 from partreid.params import Recipe
+from partreid.progress import progress
 from partreid.storage import torchfile
 from partreid.training import gradients, parallel, schedule
 from partreid.training import precision as arithmetic
@@ -73,7 +73,7 @@ def train(
     losses = parallel.losses_of(learner)
     step = Step(learner, optimizer, compiled=compiled and alone, graphed=graphed and alone, losses=losses)
     told, saved = step.how, time.monotonic()
-    with own_stream(device):
+    with own_stream(device), progress(0, "training", "step", brief=True, quiet=not first) as bar:
         for epoch in range(len(history), recipe.epochs):
             learner.train()
             torch.manual_seed(1_000_003 * seed + epoch)  # dropout after an interruption draws what it would have
@@ -92,14 +92,17 @@ def train(
                 raise UserError("training needs at least one batch, but the training split has no identities")
             began = time.perf_counter()
             count, sums = len(batches), torch.zeros((), device=device)
+            bar.set_description(f"epoch {epoch + 1} of {recipe.epochs}")
+            bar.total = bar.n + count * (recipe.epochs - epoch)  # later epochs have as many batches, or nearly so
             hosted = parcels(source, augmentation, batches, seed, epoch, pinned=device.type == "cuda")
             with closing(feed(hosted, device, learner.reads_clean, a.erase_fill)) as ready:
-                title = f"epoch {epoch + 1}/{recipe.epochs}"
-                for number, batch in enumerate(tqdm(ready, title, count, leave=False, disable=not first)):
+                for number, batch in enumerate(ready):
                     rate = learning_rate(recipe, epoch + number / count)
                     for group in optimizer.param_groups:
                         group["lr"] = rate * group.get("rate", 1)
                     sums = sums + step(batch, pulls=number == 0 and gradients.due(epoch))
+                    bar.update()
+            bar.clear()  # others print now
             means = dict(zip(step.names, (sums / count).tolist(), strict=True))
             if means["loss"] != means["loss"]:
                 raise UserError(f"the loss is not a number in epoch {epoch + 1}; lower the learning rate")
