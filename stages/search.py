@@ -18,7 +18,7 @@ from typing import Any
 
 from partreid import methods, params
 from partreid.errors import UserError, run
-from partreid.search import arguments, page
+from partreid.search import arguments, learned, page
 from partreid.search import gallery as galleries
 from partreid.search.calibration import calibrated
 from partreid.search.finder import INDEXES, kind_of, search
@@ -47,15 +47,23 @@ def main() -> None:
     limit, told = calibrated(weights, digest, at_test, files_asked, given.false_match_rate, len(gallery))
 
     header = trained.header
-    found = page.answers([photo["path"] for photo in asked], hits, gallery, None if limit is None else limit.distance)
-    about = {"model": header["model"], "trained on": header["dataset"], "weights": f"{weights} (sha256 {digest})"}
-    about |= {"gallery": str(given.gallery), "images": f"{len(gallery):,}", "distance": trained.method.distance}
+    known = learned.learned(header, gallery)
+    told = " ".join(filter(None, (told, learned.told(known, len(gallery)))))
+    found = page.answers(asked, hits, gallery, None if limit is None else limit.distance)
+    about: dict[str, Any] = {"model": header["model"], "trained_on": header["dataset"]}
+    about |= {"weights": f"{weights} (sha256 {digest})", "gallery": str(given.gallery), "images": len(gallery)}
+    about |= {"images_that_trained": known, "distance": trained.method.distance}
     about |= {"index": kind if kind == "whole" else f"{kind}, short list of {given.shortlist}"}
-    result: dict[str, Any] = {**about, "threshold": None if limit is None else asdict(limit)}
+    result = {**about, "threshold": None if limit is None else asdict(limit)}
     files.write_json(given.out / "search.json", {**result, "queries": [asdict(answer) for answer in found]})
+    facts = {
+        **about,
+        "images": f"{len(gallery):,}",
+        "images_that_trained": "unknown" if known is None else f"{known:,}",
+    }
     command = shlex.join(["python", *sys.argv])
     subtitle = f"{header['model']} trained on {header['dataset']} · {len(gallery):,} gallery images"
-    html = page.render(subtitle, found, told, list(about.items()), command)
+    html = page.render(subtitle, found, told, [(name.replace("_", " "), text) for name, text in facts.items()], command)
     files.write_text(given.out / "search.html", html)
 
     print(told)
@@ -64,7 +72,7 @@ def main() -> None:
         if all(hit.distance is None for hit in answer.found):
             print("  warning: can be compared with nothing: no gallery image shows a part that this photo shows")
         for hit in answer.found[:5]:
-            same = " same" if hit.same else ""
+            same = " the photo itself" if hit.itself else " same" if hit.same else ""
             print(f"  {hit.rank:2d}  {'inf' if hit.distance is None else f'{hit.distance:.4f}'}  {hit.name}{same}")
     print(f"wrote {given.out}/search.html and search.json")
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from partreid import methods, params
 from partreid.api.model import load
 from partreid.errors import UserError, run
-from partreid.search import arguments
+from partreid.search import arguments, learned
 from partreid.search import gallery as galleries
 from partreid.search.calibration import calibrated
 from partreid.search.finder import Ready, kind_of
@@ -71,6 +71,7 @@ def search_part(given: argparse.Namespace) -> Part:
     device, kept = device_of(p.train.device), given.out / "gallery.npz"
     gallery, at_test = galleries.opened(given.gallery, trained, digest, p, kept, device)
     limit, told = calibrated(weights, digest, at_test, set(), given.false_match_rate, len(gallery))
+    told = " ".join(filter(None, (told, learned.told(learned.learned(trained.header, gallery), len(gallery)))))
     kind = kind_of(given.index, len(gallery))
     distance = trained.method.distance
     ready = Ready(gallery, distance, kind, max(given.shortlist, asking.TOP))

@@ -195,6 +195,41 @@ def test_people_in_folders_and_of_a_data_set_are_named(project, search):
     assert hits[0]["name"] == "3 · cam 1"
 
 
+def test_what_trained_the_model_and_the_photo_itself_are_told(project, search):
+    index = project / "data/index/folder.parquet"
+    before = index.read_bytes()
+    rows = image_table.read(index).drop_columns("image_id").to_pylist()
+    image_table.write(image_table.build([{**row, "split": "train"} for row in rows if row["pid"] < 4], {}), index)
+    try:
+        weights = project / "runs/bot-folder/weights.safetensors"
+        trained = methods.load(weights)
+        other = project / "runs/trained.safetensors"
+        methods.save(other, trained.method, {**trained.header, "table": sha256(index)})
+        arguments = ["--query", "photos/3_0.png", "--gallery", "photos", "--weights", other, "--out", "results/learned"]
+        printed = search(*arguments)
+        again = search(*arguments[:3], "results/learned/gallery.npz", *arguments[4:])
+    finally:
+        index.write_bytes(before)
+    result = json.loads((project / "results/learned/search.json").read_text())
+    assert (result["images"], result["images_that_trained"], result["trained_on"]) == (16, 8, "folder")
+    assert [hit["itself"] for hit in result["queries"][0]["found"]] == [True] + [False] * 15
+    html = (project / "results/learned/search.html").read_text()
+    for text in (printed, again, html):
+        assert "8 of the gallery" in text
+        assert "s 16 images trained this model: their persons are found more easily" in text
+        assert text.count("the photo itself") == (2 if text is html else 1)  # and in the picture's text
+    printed = search("--query", "photos/3_0.png", "--gallery", "photos", "--out", "results/learned")
+    assert "cannot be told here" in printed  # these weights know of no image table
+    assert json.loads((project / "results/learned/search.json").read_text())["images_that_trained"] is None
+
+
+def test_names_are_shown_to_their_end():
+    style = (PROJECT / "src/partreid/search/search.css").read_text()
+    (name,) = re.findall(r"\.found \.name \{([^}]*)\}", style)
+    assert "ellipsis" not in name
+    assert "overflow-wrap: anywhere" in name
+
+
 def test_pah_is_searched_with_heads_that_its_tool_finds(project, search, monkeypatch):
     _, options = params.load(PROJECT / "params.yaml").recipe_of("pah")
     method = methods.build("pah", backbone="mobilenet_v2", identities=3, **options)

@@ -29,7 +29,7 @@ class Gallery:
 
     names: what to call them: below a folder the path, which begins with the person where the folders are persons; in a
     data set person and camera. places: paths below the folder, or the data set's. cameras: names, "" where none is
-    known.
+    known. sha1: hex, of the files' bytes; empty where they are not known.
     """
 
     file: Path
@@ -39,6 +39,7 @@ class Gallery:
     names: Sequence[str]
     places: Sequence[str]
     cameras: Sequence[str]
+    sha1: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.image_ids)
@@ -91,7 +92,8 @@ def from_folder(
     if not good:
         raise UserError(f"no readable image below {folder}; expected files that end with {', '.join(ENDINGS)}")
     paths = [photo["path"] for photo in good]
-    embeddings.write(out, {**header, "paths": paths, "root": str(walk.root)}, embedded(trained, good, p, device))
+    about = {"paths": paths, "root": str(walk.root), "sha1": [photo["sha1"] for photo in good]}
+    embeddings.write(out, {**header, **about}, embedded(trained, good, p, device))
     return from_file(out, header["weights"], None)
 
 
@@ -112,7 +114,9 @@ def from_file(file: Path, weights: str, p: Params | None) -> Gallery:
         paths = [Path(path) for path in stored.header["paths"]]
         root = stored.header.get("root", "")
         names = [path.relative_to(root).as_posix() if root else path.name for path in paths]
-        return Gallery(file, stored, stored.image_id, paths, names, names, [""] * len(names))
+        return Gallery(
+            file, stored, stored.image_id, paths, names, names, [""] * len(names), stored.header.get("sha1", ())
+        )
     if p is None:
         raise UserError(f"{file} does not say which images it holds; make it again")
     dataset = stored.header.get("target", stored.header["dataset"])
@@ -125,7 +129,8 @@ def from_file(file: Path, weights: str, p: Params | None) -> Gallery:
     root, places = p.root(dataset), table["path"].to_pylist()
     paths, names = [root / path for path in places], image_table.called(table)
     image_ids = image_table.integers(table, "image_id")
-    return Gallery(file, stored, image_ids, paths, names, places, image_table.cameras(table))
+    sha1 = table["sha1"].to_pylist()
+    return Gallery(file, stored, image_ids, paths, names, places, image_table.cameras(table), sha1)
 
 
 def _of_table(file: Path, stored: Stored, about: pa.Table) -> Gallery:

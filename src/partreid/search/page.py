@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from partreid.drawing.pictures import fit, jpeg
-from partreid.search.gallery import Gallery
+from partreid.search.gallery import Gallery, Photos
 from partreid.search.nearest import Hits
 from partreid.tools.reading import picture
 
@@ -24,7 +24,7 @@ class Found:
     """One gallery image. rank: one more than the images that are nearer, so equally near ones share it.
 
     name: what to call it, see Gallery. distance: None where no part could be compared. same: by the threshold; None
-    without one.
+    without one. itself: its file is the photo's, byte for byte.
     """
 
     rank: int
@@ -32,6 +32,7 @@ class Found:
     name: str
     distance: float | None
     same: bool | None
+    itself: bool
 
 
 @dataclass(frozen=True)
@@ -42,18 +43,19 @@ class Answer:
     found: list[Found]
 
 
-def answers(queries: Sequence[str], hits: Hits, gallery: Gallery, threshold: float | None) -> list[Answer]:
-    """What was found for each query, (Q, k), with files and names."""
+def answers(asked: Photos, hits: Hits, gallery: Gallery, threshold: float | None) -> list[Answer]:
+    """What was found for each photo, (Q, k), with files and names."""
     result = []
-    for query, rows, distances in zip(queries, hits.row, hits.distance, strict=True):
+    for photo, rows, distances in zip(asked, hits.row, hits.distance, strict=True):
         found = []
         for row, distance in zip(rows, distances, strict=True):
             if row >= 0:
                 rank = int((distances < distance).sum()) + 1
                 value = None if distance > FAR else float(distance)
                 same = None if threshold is None else bool(distance <= threshold)
-                found.append(Found(rank, str(gallery.paths[row]), gallery.names[row], value, same))
-        result.append(Answer(query, found))
+                itself = bool(gallery.sha1) and gallery.sha1[row] == photo["sha1"]
+                found.append(Found(rank, str(gallery.paths[row]), gallery.names[row], value, same, itself))
+        result.append(Answer(photo["path"], found))
     return result
 
 
@@ -95,7 +97,10 @@ def _shown(answer: Answer) -> dict[str, Any]:
                 "path": found.path,
                 "distance": "∞" if found.distance is None else f"{found.distance:.3f}",
                 "verdict": {None: "plain", True: "right", False: "plain"}[found.same],
-                "told": {None: "", True: "same person", False: "further than the threshold"}[found.same],
+                "itself": found.itself,
+                "told": "the photo itself"
+                if found.itself
+                else {None: "", True: "same person", False: "further than the threshold"}[found.same],
                 "first_beyond": found.same is False and (place == 0 or bool(answer.found[place - 1].same)),
                 "picture": uri(Path(found.path)),
             }
