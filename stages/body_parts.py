@@ -3,13 +3,12 @@
 FOLDER is one that stages/synthetic.py made, with another `synthetic.seed` than that of the people whom the tool is
 measured on. Every picture is shown once, those of partly hidden people twice, each time in another scene
 (partreid.tools.body_parts_scenes), mirrored or not; MoveNet and BlazePose look at it, and what they say is kept in
---work so that a run that was stopped goes on. No stage of the pipeline: its result comes with partreid. With seed 7 and
-64 and 64 identities,
+--work so that a run that was stopped goes on. No stage of the pipeline: its result comes with partreid, made
+from seed 7 with 64 and 64 identities by
 
-    python stages/body_parts.py RENDERED --out src/partreid/tools/body_parts.safetensors
+    python stages/body_parts.py RENDERED --steps 1600 --out src/partreid/tools/body_parts.safetensors
 
-makes one like that; the one that is there was made from the same people by an earlier form of this script, which took
-1,600 pictures and 700 steps.
+on a processor with bfloat16 units; another one rounds otherwise.
 """
 
 import argparse

@@ -154,3 +154,26 @@ def test_a_picture_without_anybody_is_missing(tmp_path):
     networks = evidence.Networks(*movenet.files(), published_weights.path("blazepose_full"))
     cv2.imwrite(str(tmp_path / "grey.png"), np.full((128, 64, 3), 120, np.uint8))
     assert consensus.look(["grey.png"], tmp_path, networks, 0, 1)["status"].tolist() == [1]
+
+
+def test_a_left_and_a_right_joint_of_one_place_share_the_two_that_both_maps_know():
+    one, parts = said(0), seen(0)
+    for side in (9, 10):
+        parts.seen[20, 8, side], parts.seen[40, 24, side] = 0.6, 0.55
+    parts.seen[40, 24, 10] = 0.57
+    found = consensus.spots(one, parts)
+    np.testing.assert_allclose(found[[9, 10]], [[8.5, 20.5], [24.5, 40.5]])
+
+
+def test_a_left_and_a_right_joint_stay_in_one_place_where_no_other_is_likely():
+    one, parts = said(0), seen(0)
+    for side in (9, 10):
+        parts.seen[20, 8, side], parts.seen[40, 24, side] = 0.6, 0.3
+    found = consensus.spots(one, parts)
+    np.testing.assert_allclose(found[[9, 10]], [[8.5, 20.5]] * 2)
+
+
+def test_peaks_are_apart_and_the_strongest_first():
+    joint = np.zeros((64, 32), np.float32)
+    joint[10, 10], joint[11, 12], joint[10, 13], joint[63, 31] = 0.9, 0.8, 0.5, 0.7
+    assert consensus.peaks(joint) == [10 * 32 + 10, 63 * 32 + 31, 10 * 32 + 13]

@@ -6,7 +6,8 @@ BlazePose has one, of the nearer of two people or of what hides the one that is 
 cell whether it shows this person's body, and which part.
 
 Places. A joint is where MoveNet's map of its person's joint, SHARE of BlazePose's disc and OWN of our own network's map
-are strongest together, refined by the cells around.
+are strongest together, refined by the cells around. Where that is one place for a left and a right joint, because
+nothing tells the sides apart, the two share the places that both maps know (`pair`).
 
 Seen. MoveNet and BlazePose also place hidden joints. A keypoint's score is the probability that the joint is seen:
 logistic regressions, one per kind of joint, on what `traits` says of it, with weights fitted on rendered people by
@@ -28,6 +29,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +50,14 @@ from partreid.tools.body_parts import Parts
 from partreid.tools.evidence import Evidence, Networks
 from partreid.tools.reading import read_original
 
-VERSION = "3"  # raise when the output changes
+VERSION = "4"  # raise when the output changes
 GIVES = ("keypoints", "person", "parsing", "head")
 FITTED = Path(__file__).with_name("consensus.json")
 SHARE, OWN = 0.25, 1.0  # of BlazePose and of our own network in a joint's place
 REACH = 2  # cells around a joint's strongest that refine its place
+PAIRS = tuple((left, left + 1) for left in range(1, 17, 2))  # of keypoints
+TOGETHER = 2.5  # cells: nearer, a left and a right joint are in one place
+BOTH, PEAKS = 0.8, 3  # see `pair`
 SURE = 0.5  # times the probability of the surest of the head's joints: what another needs to say where the head is
 FACE = slice(0, 5)  # the head's joints among the keypoints
 SMOOTH = 0.6  # cells: standard deviation of the Gaussian that the parts' probabilities are blurred with
@@ -122,19 +127,52 @@ def judge(said: Evidence, parts: Parts, size: tuple[int, int], weights: Mapping[
 
 def spots(said: Evidence, parts: Parts) -> np.ndarray:
     """Where the joints are, x and y in cells: float32 (17, 2)."""
-    return places(said.own + SHARE * said.discs + OWN * parts.seen)
+    maps = said.own + SHARE * said.discs + OWN * parts.seen
+    found = places(maps)
+    for left, right in PAIRS:
+        if np.hypot(*(found[left] - found[right])) < TOGETHER:
+            found[[left, right]] = pair(maps[..., left], maps[..., right])
+    return found
 
 
 def places(maps: np.ndarray) -> np.ndarray:
     """Maps (h, w, 17) -> x and y of each one's strongest cell, refined by those around, in cells: float32 (17, 2)."""
-    _, columns, number = maps.shape
-    padded = np.pad(maps, ((REACH, REACH), (REACH, REACH), (0, 0)))
-    along = np.arange(-REACH, REACH + 1)
-    found = np.empty((number, 2), np.float32)
-    for k, (row, column) in enumerate(zip(*np.divmod(maps.reshape(-1, number).argmax(0), columns), strict=True)):
-        window = padded[row : row + 2 * REACH + 1, column : column + 2 * REACH + 1, k]
-        weight = max(float(window.sum()), 1e-9)
-        found[k] = column + 0.5 + window.sum(0) @ along / weight, row + 0.5 + window.sum(1) @ along / weight
+    return np.stack([refined(joint, joint.argmax()) for joint in maps.transpose(2, 0, 1)])
+
+
+def refined(joint: np.ndarray, cell: int | np.intp) -> np.ndarray:
+    """x and y, in cells, of the middle of a map (h, w) around the cell of that number: float32 (2,)."""
+    row, column = divmod(int(cell), joint.shape[1])
+    top, left = max(0, row - REACH), max(0, column - REACH)
+    window = joint[top : row + REACH + 1, left : column + REACH + 1]
+    weight = max(float(window.sum()), 1e-9)
+    down, across = np.arange(window.shape[0]) + top - row, np.arange(window.shape[1]) + left - column
+    middle = column + 0.5 + window.sum(0) @ across / weight, row + 0.5 + window.sum(1) @ down / weight
+    return np.array(middle, np.float32)
+
+
+def pair(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Where a left and a right joint are of whose maps (h, w) the strongest cells are one: (2, 2), see `places`.
+
+    The peaks whose strengths have the largest product, which counts only BOTH times where they lie TOGETHER.
+    """
+    width = left.shape[1]
+
+    def worth(a: int, b: int) -> float:
+        near = np.hypot(a // width - b // width, a % width - b % width) < TOGETHER
+        return left.flat[a] * right.flat[b] * (BOTH if near else 1)
+
+    a, b = max(product(peaks(left), peaks(right)), key=lambda cells: worth(*cells))
+    return np.stack([refined(left, a), refined(right, b)])
+
+
+def peaks(joint: np.ndarray) -> list[int]:
+    """The numbers of a map's PEAKS strongest cells, none within REACH rows and columns of a stronger one."""
+    rest, found, width = joint.copy(), [], joint.shape[1]
+    for _ in range(PEAKS):
+        found.append(int(rest.argmax()))
+        row, column = divmod(found[-1], width)
+        rest[max(0, row - REACH) : row + REACH + 1, max(0, column - REACH) : column + REACH + 1] = 0
     return found
 
 
