@@ -24,8 +24,13 @@ $(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; name a Python 3.11 with: make PYTHON=/path/to/python"; exit 1; }
 	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@start=$$(date +%s); \
+	while sleep 15 >/dev/null 2>&1; do echo "   $$(( $$(date +%s) - start )) s, .venv has $$(du -sm $(VENV) | cut -f1) MB"; done & \
+	trap "kill $$!" EXIT; \
+	echo "   1 of 3: torch, the largest" && \
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check torch==$$(sed -n 's/^torch==//p' requirements.txt) && \
+	echo "   2 of 3: all else that requirements-dev.txt names" && \
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt && \
+	echo "   3 of 3: partreid itself" && \
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -e . && \
 	touch $@ && echo "== set up in $$(( $$(date +%s) - start )) s"
 
