@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import os
 import re
 import sys
 from collections.abc import Callable, Hashable, Mapping
@@ -28,7 +29,8 @@ def run(main: Callable[[], None]) -> NoReturn:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
-        print("interrupted; run the same command again to go on from here", file=sys.stderr)
+        first = "when dvc has ended too, " if "DVC_STAGE" in os.environ else ""  # it looks through its files first
+        print(f"interrupted; {first}run the same command again to go on from here", file=sys.stderr)
         sys.exit(130)
     sys.exit(0)
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import psutil
 import pytest
 
 # waits in the place that it is told, far longer than the test: as networks do that load, or look at many images
@@ -28,21 +29,43 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.parametrize("where", ["import", "work"])
-def test_ctrl_c_is_answered_at_once_by_one_line(tmp_path, where):
-    (tmp_path / "slow.py").write_text(PROGRAM)
+def start(folder, where):
+    """PROGRAM at work, when it waits."""
+    (folder / "slow.py").write_text(PROGRAM)
     process = subprocess.Popen(
         [sys.executable, "slow.py", where],
-        cwd=tmp_path,
+        cwd=folder,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background may ignore it
     )
-    while not (tmp_path / "waits").exists():
+    while not (folder / "waits").exists():
         assert process.poll() is None
         time.sleep(0.01)
+    return process
+
+
+@pytest.mark.parametrize("where", ["import", "work"])
+@pytest.mark.parametrize("by_dvc", [False, True])
+def test_ctrl_c_is_answered_at_once_by_one_line(tmp_path, monkeypatch, where, by_dvc):
+    monkeypatch.delenv("DVC_STAGE", raising=False)
+    if by_dvc:
+        monkeypatch.setenv("DVC_STAGE", "tool@truth-synthetic")
+    process = start(tmp_path, where)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the children too
     _, said = process.communicate(timeout=20)  # waits for whoever holds stderr: all children
-    assert said == "interrupted; run the same command again to go on from here\n"
+    wait = "when dvc has ended too, " if by_dvc else ""
+    assert said == f"interrupted; {wait}run the same command again to go on from here\n"
     assert process.returncode == 130
+
+
+def test_a_kill_leaves_no_warning_of_semaphores(tmp_path):
+    process = start(tmp_path, "work")
+    children = psutil.Process(process.pid).children()
+    process.kill()
+    for child in children:
+        if "resource_tracker" not in " ".join(child.cmdline()):
+            child.kill()
+    _, said = process.communicate(timeout=20)  # waits for the tracker, which tidies up
+    assert said == ""

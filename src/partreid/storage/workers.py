@@ -2,6 +2,7 @@
 
 import multiprocessing
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -30,6 +31,7 @@ def spread(
     # spawned, not forked: a fork would copy the locks of the parent's threads (OpenCV, progress bar)
     context = multiprocessing.get_context("spawn")
     before = set(multiprocessing.active_children())
+    _quiet_tracker()  # before anything else starts it; that would also unblock the signal that _deaf_children blocks
     with ProcessPoolExecutor(min(processes, len(jobs)), context, start, given) as pool:
         try:
             with _deaf_children():
@@ -46,6 +48,15 @@ def spread(
             pool.shutdown(cancel_futures=True)
 
 
+def _quiet_tracker() -> None:
+    """Start the process that tidies up semaphores when we are killed, and make it do so without a warning."""
+    sys.warnoptions.append("ignore:resource_tracker")  # it inherits them
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.pop()
+
+
 @contextmanager
 def _deaf_children() -> Iterator[None]:
     """Processes started here never hear Ctrl-C, which a terminal sends to all, so that one line is said, by the parent.
@@ -55,7 +66,6 @@ def _deaf_children() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # signals reach the main thread
         return
-    resource_tracker.ensure_running()  # when multiprocessing starts it, it unblocks the signal
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
