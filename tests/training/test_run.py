@@ -101,3 +101,9 @@ def test_a_network_without_parts_has_a_file_without_labels(start, tmp_path, monk
     start("global", streams=["global"])
     cache = Cache(tmp_path / "global" / FILE, "label/pseudo_parts", start.table)
     assert (cache.status == MISSING).all()
+
+
+def test_a_method_that_makes_no_labels_leaves_no_empty_folder_of_which_dvc_would_warn(start, tmp_path, monkeypatch):
+    monkeypatch.setattr(training, "train", lambda *_, **__: None)
+    start("silent")
+    assert [file.name for file in (tmp_path / "silent" / FOLDER / "labels").iterdir()] == ["none.txt"]

@@ -64,8 +64,9 @@ def precision_of(name: str, device: torch.device, backbone: str, phase: str) -> 
     if not cpu_computes_in_bfloat16():
         return Precision("float32", "the CPU has neither AMX nor AVX512-BF16")
     if backbone in PAYS_ON_CPU[phase]:
-        return Precision("bfloat16", f"the CPU computes in it, and it pays for {backbone} in the {phase}")
-    return Precision("float32", f"bfloat16 is not known to pay for {backbone} in the {phase} on a CPU")
+        return Precision("bfloat16", f"the CPU computes in it, and {backbone} is faster with it in the {phase}")
+    why = f"on a CPU, {backbone} is not known to be faster with 16-bit numbers (bfloat16) in the {phase}"
+    return Precision("float32", why)
 
 
 def cpu_computes_in_bfloat16() -> bool:

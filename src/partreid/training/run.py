@@ -81,7 +81,7 @@ def _run(
     what = f"{header['model']} on {header['dataset']}"
     where = f"{shares.count()} x {device.type}" if shares.count() > 1 else str(device)
     print(f"{what}: {len(data.paths)} images, {counted(recipe.epochs, 'epoch')} on {where}")
-    print(f"{precision.name}: {precision.why}", flush=True)
+    print(f"trains in {precision.name}: {precision.why}", flush=True)
 
     def keep(epoch: int) -> None:
         for label, maps in learner.made.items():
@@ -94,7 +94,7 @@ def _run(
             with files.whole(folder / "labels" / file.name) as temporary:
                 shutil.copyfile(file, temporary)
 
-    (folder / "labels").mkdir(parents=True, exist_ok=True)  # of most it stays empty
+    (folder / "labels").mkdir(parents=True, exist_ok=True)
     with files.alone(scratch) if first else nullcontext():
         draw, history = curves(scratch / "curves"), list[dict[str, float]]()
 
@@ -119,6 +119,8 @@ def _run(
         if not first:
             return
         show()  # what a killed run had kept, and this one had nothing to add to
+        if not any((folder / "labels").iterdir()):  # an output of the stage all the same: DVC warns of an empty folder
+            files.write_text(folder / "labels/none.txt", f"{header['model']} made no labels in this training\n")
         shutil.rmtree(folder / "curves", ignore_errors=True)
         shutil.copytree(scratch / "curves", folder / "curves")
         files.write_json(folder / "training.json", spent(history, learner.classifiers, data.identities))
