@@ -126,4 +126,4 @@ def _make(files: Files, path: Path, size: int, what: str) -> None:
             for done in threads.map(piece, range(0, N, PIECE)):
                 bar.update(done)
         pixels.flush()
-    print(f"{what}: {N} images, {size / 1e9:.2f} GB of pixels in {path}, a cache", flush=True)
+    print(f"{what}: {N:,} images, decoded once for all epochs, in {path.parent} ({size / 1e6:,.1f} MB)", flush=True)

@@ -8,7 +8,7 @@ from partreid.errors import counted
 from partreid.report.page import Facts
 
 RUN = (
-    "model", "dataset", "start", "recipe", "backbone", "identities", "height", "width", "seed", "precision", "device",
+    "model", "dataset", "start", "recipe", "backbone", "identities", "height", "width", "seed", "device",
 )  # fmt: skip
 EVALUATION = ("distance", "average_precision", "average_precision_formula", "ties", "version")
 
@@ -30,6 +30,8 @@ def facts(
     groups = {
         "Run": {
             **{key: trained.get(key) for key in RUN},
+            "trained in": trained.get("precision"),
+            "embedded in": (record.get("embeddings") or {}).get("embedded_in"),  # by a rule of its own
             "trained by": trained.get("revision"),
             "evaluated by": record.get("revision"),
         },
