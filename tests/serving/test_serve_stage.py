@@ -11,12 +11,18 @@ from pathlib import Path
 
 import pytest
 
-import coloured_persons
 import search_server
 from partreid.errors import UserError
 from partreid.serving import listening
 
 PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("stage")
+    search_server.asked(folder, "bot")
+    return folder
 
 
 def serve(monkeypatch, *arguments):
@@ -27,7 +33,7 @@ def serve(monkeypatch, *arguments):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--gallery", "nowhere"], "no weights runs/bot-folder/weights.safetensors"),
+        (["--gallery", "nowhere"], "no weights runs/"),
         (
             ["--gallery", "photos", "--index", "exact"],
             "unknown index (--index) 'exact'; known: approximate, auto, whole",
@@ -38,7 +44,7 @@ def serve(monkeypatch, *arguments):
     ],
 )
 def test_bad_inputs_are_one_line(tmp_path, monkeypatch, arguments, message):
-    coloured_persons.project(tmp_path, 1)
+    (tmp_path / "params.yaml").write_text((PROJECT / "params.yaml").read_text())
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(listening.TOKEN, raising=False)
     with pytest.raises(UserError) as error:
@@ -47,10 +53,9 @@ def test_bad_inputs_are_one_line(tmp_path, monkeypatch, arguments, message):
     assert "\n" not in str(error.value)
 
 
-def test_beyond_this_machine_it_prints_an_address_with_a_token(tmp_path, monkeypatch, capsys):
-    search_server.asked(tmp_path, "bot")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PARTREID_CACHE", str(tmp_path / "empty"))
+def test_beyond_this_machine_it_prints_an_address_with_a_token(root, monkeypatch, capsys):
+    monkeypatch.chdir(root)
+    monkeypatch.setenv("PARTREID_CACHE", str(root / "empty"))
     monkeypatch.setenv("npm_config_registry", "http://127.0.0.1:9/")
     monkeypatch.setenv("PATH", "")
     monkeypatch.delenv(listening.TOKEN, raising=False)
@@ -64,16 +69,15 @@ def test_beyond_this_machine_it_prints_an_address_with_a_token(tmp_path, monkeyp
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_it_answers_until_it_is_interrupted(tmp_path):
-    search_server.asked(tmp_path, "bot")
+def test_it_answers_until_it_is_interrupted(root):
     environment = {
         **os.environ,
-        "PARTREID_CACHE": str(tmp_path / "empty"),
+        "PARTREID_CACHE": str(root / "empty"),
         "npm_config_registry": "http://127.0.0.1:9/",
     }
     environment.pop(listening.TOKEN, None)
     command = [sys.executable, PROJECT / "stages/serve.py", "--gallery", "photos", "--port", "0"]
-    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, env=environment) as program:
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True, env=environment) as program:
         for line in program.stdout:
             if found := re.search(r"open (http://127\.0\.0\.1:\d+/) ", line):
                 break
@@ -82,4 +86,4 @@ def test_it_answers_until_it_is_interrupted(tmp_path):
         program.send_signal(signal.SIGINT)
         assert "stopped" in program.stdout.read()
         assert program.wait(30) == 0
-    assert (tmp_path / "results/search/gallery.npz").is_file()  # which is a gallery too, as stages/search.py's
+    assert (root / "results/search/gallery.npz").is_file()  # which is a gallery too, as stages/search.py's
