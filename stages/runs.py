@@ -1,6 +1,6 @@
 """What has been run on this commit, and what was kept: values, mAP and rank-1 by the main protocol.
 
-python stages/runs.py                          # newest last; kept runs first
+python stages/runs.py                          # newest last; kept runs first, by when they were kept
 python stages/runs.py --sort mAP
 python stages/runs.py --diff blunt-soul kept/first
 """
@@ -21,7 +21,10 @@ def main() -> None:
     if given.diff:
         print(kept.difference(*(kept.found(lines, name) for name in given.diff)))
         return
-    lines.sort(key=lambda line: line.when if given.sort == "when" else line.measure(given.sort))
+    if given.sort == "when":
+        lines.sort(key=lambda line: (not line.name.startswith(f"{kept.KEPT}/"), line.when))
+    else:
+        lines.sort(key=lambda line: line.measure(given.sort))
     print(kept.table(lines, kept.committed_values()))
 
 

@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+__version__ = "0.1.0"
+
 if TYPE_CHECKING:
     from partreid.api import Model as Model
     from partreid.api import People as People
@@ -60,4 +62,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *HANDED_ON])
+    """What is meant to be used: not what this file needs for itself."""
+    return sorted([*HANDED_ON, *(name for name in globals() if name.startswith("__"))])

@@ -204,7 +204,7 @@ class Params:
         self, kind: str, blocks: Mapping[str, Mapping[str, Any]], name: str, what: str
     ) -> tuple[Recipe, dict[str, Any]]:
         block = choose(blocks, name, what)
-        over = choose(self.recipes, self.recipe, "recipe")
+        over = choose(self.recipes, self.recipe, "recipe (`recipe` in params.yaml)")
         common = {key: value for key, value in over.items() if key not in {*self.methods, *self.pretraining}}
         if not isinstance(over.get(name, {}), Mapping):
             raise UserError(f"params.yaml: recipes.{self.recipe}.{name} must be a mapping, found {over[name]!r}")

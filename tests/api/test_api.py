@@ -277,8 +277,9 @@ def test_weights_that_are_none_are_one_message(tmp_path):
         UserError, match=r"no weights .*nothing\.safetensors; expected .* that a training left, or a folder that"
     ):
         partreid.load(tmp_path / "nothing.safetensors")
-    with pytest.raises(UserError, match=r"no weights .*weights\.safetensors"):
+    with pytest.raises(UserError, match=r"no weights .*weights\.safetensors") as error:
         partreid.load(tmp_path)
+    assert f"in the folder {tmp_path}: it has no weights.safetensors" in str(error.value)
 
 
 # from an empty folder
@@ -310,6 +311,8 @@ def test_the_library_works_in_an_empty_folder_and_leaves_it_empty(tmp_path, phot
 
 
 def test_an_unknown_name_is_an_attribute_error():
-    assert "load" in dir(partreid)
+    shown = {name for name in dir(partreid) if not name.startswith("__")}
+    assert shown == {"Model", "People", "UserError", "distance", "load", "rank"}
+    assert f"version: {partreid.__version__}\n" in (PROJECT / "CITATION.cff").read_text()
     with pytest.raises(AttributeError, match="no attribute 'lode'"):
         _ = partreid.lode

@@ -3,6 +3,7 @@
 import copy
 import json
 import runpy
+from datetime import datetime
 
 import pytest
 
@@ -40,6 +41,8 @@ def test_what_is_kept_stays_with_its_values_and_weights(done):
     assert names == {"metrics.json", "report.html", "params.yaml", "weights.safetensors"}
     (line,) = kept.kept()
     assert (line.name, line.values["model"], line.measure("mAP")) == ("kept/first", "bot", 0.5)
+    made = datetime.fromtimestamp((done / "kept/first/params.yaml").stat().st_mtime)
+    assert line.when == made.strftime("%Y-%m-%dT%H:%M")
 
 
 @pytest.mark.parametrize(("name", "said"), [("first", "is there already"), ("a/b", "no name"), (".x", "no name")])
@@ -63,7 +66,7 @@ def test_the_table_names_what_differs_and_the_main_protocol(values):
     metrics = {"results/synthetic/bpbreid/metrics.json": {"data": {"general": {"mAP": 0.25, "rank1": 0.5}}}}
     lines = [*kept.kept(), *kept.experiments(shown(other, metrics=metrics))]
     text = kept.table(lines, values).splitlines()
-    assert text[1].split() == ["kept/first", "bot", "synthetic", "50.0", "75.0", "evaluate.ranks=21"]
+    assert text[1].split() == ["kept/first", lines[0].when, "bot", "synthetic", "50.0", "75.0", "evaluate.ranks=21"]
     assert text[2].split() == ["calm-dove", "2026-11-26T10:00", "bpbreid", "synthetic", "25.0", "50.0", "train.seed=3"]
     told = kept.difference(lines[1], lines[0])
     assert "train.seed=1" in told

@@ -177,7 +177,7 @@ def test_metrics_and_plots_are_shown(built):
         ({"model": "bott"}, "error: unknown model 'bott'; known: bot, bpbreid"),
         ({"train__sed": 2}, "error: params.yaml: unknown key train.sed"),
         ({"dataset": "foo"}, "error: unknown data set 'foo'; known: celeb_reid, "),
-        ({"recipe": "foo"}, "error: unknown recipe 'foo'; known: laptop, paper"),
+        ({"recipe": "foo"}, "error: unknown recipe (`recipe` in params.yaml) 'foo'; known: laptop, paper"),
         ({"labels__pifpaf__tool": "foo"}, "error: unknown tool (labels.pifpaf.tool) 'foo'; known: alphapose, blaze"),
         (
             {"labels__heads__tool": "alphapose"},

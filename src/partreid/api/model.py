@@ -147,17 +147,25 @@ def load(
     "float32", "bfloat16", or "auto", bfloat16 where a CUDA device has it. at_test: the method's choices in a test, as
     `at_test` in params.yaml. UserError when the file is missing, damaged, or of another version.
     """
-    file = Path(path) / FILE if Path(path).is_dir() else Path(path)
-    if not file.is_file():
-        raise UserError(
-            f"no weights {file}; expected a weights.safetensors that a training left, or a folder that Model.save wrote"
-        )
+    file = _file(Path(path))
     if precision not in PRECISIONS:
         raise UserError(f"unknown precision {precision!r}; known: {', '.join(PRECISIONS)}")
     where = _device(device)
     fast = where.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     bfloat16 = precision == "bfloat16" or (precision == "auto" and fast)
     return Model(methods.load(file), file, where, bfloat16, at_test or {})
+
+
+def _file(path: Path) -> Path:
+    """The weights file that is meant. UserError where there is none, in words for who has no project."""
+    saved = path.is_dir()
+    file = path / FILE if saved else path
+    if not file.is_file():
+        found = f"in the folder {path.resolve()}: it has no {FILE}" if saved else f"{path.absolute()}"
+        raise UserError(
+            f"no weights {found}; expected a {FILE} that a training left, or a folder that Model.save wrote"
+        )
+    return file
 
 
 def _device(name: str | torch.device) -> torch.device:

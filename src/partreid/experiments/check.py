@@ -179,6 +179,8 @@ def learner(kind: type[L], recipe: Recipe, own: Mapping[str, Any], where: str, r
             made = kind(backbone=recipe.backbone, identities=2, **own)
     except (TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"params.yaml: {where} cannot be built: {error}") from error
+    except UserError as error:
+        raise error if where in str(error) else UserError(f"params.yaml: {where}: {error}") from error
     choose(FREEZE, recipe.freeze, f"layers ({where}.freeze)")(made)
     return made
 

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ CHOICE = ("model", "dataset")  # have columns of their own
 
 @dataclass(frozen=True)
 class Line:
-    """One run. when: ISO 8601, or "". values: its params.yaml. metrics: None if it has none yet."""
+    """One run. when: made, or kept, ISO 8601, or "". values: its params.yaml. metrics: None if it has none yet."""
 
     name: str
     when: str
@@ -77,7 +78,9 @@ def kept() -> list[Line]:
     for folder in sorted(KEPT.glob("[!.]*")):
         try:
             metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-            lines.append(Line(f"{KEPT}/{folder.name}", "", params.read(folder / params.PARAMS), metrics))
+            file = folder / params.PARAMS  # copied when the run was kept
+            when = datetime.fromtimestamp(file.stat().st_mtime).isoformat()[:16]
+            lines.append(Line(f"{KEPT}/{folder.name}", when, params.read(file), metrics))
         except (OSError, ValueError) as error:
             raise UserError(f"{folder} holds no kept run ({error}); remove it") from error
     return lines

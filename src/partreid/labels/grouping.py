@@ -80,15 +80,15 @@ GROUPS: dict[int | str, Groups] = {
 }
 
 
-def groups(parts: int | str) -> Groups:
-    """The groups of K parts or of a named variant, in the published order. UserError lists the known ones."""
+def groups(parts: int | str, what: str = "number of parts") -> Groups:
+    """The groups of K parts or of a named variant, in the published order. UserError lists the known ones of `what`."""
     table = {str(key): value for key, value in GROUPS.items()}
-    return choose(table, str(parts), "number of parts")
+    return choose(table, str(parts), what)
 
 
-def names(parts: int | str) -> tuple[str, ...]:
-    """The K parts' names."""
-    return tuple(name for name, _ in groups(parts))
+def names(parts: int | str, what: str = "number of parts") -> tuple[str, ...]:
+    """The K parts' names. what: to call them in a UserError."""
+    return tuple(name for name, _ in groups(parts, what))
 
 
 def group(fields: Tensor, parts: int | str) -> Tensor:

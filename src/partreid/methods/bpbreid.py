@@ -120,7 +120,7 @@ class BPBreID(Method):
         choose(LABEL_PATHS, label_path, "path (methods.bpbreid.label_path)")
         self.label_path = label_path
         self.variant = parts
-        self.groups = grouping.names(parts)
+        self.groups = grouping.names(parts, "number of parts (methods.bpbreid.parts)")
         K = len(self.groups)
         self.backbone = backbones.build(backbone)
         channels = self.backbone.channels
