@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import yaml
 
-from partreid import params
+from partreid import backbones, params
 from partreid.errors import UserError
 from partreid.experiments import leaderboard
 from partreid.storage import image_table
@@ -53,7 +53,8 @@ def test_it_writes_what_the_leaderboard_reads(speed, here, monkeypatch, capsys):
     content = json.loads((here / "results/compare/synthetic/speed.json").read_text())
     assert content["revision"]
     costs, _ = leaderboard.recorded(here / "results/compare/synthetic/speed.json", params.load(), ["bot", "pcb"])
-    assert costs["bot"].numbers == 1280
+    recipe, _ = params.load().recipe_of("bot")
+    assert costs["bot"].numbers == backbones.build(recipe.backbone).channels
     assert costs["pcb"].numbers == 6 * 128
     assert all(cost.train > 0 and cost.test > 0 for cost in costs.values())
     assert costs["bot"].label == 0

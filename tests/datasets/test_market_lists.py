@@ -82,7 +82,7 @@ def test_a_difference_is_an_error_of_the_program(project, root):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stdout.startswith("3 queries, 7 gallery images\n")
-    assert done.stderr.startswith("error: 1 lists differ; the first: query/0001_c1s1_001051_00.jpg: 2 good listed")
+    assert "\nerror: 1 lists differ; the first: query/0001_c1s1_001051_00.jpg: 2 good listed" in done.stderr
 
 
 def test_a_missing_list_is_named(compare, root):

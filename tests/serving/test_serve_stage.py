@@ -77,7 +77,14 @@ def test_it_answers_until_it_is_interrupted(root):
     }
     environment.pop(listening.TOKEN, None)
     command = [sys.executable, PROJECT / "stages/serve.py", "--gallery", "photos", "--port", "0"]
-    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True, env=environment) as program:
+    with subprocess.Popen(
+        command,
+        cwd=root,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background may ignore it
+    ) as program:
         for line in program.stdout:
             if found := re.search(r"open (http://127\.0\.0\.1:\d+/) ", line):
                 break

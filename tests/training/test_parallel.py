@@ -62,7 +62,7 @@ def trained(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_weights_after_five_steps_are_those_of_one_process(trained, name):
+def test_weights_after_three_steps_are_those_of_one_process(trained, name):
     one, two = (each[name] for each in trained)
     assert one["weights"].keys() == two["weights"].keys()
     for key, value in one["weights"].items():
@@ -77,7 +77,7 @@ def test_weights_after_five_steps_are_those_of_one_process(trained, name):
 
 def test_the_steps_have_moved_the_weights_further_than_they_may_differ(trained):
     for name, result in trained[0].items():
-        assert result["logged"][0]["steps"] == 5, name
+        assert result["logged"][0]["steps"] == 3, name
         moved = max(
             float((result["weights"][key] - value).abs().max())
             for key, value in result["start"].items()
