@@ -104,3 +104,10 @@ def test_a_pretraining_depends_on_its_labels(stages, name):
     p = params.load(ROOT / "params.yaml")
     labels = {LABELS[label].file(label, p.dataset).as_posix() for label in pretraining.PRETRAININGS[name].labels}
     assert labels <= set(stages[f"pretrain@{name}"].deps)
+
+
+def test_the_project_itself_brings_no_lock_file():
+    # a lock of the machine it was run on would send everybody else to a cache that they do not have
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert "params.yaml" in listed.splitlines()
+    assert not [name for name in listed.splitlines() if name.endswith("dvc.lock")]
