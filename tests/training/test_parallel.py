@@ -83,7 +83,7 @@ def test_the_steps_have_moved_the_weights_further_than_they_may_differ(trained):
             for key, value in result["start"].items()
             if value.is_floating_point() and "running" not in key
         )
-        assert moved > 3e-3, name
+        assert moved > 1e-3, name  # a thousand times that
 
 
 # layers, by two processes against one, through a script of its own
