@@ -33,7 +33,10 @@ from partreid.methods.base import Method, Trained
 from partreid.storage.files import whole
 
 OPSET = 20
-INPUT = "float32 RGB in 0..255, channels first, resized to the size below; normalised inside"
+INPUT = (
+    "float32 RGB in 0..255, channels first, resized to the size below as OpenCV does by INTER_AREA where both sides shrink, "
+    "else by INTER_LINEAR; normalised inside"
+)
 
 
 class Network(nn.Module):

@@ -1,5 +1,6 @@
 """What the training loop, the embedding stage and the report ask of a method."""
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 
 from partreid import backbones
 from partreid.backbones.base import Backbone
+from partreid.errors import UserError
 from partreid.inputs.batch import Batch, Inputs
 from partreid.layers import shares
 
@@ -124,5 +126,8 @@ class Trained:
         Weights converted from a released network (partreid.checkpoints) bring how that one is used, which goes before.
         """
         chosen = {**wanted, **self.header.get("at_test", {})}
+        known = inspect.signature(self.method.use).parameters
+        if unknown := sorted(chosen.keys() - known.keys()):
+            raise UserError(f"unknown choice for a test (at_test): {unknown[0]!r}; known: {', '.join(known) or 'none'}")
         self.method.use(**chosen)
         return chosen
