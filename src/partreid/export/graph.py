@@ -34,7 +34,7 @@ from partreid.storage.files import whole
 
 OPSET = 20
 INPUT = (
-    "float32 RGB in 0..255, channels first, resized to the size below as OpenCV does by INTER_AREA where both sides shrink, "
+    "float32 RGB in 0..255, channels first, resized to the size below, by OpenCV's INTER_AREA where both shrink, "
     "else by INTER_LINEAR; normalised inside"
 )
 
