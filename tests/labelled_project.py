@@ -4,6 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 from partreid import params
 from partreid.labels import LABELS, native
@@ -79,3 +80,11 @@ def make(label: str) -> Path:
     path = LABELS[label].file(label, "synthetic")
     pieces.write(path, {**header, "version": block.version}, work, len(table), processes=1)
     return path
+
+
+def entered(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The project in a folder that is the current one until a test's end."""
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    project(folder)
+    return folder

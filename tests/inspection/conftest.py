@@ -8,7 +8,4 @@ import labelled_project
 @pytest.fixture
 def labelled(tmp_path, monkeypatch):
     """The project of labelled_project, which is the current folder."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    labelled_project.project(tmp_path)
-    return tmp_path
+    return labelled_project.entered(tmp_path, monkeypatch)

@@ -5,12 +5,11 @@ import pytest
 import torch
 
 from partreid.evaluation import ranking
-from partreid.evaluation.distances import DISTANCES, vectors
+from partreid.evaluation.distances import DISTANCES, tensors, vectors
 from partreid.evaluation.protocols import PROTOCOLS
 from partreid.evaluation.results import Streamed, evaluate
 from partreid.search import shortlist
 from partreid.search.nearest import nearest, rescored
-from partreid.search.tensors import tensors
 from partreid.search.unpacked import Unpacked, folder, unpacked
 from partreid.storage import embeddings, image_table
 from partreid.storage.embeddings import Embeddings, Stored

@@ -278,10 +278,7 @@ def test_only_a_few_labels_stay_open(folder, monkeypatch):
 
 @pytest.fixture
 def bare(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DVC_ROOT", raising=False)
-    labelled_project.project(tmp_path)
-    return tmp_path
+    return labelled_project.entered(tmp_path, monkeypatch)
 
 
 @pytest.mark.usefixtures("bare")

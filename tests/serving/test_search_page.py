@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import search_server
-from partreid.evaluation.distances import DISTANCES
+from partreid.evaluation.distances import DISTANCES, tensors
 from partreid.serving import asking, photos, search_page
 from partreid.serving.app import application
 
@@ -84,7 +84,7 @@ def test_the_ranking_is_that_of_the_model_and_its_distance(client, asked, root):
     found = rank(client, photo=seen["photo"], box=None, top=N).json()["found"]
     people = asked.model.embed(image)
     gallery = asked.model.embed([root / "photos" / place for place in asked.gallery.places])
-    exact = DISTANCES["cosine"](asking.of(people), asking.of(gallery))[0].numpy()
+    exact = DISTANCES["cosine"](tensors(people), tensors(gallery))[0].numpy()
     np.testing.assert_allclose([each["distance"] for each in found], np.sort(exact), atol=1e-5)
     assert [each["same"] for each in found] == [each["path"][:2] == "6_" for each in found]
     assert all(each["parts"] == [] for each in found)  # one part tells nothing of its own

@@ -5,7 +5,7 @@ import torch
 
 from partreid.api.people import People, comparable
 from partreid.errors import UserError, choose
-from partreid.evaluation.distances import DISTANCES, Vectors, vectors
+from partreid.evaluation.distances import DISTANCES, tensors
 from partreid.evaluation.ranking import GALLERY, QUERIES
 from partreid.search.nearest import Hits, nearest
 
@@ -19,7 +19,7 @@ def distance(people: People, others: People) -> np.ndarray:
     """
     comparable(people, others)
     measure = choose(DISTANCES, people.distance, "distance")
-    rows, columns = _tensors(people), _tensors(others)
+    rows, columns = tensors(people), tensors(others)
     found = torch.empty(len(people), len(others))
     for top in range(0, len(people), QUERIES):
         for left in range(0, len(others), GALLERY):
@@ -40,8 +40,4 @@ def rank(people: People, gallery: People, top: int = 20) -> Hits:
         raise UserError(f"top is {top}, expected 1 or more")
     if not len(gallery):
         raise UserError("the gallery is empty")
-    return nearest(_tensors(people), _tensors(gallery), choose(DISTANCES, people.distance, "distance"), top)
-
-
-def _tensors(people: People) -> Vectors:
-    return vectors(torch.from_numpy(people.features), torch.from_numpy(people.visibility))
+    return nearest(tensors(people), tensors(gallery), choose(DISTANCES, people.distance, "distance"), top)

@@ -10,7 +10,9 @@ not round its inputs (torch's default on every device; TF32 would).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -48,6 +50,20 @@ def vectors(features: Tensor, visibility: Tensor) -> Vectors:
     """Prepare features (N, P, D) and visibility (N, P), both float32."""
     norms = torch.linalg.vecdot(features, features)  # (N, P); no root and square, which would round twice
     return Vectors(features, visibility, norms)
+
+
+class Embedded(Protocol):
+    """N embedded images as they are stored: float32 (N, P, D) and (N, P)."""
+
+    @property
+    def features(self) -> np.ndarray: ...
+    @property
+    def visibility(self) -> np.ndarray: ...
+
+
+def tensors(embedded: Embedded) -> Vectors:
+    """`vectors` of what is stored, on the CPU."""
+    return vectors(torch.from_numpy(embedded.features), torch.from_numpy(embedded.visibility))
 
 
 Distance = Callable[[Vectors, Vectors], Tensor]

@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import torch
 
 from partreid.errors import UserError, choose
 from partreid.evaluation import metrics, ranking
-from partreid.evaluation.distances import DISTANCES, Vectors, vectors
+from partreid.evaluation.distances import DISTANCES, Vectors, tensors
 from partreid.evaluation.picks import Pick
 from partreid.evaluation.pooling import Pool, groups, pool
 from partreid.evaluation.protocols import Protocol
@@ -194,7 +193,7 @@ def _vectors(embeddings: Embeddings | Stored, image_ids: np.ndarray) -> Vectors:
             f"the embedding of image_id {found.image_id[bad[0]]} and {len(bad) - 1} others holds NaN or infinity; "
             "training has diverged: lower the learning rate and train again"
         )
-    return vectors(torch.from_numpy(found.features), torch.from_numpy(found.visibility))
+    return tensors(found)
 
 
 def summary(result: Result) -> dict[str, float | int]:

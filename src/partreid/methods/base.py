@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from partreid import backbones
 from partreid.backbones.base import Backbone
-from partreid.errors import UserError
+from partreid.errors import choose
 from partreid.inputs.batch import Batch, Inputs
 from partreid.layers import shares
 
@@ -127,7 +127,7 @@ class Trained:
         """
         chosen = {**wanted, **self.header.get("at_test", {})}
         known = inspect.signature(self.method.use).parameters
-        if unknown := sorted(chosen.keys() - known.keys()):
-            raise UserError(f"unknown choice for a test (at_test): {unknown[0]!r}; known: {', '.join(known) or 'none'}")
+        for name in chosen:
+            choose(known, name, "choice for a test (at_test)")
         self.method.use(**chosen)
         return chosen

@@ -5,12 +5,11 @@ import torch
 
 from partreid.errors import UserError
 from partreid.evaluation import ranking
-from partreid.evaluation.distances import DISTANCES, Vectors
+from partreid.evaluation.distances import DISTANCES, Vectors, tensors
 from partreid.evaluation.results import Streamed
 from partreid.search import shortlist
 from partreid.search.gallery import Gallery
 from partreid.search.nearest import Hits, nearest, rescored
-from partreid.search.tensors import tensors
 from partreid.search.unpacked import folder, unpacked
 from partreid.storage.embeddings import Embeddings
 

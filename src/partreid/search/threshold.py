@@ -16,9 +16,8 @@ import numpy as np
 import pyarrow as pa
 
 from partreid.errors import UserError, choose
-from partreid.evaluation.distances import DISTANCES, Distance, Vectors
+from partreid.evaluation.distances import DISTANCES, Distance, Vectors, tensors
 from partreid.evaluation.rules import Ids, ids, market_rule
-from partreid.search.tensors import tensors
 from partreid.storage import image_table
 from partreid.storage.embeddings import Embeddings, Stored
 

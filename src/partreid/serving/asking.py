@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
 
 from partreid.api.model import Model
 from partreid.api.people import People
 from partreid.errors import UserError, natural
-from partreid.evaluation.distances import Vectors, vectors
+from partreid.evaluation.distances import Vectors, tensors
 from partreid.search.finder import Ready, by_part
 from partreid.search.gallery import Gallery
 from partreid.search.page import FAR
@@ -69,7 +68,7 @@ class Asking:
         start = time.perf_counter()
         people, embedded = self._embedded(photo, box), time.perf_counter()
         allowed = self.allowed(str(asked.get("camera") or ""), str(asked.get("words") or ""))
-        query = of(people)
+        query = tensors(people)
         hits = self.ready.ask(query, top, allowed)
         row, distance = (each[0][hits.row[0] >= 0] for each in (hits.row, hits.distance))
         parts = self._parts(query, row)
@@ -134,11 +133,6 @@ class Asking:
             return [[] for _ in rows]
         values = by_part(query, self.ready.rows.take(rows), self.model.distance)
         return [[None if np.isnan(each) else float(each) for each in row] for row in values]
-
-
-def of(people: People) -> Vectors:
-    """As the distances take them."""
-    return vectors(torch.from_numpy(people.features), torch.from_numpy(people.visibility))
 
 
 def meant(width: int, height: int, boxes: np.ndarray) -> int | str | None:
