@@ -6,12 +6,10 @@ killed and resumed gives the same file as an undisturbed one. The fingerprint co
 parameters, image table), so pieces of other settings are never mixed in.
 """
 
-import multiprocessing
 import os
 import shutil
 import subprocess
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -224,15 +222,6 @@ def _start(work: Work) -> None:
     global _work
     _work = work
     threadpool_limits(1)  # NumPy's own threads, in every process as many as cores, would wait for each other
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    # a parent killed with SIGKILL cannot tell its workers, which would wait for ever
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _make_here(path: Path, start: int, stop: int) -> None:

@@ -1,6 +1,7 @@
 """Calls in several processes of this machine that end at once when they are told to."""
 
 import multiprocessing
+import os
 import signal
 import sys
 import threading
@@ -26,13 +27,14 @@ def spread(
     """Call work(*job) for every job; tell(number of the job, result) is called here as they finish, in any order.
 
     start(*given) is called first in every process. When a call fails, those under way are finished, the rest is left
-    out, and its error is raised; at Ctrl-C the processes are killed. UserError `killed` when somebody killed one.
+    out, and its error is raised; at Ctrl-C the processes are killed, and they end when this one is. UserError `killed`
+    when somebody killed one of them.
     """
     # spawned, not forked: a fork would copy the locks of the parent's threads (OpenCV, progress bar)
     context = multiprocessing.get_context("spawn")
     before = set(multiprocessing.active_children())
     _quiet_tracker()  # before anything else starts it; that would also unblock the signal that _deaf_children blocks
-    with ProcessPoolExecutor(min(processes, len(jobs)), context, start, given) as pool:
+    with ProcessPoolExecutor(min(processes, len(jobs)), context, _begin, (start, *given)) as pool:
         try:
             with _deaf_children():
                 waiting = {pool.submit(work, *job): number for number, job in enumerate(jobs)}
@@ -46,6 +48,20 @@ def spread(
             raise
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def _begin(start: Callable[..., object] | None, *given: Any) -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if start is not None:
+        start(*given)
+
+
+def _end_with_parent() -> None:
+    # a parent killed with SIGKILL cannot tell its workers, which would wait for ever
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _quiet_tracker() -> None:
