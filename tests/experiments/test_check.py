@@ -83,6 +83,11 @@ def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
         ("recipes.laptop.batches_per_epoch", -1, "batches_per_epoch must be 0 or more"),
         ("methods.pcb.triplet_on", ["parts"], "images_per_id is 1, but pcb compares images of a person"),
         ("recipes.laptop.erase", 50, "erase is a probability"),
+        ("recipes.laptop.weight_decay", float("nan"), "weight_decay must be 0 or more, found nan"),
+        ("recipes.laptop.learning_rate", 0, "learning_rate must be above 0, found 0"),
+        ("recipes.laptop.learning_rate", -1.0, "learning_rate must be above 0, found -1.0"),
+        ("recipes.laptop.learning_rate", float("inf"), "learning_rate must be above 0, found inf"),
+        ("recipes.laptop.final_rate", 10, "final_rate is a factor of the learning rate, 0 to 1, found 10"),
         ("train.device", "gpu", "unknown device (train.device) 'gpu'"),
         ("train.seed", -1, "train.seed must be 0 or more"),
         ("evaluate.average_precision", "rect", "unknown formula"),
@@ -212,6 +217,11 @@ def test_a_training_that_is_mostly_warm_up_is_doubted(values, epochs, warmup, do
     short = changed(values, "recipes.laptop.epochs", epochs)
     said = check.doubts(params.parse(changed(short, "recipes.laptop.warmup_epochs", warmup)))
     assert [line for line in said if "lower warmup_epochs with epochs" in line] == ([said[0]] if doubted else [])
+
+
+def test_a_training_of_no_epochs_is_doubted(values):
+    none = params.parse(changed(values, "recipes.laptop.epochs", 0))
+    assert "bpbreid is trained for 0 epochs: its new layers stay as they were drawn at random" in check.doubts(none)
 
 
 def test_a_prior_of_one_network_is_doubted(values):

@@ -1,6 +1,7 @@
 """Whether params.yaml fits the code: every name is registered, every option is an argument of what it configures."""
 
 import inspect
+import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -150,6 +151,8 @@ def doubts(params: Params) -> list[str]:
     found = []
     schp = params.labels["schp"]
     recipe, own = params.recipe_of(params.model)
+    if recipe.epochs == 0:
+        found.append(f"{params.model} is trained for 0 epochs: its new layers stay as they were drawn at random")
     if 0 < recipe.epochs <= 2 * recipe.warmup_epochs:
         found.append(
             f"{params.model} is trained for {counted(recipe.epochs, 'epoch')}, of which the learning rate rises for "
@@ -239,15 +242,19 @@ def values(recipe: Recipe, where: str) -> None:
             f"params.yaml: {where}: decay_at is {recipe.decay_at}, which schedule cosine has no use for; "
             "leave it empty, or choose schedule: steps"
         )
-    for name in ("flip", "erase", "jitter"):
+    if not 0 < recipe.learning_rate < math.inf:
+        raise UserError(f"params.yaml: {where}: learning_rate must be above 0, found {recipe.learning_rate}")
+    probabilities = dict.fromkeys(("flip", "erase", "jitter"), "a probability")
+    factors = dict.fromkeys(("warmup_start", "decay", "final_rate"), "a factor of the learning rate, 0 to 1")
+    for name, what in {**probabilities, **factors}.items():
         if not 0 <= getattr(recipe, name) <= 1:
-            raise UserError(f"params.yaml: {where}: {name} is a probability, found {getattr(recipe, name)}")
+            raise UserError(f"params.yaml: {where}: {name} is {what}, found {getattr(recipe, name)}")
 
 
 def at_least(least: int, numbers: Mapping[str, float]) -> None:
     """Raise a UserError for the first number below `least`."""
     for name, number in numbers.items():
-        if number < least:
+        if not number >= least:  # NaN is not
             raise UserError(f"params.yaml: {name} must be {least} or more, found {number}")
 
 
