@@ -19,8 +19,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from partreid import methods, params
 from partreid.checkpoints.conversion import Converted, convert
 from partreid.checkpoints.families import FAMILIES
@@ -66,7 +64,7 @@ def changes(words: list[str]) -> dict[str, Any]:
     for word in words:
         if "=" not in word:
             raise UserError(f"--set takes NAME=VALUE, found {word!r}")
-    return {name: yaml.load(value, params.Loader) for name, _, value in (word.partition("=") for word in words)}
+    return {name: params.loaded(value) for name, _, value in (word.partition("=") for word in words)}
 
 
 def size(word: str) -> tuple[int, int] | None:

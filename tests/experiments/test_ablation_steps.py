@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from partreid import methods, params, pretraining
 from partreid.errors import UserError
@@ -23,9 +22,9 @@ def rows():
 
 
 def read():
-    values = yaml.load((PROJECT / "params.yaml").read_text(), params.Loader)
+    values = params.loaded((PROJECT / "params.yaml").read_text())
     file = PROJECT / "ablations.yaml"
-    for paper, block in yaml.load(file.read_text(), params.Loader).items():
+    for paper, block in params.loaded(file.read_text()).items():
         for name in block["tables"]:
             table = ablation.read(file, paper, name)
             for row in table.rows:

@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
 from partreid.errors import choose
 from partreid.experiments import overrides
 from partreid.experiments.queue import Metrics, spread, told
-from partreid.params import Loader
+from partreid.params import loaded
 
 NAMES = {"mAP": "mAP", "rank1": "rank-1"}
 RANKS = {"rank5": "rank-5", "rank10": "rank-10"}
@@ -77,7 +76,7 @@ class Table:
 
 def read(path: Path, paper: str, table: str) -> Table:
     """Table `table` of `paper` from ablations.yaml."""
-    papers = yaml.load(path.read_text(encoding="utf-8"), Loader)
+    papers = loaded(path.read_text(encoding="utf-8"))
     block = choose(papers, paper, "paper")
     content = choose(block["tables"], table, f"table of {paper}")
     model = content.get("model", block["model"])

@@ -8,8 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from partreid import params
 from partreid.errors import UserError
 from partreid.experiments import overrides
@@ -124,4 +122,4 @@ def found(lines: Sequence[Line], name: str) -> Line:
 def committed_values() -> Mapping[str, Any]:
     """What params.yaml holds in the last commit, or, where git does not know, as it is."""
     text = overrides.committed("params.yaml")
-    return params.read() if text is None else yaml.load(text, params.Loader)
+    return params.read() if text is None else params.loaded(text)

@@ -59,7 +59,7 @@ def written(words: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
         if path.partition(".")[0] not in OPEN:
             raise UserError(f"-S {each}: what is made once for all experiments is changed in params.yaml itself")
         try:
-            value = yaml.load(text, params.Loader)
+            value = params.loaded(text)
         except yaml.YAMLError as error:
             raise UserError(f"-S {each}: not valid YAML: {error}") from error
         if not all(map(plain, value if isinstance(value, list) else [value])):
@@ -115,7 +115,7 @@ def changed(values: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
 def since(commit: str, values: Mapping[str, Any]) -> list[str] | None:
     """What `-S` has to be given at a commit to get params.yaml's mapping `values`; None where git lacks the commit."""
     before = committed("params.yaml", commit)
-    return None if before is None else words(yaml.load(before, params.Loader), values)
+    return None if before is None else words(params.loaded(before), values)
 
 
 def apart(commit: str, values: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -123,7 +123,7 @@ def apart(commit: str, values: Mapping[str, Any]) -> tuple[list[str], list[str]]
     before = committed("params.yaml", commit)
     if before is None:
         return [], []
-    loaded = yaml.load(before, params.Loader)
+    loaded = params.loaded(before)
     blocks = new_blocks(loaded, values)
     inside = tuple(f"+{block}{end}" for block in blocks for end in ".=")
     return blocks, [each for each in words(loaded, values) if not each.startswith(inside)]
@@ -158,7 +158,7 @@ def words(before: Mapping[str, Any], values: Mapping[str, Any], way: str = "") -
 
 def word(path: str, value: Any) -> str:
     """A change as an argument of `dvc exp run -S`."""
-    if isinstance(value, str) and (not re.fullmatch(r"[\w./-]+", value) or yaml.load(value, params.Loader) != value):
+    if isinstance(value, str) and (not re.fullmatch(r"[\w./-]+", value) or params.loaded(value) != value):
         escaped = value.replace("'", r"\'")
         return f"{path}='{escaped}'"
     return f"{path}={value if isinstance(value, str) else json.dumps(value, separators=(',', ':'))}"

@@ -15,7 +15,6 @@ import torch
 import torch.nn.functional as F
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Drawing
-from sklearn.manifold import TSNE
 
 from partreid.body.openpose_layout import JOINTS
 from partreid.drawing.colours import PART_COLOURS
@@ -163,6 +162,8 @@ def map_sheet(thumbs: Sequence[np.ndarray], maps: Sequence[np.ndarray], names: S
 
 def scatter(found: Sequence[np.ndarray], kind: np.ndarray, names: Sequence[str], seed: int) -> np.ndarray:
     """t-SNE of kinds of descriptors, each (n, c), called `names`; kind: (n,), their part. RGB uint8 (H, W, 3)."""
+    from sklearn.manifold import TSNE  # here: it takes a second, and every report knows all methods' pictures
+
     with mpl.rc_context({**STYLE, "axes.grid": False}):
         figure = Drawing(figsize=(4.6 * len(found), 4.6), dpi=120, layout="constrained")
         for number, (name, values) in enumerate(zip(names, found, strict=True)):

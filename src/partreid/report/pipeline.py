@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from partreid.errors import UserError
+from partreid.params import loaded
 
 FILES = ("data/dvc.yaml", "stages/dvc.yaml", "dvc.yaml")  # relative to the project's root
 _FIELD = re.compile(r"\$\{\s*([^}]+?)\s*\}")
@@ -66,7 +67,7 @@ def read(root: Path) -> list[Stage]:
 
 def _yaml(path: Path) -> dict[str, Any]:
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        return loaded(path.read_text(encoding="utf-8")) or {}
     except OSError as error:
         raise UserError(f"no {path}, which the report draws the pipeline from; run from the project's root") from error
     except yaml.YAMLError as error:
