@@ -21,6 +21,7 @@ def main() -> None:
 
         check.names(p)
         additions.protocols_of(p)
+        additions.stages_of(p, Path("stages/dvc.yaml"))
         added = (*additions.data_sets(p), *additions.recipe_blocks(p, [p.model]))
         for warning in (*check.tables(p), *check.doubts(p), *check.other_tools(p), *added):
             print(f"warning: {warning}", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""Keep the chosen run's results, weights and params.yaml under a name that does not vanish: kept/NAME.
+"""Keep the chosen run's results, weights, embeddings and params.yaml under a name that does not vanish: kept/NAME.
 
     python stages/keep.py NAME
 

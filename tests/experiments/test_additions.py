@@ -20,6 +20,23 @@ def test_nothing_is_missing_of_what_there_is(values):
     additions.protocols_of(p)
 
 
+def test_a_model_that_no_stage_trains_is_refused(values, project, tmp_path):
+    written = (project / "stages/dvc.yaml").read_text()
+    p = params.parse(values)
+    additions.stages_of(p, project / "stages/dvc.yaml")
+    file = tmp_path / "dvc.yaml"
+    file.write_text(written.replace("*bpbreid, ", ""))
+    with pytest.raises(UserError, match=r"^no stage trains bpbreid: it lacks its name in `embed-on` of .*dvc.yaml$"):
+        additions.stages_of(p, file)
+    mine = params.parse({**values, "model": "mine", "methods": {**values["methods"], "mine": values["methods"]["bot"]}})
+    with pytest.raises(
+        UserError,
+        match=r"^no stage trains mine: it lacks a block `mine: \{\}` under `at_test` of params.yaml, an entry mine of "
+        "`learns` in .*, its name in `embed-on`",
+    ):
+        additions.stages_of(mine, project / "stages/dvc.yaml")
+
+
 def test_of_a_reader_alone_all_is_told_that_is_missing(values, monkeypatch):
     monkeypatch.setitem(DATASETS, "toyset", None)
     (told,) = additions.data_sets(params.parse(values))

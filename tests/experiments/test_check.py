@@ -266,3 +266,15 @@ def test_a_params_yaml_that_is_not_utf8_is_one_message(tmp_path):
     path.write_bytes("model: größe".encode("latin-1"))
     with pytest.raises(UserError, match=r"params\.yaml is not valid YAML: .*utf-8"):
         params.load(path)
+
+
+def test_a_key_that_stands_twice_in_a_block_is_one_message(project, tmp_path):
+    path = tmp_path / "params.yaml"
+    written = (project / "params.yaml").read_text()
+    path.write_text(
+        written.replace("  pcb:\n", "  bpbreid:\n    parts: 5\n  pcb:\n", 1)
+    )  # a block pasted once too often
+    with pytest.raises(
+        UserError, match=r"'bpbreid' stands twice in one block, first in line \d+; keep one\n.* line \d+"
+    ):
+        params.load(path)

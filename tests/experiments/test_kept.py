@@ -26,6 +26,7 @@ def done(project, tmp_path, monkeypatch):
     (HERE.results / "report.html").write_text("<html/>")
     HERE.folder.mkdir(parents=True)
     HERE.weights.write_bytes(b"weights")
+    HERE.embeddings.write_bytes(b"embeddings")  # with which the search sets a threshold
     return tmp_path
 
 
@@ -38,7 +39,7 @@ def test_what_is_kept_stays_with_its_values_and_weights(done):
     assert str(kept.keep("first", HERE)) == "kept/first"
     (HERE.results / "metrics.json").unlink()
     names = {path.name for path in (done / "kept/first").iterdir()}
-    assert names == {"metrics.json", "report.html", "params.yaml", "weights.safetensors"}
+    assert names == {"metrics.json", "report.html", "params.yaml", "weights.safetensors", "embeddings.npz"}
     (line,) = kept.kept()
     assert (line.name, line.values["model"], line.measure("mAP")) == ("kept/first", "bot", 0.5)
     made = datetime.fromtimestamp((done / "kept/first/params.yaml").stat().st_mtime)

@@ -3,8 +3,12 @@
 import dataclasses
 import inspect
 from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
 
 from partreid.datasets import DATASETS
+from partreid.errors import UserError
 from partreid.evaluation import protocols
 from partreid.methods import METHODS
 from partreid.params import RENDERED, Params, Recipe
@@ -16,6 +20,21 @@ def protocols_of(params: Params) -> None:
     """Raise a UserError where a chosen data set has no protocols, before it is trained on."""
     for dataset in (params.dataset, *params.also_test_on):
         protocols.of(dataset)
+
+
+def stages_of(params: Params, file: Path) -> None:
+    """Raise a UserError where no stage trains the chosen model, before its labels are made. file: stages/dvc.yaml."""
+    missing = []
+    if params.model not in params.at_test:
+        missing.append(f"a block `{params.model}: {{}}` under `at_test` of params.yaml")
+    stages = yaml.safe_load(file.read_text(encoding="utf-8"))
+    learns = next(block["learns"] for block in stages["vars"] if "learns" in block)
+    if params.model not in learns:
+        missing.append(f"an entry {params.model} of `learns` in {file}")
+    if params.model not in [each["name"] for each in stages["stages"]["embed-on"]["matrix"]["method"]]:
+        missing.append(f"its name in `embed-on` of {file}")
+    if missing:
+        raise UserError(f"no stage trains {params.model}: it lacks {', and '.join(missing)}")
 
 
 def data_sets(params: Params) -> list[str]:

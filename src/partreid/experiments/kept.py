@@ -34,7 +34,7 @@ class Line:
 
 
 def keep(name: str, here: Run) -> Path:
-    """Copy the chosen run's results, weights and params.yaml to kept/NAME, whole or not at all."""
+    """Copy the chosen run's results, weights, embeddings and params.yaml to kept/NAME, whole or not at all."""
     target = KEPT / name
     if Path(name).name != name or name.startswith("."):
         raise UserError(f"{name!r} is no name of a folder; take letters, digits, - and _")
@@ -46,7 +46,7 @@ def keep(name: str, here: Run) -> Path:
     shutil.rmtree(temporary, ignore_errors=True)  # of one that was killed
     try:
         shutil.copytree(here.results, temporary)
-        for file in (params.PARAMS, here.weights):
+        for file in (params.PARAMS, here.weights, here.embeddings):
             if file.is_file():
                 shutil.copyfile(file, temporary / file.name)
         temporary.rename(target)

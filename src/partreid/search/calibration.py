@@ -19,7 +19,10 @@ def calibrated(
     """The threshold from the embeddings beside the weights, and what to say of it; None where these are not there."""
     file = weights.parent / "embeddings.npz"
     if not file.is_file():
-        return None, f"No threshold: there is no {file}, with whose persons it is calibrated; `dvc repro` makes it."
+        return None, (
+            f"No threshold: there is no {file}, with whose persons it is calibrated. `dvc repro` makes those of "
+            "runs/, and stages/keep.py copies them too."
+        )
     stored = Stored(file)
     dataset = stored.header["dataset"]
     index = Run(stored.header["model"], dataset, dataset).index
