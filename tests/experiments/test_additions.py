@@ -31,8 +31,8 @@ def test_a_model_that_no_stage_trains_is_refused(values, project, tmp_path):
     mine = params.parse({**values, "model": "mine", "methods": {**values["methods"], "mine": values["methods"]["bot"]}})
     with pytest.raises(
         UserError,
-        match=r"^no stage trains mine: it lacks a block `mine: \{\}` under `at_test` of params.yaml, an entry mine of "
-        "`learns` in .*, its name in `embed-on`",
+        match=r"^no stage trains mine: it lacks a block `mine: \{\}` under `at_test` of params.yaml; an entry mine of "
+        "`learns` in .*; its name in `embed-on`",
     ):
         additions.stages_of(mine, project / "stages/dvc.yaml")
 

@@ -34,7 +34,7 @@ def stages_of(params: Params, file: Path) -> None:
     if params.model not in [each["name"] for each in stages["stages"]["embed-on"]["matrix"]["method"]]:
         missing.append(f"its name in `embed-on` of {file}")
     if missing:
-        raise UserError(f"no stage trains {params.model}: it lacks {', and '.join(missing)}")
+        raise UserError(f"no stage trains {params.model}: it lacks {'; '.join(missing)}")
 
 
 def data_sets(params: Params) -> list[str]:
