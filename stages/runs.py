@@ -1,4 +1,4 @@
-"""What has been run on this commit, and what was kept: values, mAP and rank-1 by the main protocol.
+"""What has been run in this clone, and what was kept: values, mAP and rank-1 by the main protocol.
 
 python stages/runs.py                          # newest last; kept runs first, by when they were kept
 python stages/runs.py --sort mAP
@@ -9,7 +9,7 @@ import argparse
 
 from partreid.errors import run
 from partreid.experiments import kept
-from partreid.experiments.queue import show
+from partreid.experiments.queue import commits, show
 
 
 def main() -> None:
@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--sort", choices=("when", "mAP", "rank1"), default="when")
     parser.add_argument("--diff", nargs=2, metavar="RUN", help="what two runs differ in")
     given = parser.parse_args()
-    lines = [*kept.kept(), *kept.experiments(show())]
+    lines = [*kept.kept(), *kept.experiments(show(*commits()))]
     if given.diff:
         print(kept.difference(*(kept.found(lines, name) for name in given.diff)))
         return
@@ -25,6 +25,9 @@ def main() -> None:
         lines.sort(key=lambda line: (not line.name.startswith(f"{kept.KEPT}/"), line.when))
     else:
         lines.sort(key=lambda line: line.measure(given.sort))
+    if not lines:
+        print("nothing has been run in this clone; `python stages/keep.py NAME` lists results that `dvc pull` brought")
+        return
     print(kept.table(lines, kept.committed_values()))
 
 

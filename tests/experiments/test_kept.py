@@ -3,6 +3,7 @@
 import copy
 import json
 import runpy
+import shutil
 from datetime import datetime
 
 import pytest
@@ -32,7 +33,7 @@ def done(project, tmp_path, monkeypatch):
 
 def shown(values, **more):
     data = {"timestamp": "2026-11-26T10:00:00", "params": {"params.yaml": {"data": values}}, **more}
-    return [{"experiments": [{"name": "calm-dove", "revs": [{"rev": "a" * 40, "data": data}]}]}]
+    return [{"rev": "b" * 40, "experiments": [{"name": "calm-dove", "revs": [{"rev": "a" * 40, "data": data}]}]}]
 
 
 def test_what_is_kept_stays_with_its_values_and_weights(done):
@@ -67,8 +68,18 @@ def test_the_table_names_what_differs_and_the_main_protocol(values):
     metrics = {"results/synthetic/bpbreid/metrics.json": {"data": {"general": {"mAP": 0.25, "rank1": 0.5}}}}
     lines = [*kept.kept(), *kept.experiments(shown(other, metrics=metrics))]
     text = kept.table(lines, values).splitlines()
-    assert text[1].split() == ["kept/first", lines[0].when, "bot", "synthetic", "50.0", "75.0", "evaluate.ranks=21"]
-    assert text[2].split() == ["calm-dove", "2026-11-26T10:00", "bpbreid", "synthetic", "25.0", "50.0", "train.seed=3"]
+    assert text[1].split() == [
+        "kept/first",
+        lines[0].when,
+        "-",
+        "bot",
+        "synthetic",
+        "50.0",
+        "75.0",
+        "evaluate.ranks=21",
+    ]
+    made = ["calm-dove", "2026-11-26T10:00", "bbbbbbb"]
+    assert text[2].split() == [*made, "bpbreid", "synthetic", "25.0", "50.0", "train.seed=3"]
     told = kept.difference(lines[1], lines[0])
     assert "train.seed=1" in told
     assert "model=bot" in told
@@ -90,6 +101,9 @@ def test_the_programs_are_there(done, project, monkeypatch, capsys):
     runpy.run_path(str(project / "stages/keep.py"))["main"]()
     monkeypatch.setattr("sys.argv", ["runs.py", "--sort", "mAP"])
     main = runpy.run_path(str(project / "stages/runs.py"))["main"]
-    monkeypatch.setitem(main.__globals__, "show", list)
+    monkeypatch.setitem(main.__globals__, "show", lambda *_: [])
     main()
     assert "kept/mine" in capsys.readouterr().out
+    shutil.rmtree("kept")
+    main()
+    assert "`python stages/keep.py NAME` lists results" in capsys.readouterr().out

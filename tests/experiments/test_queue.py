@@ -269,6 +269,28 @@ def test_json_is_found_between_warnings(says):
     assert queue.show() == content
 
 
+def test_experiments_of_other_commits_are_asked_for_by_name(says):
+    asked = says("[{}]", key=("exp", "show", "--json", "--rev", "HEAD", "--rev", "a" * 40))
+    assert queue.show("HEAD", "a" * 40) == [{}]
+    assert asked == [f"exp show --json --rev HEAD --rev {'a' * 40}"]
+
+
+def test_the_commits_that_have_experiments_are_git_s_own_list(tmp_path, monkeypatch):
+    def git(*words):
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        return subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True, text=True).stdout
+
+    monkeypatch.chdir(tmp_path)
+    git("init", "-q")
+    git("commit", "-q", "--allow-empty", "-m", "one")
+    first = git("rev-parse", "HEAD").strip()
+    assert queue.commits() == ["HEAD"]
+    for name in (f"{first[:2]}/{first[2:]}/calm-dove", f"{first[:2]}/{first[2:]}/wild-ant", "exec/EXEC_HEAD", "stash"):
+        git("update-ref", f"refs/exps/{name}", first)
+    git("commit", "-q", "--allow-empty", "-m", "two")
+    assert queue.commits() == ["HEAD", first]
+
+
 @pytest.mark.parametrize("words", ["nothing", '[{"rev": '])
 def test_no_json_is_told(says, words):
     says(words, key=("exp", "show", "--json"))

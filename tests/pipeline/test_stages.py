@@ -111,3 +111,11 @@ def test_the_project_itself_brings_no_lock_file():
     listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert "params.yaml" in listed.splitlines()
     assert not [name for name in listed.splitlines() if name.endswith("dvc.lock")]
+
+
+def test_while_one_trains_a_second_runs_check_is_not_kept_waiting_by_dvc(stages):
+    checked = "data/params.checked"
+    long = [stage for name, stage in stages.items() if name.startswith(("train@", "pretrain@"))]
+    assert len(long) == len(METHODS) + len(PRETRAININGS)
+    assert not any(checked in stage.deps for stage in long)  # DVC lets nobody write what a running stage depends on
+    assert checked in stages["source"].deps  # so `check` comes first

@@ -1,4 +1,4 @@
-"""What has been run: DVC's experiments of this commit and the results that were kept, as lines of one table."""
+"""What has been run: DVC's experiments, whatever commit they belong to, and what was kept, as lines of one table."""
 
 import json
 import shutil
@@ -20,13 +20,17 @@ CHOICE = ("model", "dataset")  # have columns of their own
 
 @dataclass(frozen=True)
 class Line:
-    """One run. when: made, or kept, ISO 8601, or "". values: its params.yaml. metrics: None if it has none yet."""
+    """One run. when: made, or kept, ISO 8601, or "". values: its params.yaml. metrics: None if it has none yet.
+
+    commit: its first seven digits, of an experiment.
+    """
 
     name: str
     when: str
     values: Mapping[str, Any]
     metrics: Metrics | None
     state: str = "success"
+    commit: str = ""
 
     def measure(self, name: str) -> float:
         """A measure by the data set's main protocol, which stands first; -1 where there is none."""
@@ -57,17 +61,19 @@ def keep(name: str, here: Run) -> Path:
 
 def experiments(shown: Sequence[Mapping[str, Any]]) -> list[Line]:
     """The runs among what `dvc exp show --json` prints."""
-    lines = []
-    for entry in entries(shown):
-        data = ((entry.get("revs") or [{}])[0]).get("data") or {}
-        values = data.get("params", {}).get("params.yaml", {}).get("data")
-        if not values:
-            continue
-        file = str(Run(values["model"], values["dataset"], values["dataset"]).results / "metrics.json")
-        metrics = data.get("metrics", {}).get(file, {}).get("data")
-        name = entry.get("name") or str(entry.get("revs", [{}])[0].get("rev", ""))[:7]
-        lines.append(Line(name, (data.get("timestamp") or "")[:16], values, metrics or None, progress(entry)))
-    return lines
+    return [line for each in shown for entry in entries([each]) for line in _line(entry, each.get("rev", ""))]
+
+
+def _line(entry: Mapping[str, Any], commit: str) -> list[Line]:
+    data = ((entry.get("revs") or [{}])[0]).get("data") or {}
+    values = data.get("params", {}).get("params.yaml", {}).get("data")
+    if not values:
+        return []
+    file = str(Run(values["model"], values["dataset"], values["dataset"]).results / "metrics.json")
+    metrics = data.get("metrics", {}).get(file, {}).get("data")
+    name = entry.get("name") or str(entry.get("revs", [{}])[0].get("rev", ""))[:7]
+    when = (data.get("timestamp") or "")[:16]
+    return [Line(name, when, values, metrics or None, progress(entry), commit[:7])]
 
 
 def kept() -> list[Line]:
@@ -85,13 +91,13 @@ def kept() -> list[Line]:
 
 
 def table(lines: Sequence[Line], before: Mapping[str, Any]) -> str:
-    """A line each: name, when, model, data set, mAP and rank-1, and what differs from the params.yaml `before`."""
-    rows = [["run", "when", "model", "data set", "mAP", "rank-1", "differs from the commit in"]]
+    """A line each: name, when, commit, model, data set, mAP and rank-1, what differs from the params.yaml `before`."""
+    rows = [["run", "when", "commit", "model", "data set", "mAP", "rank-1", "differs from the last commit in"]]
     for line in lines:
         measures = [f"{100 * line.measure(name):.1f}" if line.metrics else line.state for name in ("mAP", "rank1")]
         changes = [word for word in overrides.words(before, line.values) if word.partition("=")[0] not in CHOICE]
         model, dataset = line.values["model"], line.values["dataset"]
-        rows.append([line.name, line.when, model, dataset, *measures, " ".join(changes) or "-"])
+        rows.append([line.name, line.when, line.commit or "-", model, dataset, *measures, " ".join(changes) or "-"])
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]) - 1)]
     return "\n".join(
         "  ".join([*(cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=True)), row[-1]]) for row in rows
