@@ -24,24 +24,26 @@ RENDERED = ("synthetic", "synthetic_large")  # the data sets that a stage render
 EXPORTS = dict.fromkeys(("float32", "int8"))
 
 
-class Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, with YAML 1.2's numbers: `1e-05`, as DVC writes a small `-S` value, is one.
-
-    And with its rule that a key stands once in a mapping; PyYAML would take the last.
-    """
+class Once(yaml.constructor.SafeConstructor):
+    """Refuses a key that stands twice in a block, as YAML 1.2 does; PyYAML takes the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         lines: dict[str, int] = {}
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                continue
             if key.value in lines:
                 problem = f"{key.value!r} stands twice in one block, first in line {lines[key.value]}; keep one"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            if isinstance(key, yaml.ScalarNode):
-                lines[key.value] = key.start_mark.line + 1
+            lines[key.value] = key.start_mark.line + 1
         return super().construct_mapping(node, deep)
 
 
-class Quick(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+class Loader(Once, yaml.SafeLoader):
+    """PyYAML's safe loader, with YAML 1.2's numbers: `1e-05`, as DVC writes a small `-S` value, is one."""
+
+
+class Quick(Once, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """The same by libyaml, six times as fast. Its errors show no line, and deep nesting ends the process."""
 
 
