@@ -59,3 +59,15 @@ def test_no_import_goes_by_another_way():
             assert not (isinstance(node, ast.ImportFrom) and node.level), file
             if isinstance(node, ast.Import):
                 assert not any(name.name.startswith("partreid") for name in node.names), file
+
+
+def test_scikit_learn_is_imported_only_where_it_is_called():
+    # with scipy.stats it takes a second, and every stage and every report imports what calls it
+    heads = {
+        f"{file.name}:{node.lineno}"
+        for file in SOURCE.rglob("*.py")
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if (isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "sklearn")
+        or (isinstance(node, ast.Import) and any(name.name.partition(".")[0] == "sklearn" for name in node.names))
+    }
+    assert not heads

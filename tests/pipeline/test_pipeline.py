@@ -10,12 +10,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from partreid import params
+
 # everything that is not a pinned input: which stages run for which change
 UPSTREAM = ["check", "source", "synthetic", "index-synthetic", "tool@blazepose-synthetic", "pifpaf@synthetic"]
 
 
-# a data set and a recipe that take seconds
+# a data set and a recipe that take seconds; few data sets, because DVC makes stages of each, whatever it runs
 TINY = {
+    "datasets": ["synthetic", "folder", "market1501"],
+    "tools__blazepose__looks": 1,
     "synthetic__train_identities": 4,
     "synthetic__test_identities": 4,
     "synthetic__images": 6,
@@ -71,14 +75,14 @@ class Project:
     def set(self, **values: object) -> None:
         """Change params.yaml: keys with __ for dots."""
         path = self.root / "params.yaml"
-        params = yaml.safe_load(path.read_text())
+        content = params.read(path)
         for key, value in values.items():
             *way, last = key.split("__")
-            place = params
+            place = content
             for step in way:
                 place = place[step]
             place[last] = value
-        path.write_text(yaml.safe_dump(params, sort_keys=False))
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
 
     def repro(self) -> list[str]:
         """Run `dvc repro`; the names of the stages whose command was executed (not restored from the run cache)."""
@@ -88,9 +92,11 @@ class Project:
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory, programs):
     project = Project(Path(__file__).parents[2], tmp_path_factory.mktemp("pipeline"), programs)
-    project.set(
-        **TINY, recipes__laptop__warmup_epochs=0, recipes__laptop__parsing__epochs=1, methods__bpbreid__embedding=16
-    )
+    short = {
+        "warmup_epochs": 0, "parsing__epochs": 1, "partmaps__epochs": 1, "partmaps__batches_per_epoch": 1
+    }  # fmt: skip
+    project.set(**TINY, **{f"recipes__laptop__{key}": value for key, value in short.items()})
+    project.set(methods__bpbreid__embedding=16, methods__pabr__embedding=32)
     return project
 
 
@@ -214,7 +220,7 @@ def test_an_experiment_sets_its_values(built):
     built.commit("state")
     out = built.dvc("exp", "run", "-S", "recipes.laptop.epochs=2").stdout
     assert "train@bpbreid" in out
-    assert yaml.safe_load((built.root / "params.yaml").read_text())["recipes"]["laptop"]["epochs"] == 2
+    assert params.read(built.root / "params.yaml")["recipes"]["laptop"]["epochs"] == 2
 
 
 def executed(out: str) -> list[str]:

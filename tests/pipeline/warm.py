@@ -6,6 +6,7 @@ project's own modules are imported by every program anew, from where its PYTHONP
 
 import array
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -27,11 +28,19 @@ PACKAGES = [
     "pyarrow.parquet",
     "scipy.sparse",
     "matplotlib.figure",
+    "matplotlib.backends.backend_agg",
+    "matplotlib.backends.backend_svg",
     "jinja2",
     "yaml",
     "tqdm",
     "dvc.cli",
     "dvc.repo",
+    "dvc.commands.experiments.run",
+    "dvc.commands.repro",
+    "dvc.repo.reproduce",
+    "dvc.stage.run",
+    "dvc.utils.strictyaml",
+    "ruamel.yaml",
 ]
 
 # What stands in for a program: it hands its words, folder, environment and open files over, and ends as the fork does.
@@ -80,6 +89,7 @@ def serve(place: Path) -> None:
     for name in PACKAGES:
         importlib.import_module(name)
     assert "partreid" not in sys.modules
+    gc.freeze()  # or each fork would copy what its garbage collector looks at
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait for the programs
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(f"{place}.new")

@@ -125,7 +125,7 @@ with parallel.joined(torch.device("cpu")):
 """
 
 
-@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("processes", [pytest.param(2, marks=pytest.mark.slow), 3])
 def test_layers_that_are_shared_out_give_the_same_values_gradients_and_statistics(tmp_path, processes):
     script = tmp_path / "layers.py"
     script.write_text(LAYERS)

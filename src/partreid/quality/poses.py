@@ -7,7 +7,6 @@ nearly views, so among images of one view, most of which are in one cluster, the
 """
 
 import numpy as np
-from sklearn.metrics import adjusted_rand_score
 
 from partreid.quality import keypoints
 from partreid.quality.base import Arrays
@@ -23,6 +22,8 @@ def compare(tool: Arrays, truth: Arrays) -> dict[str, np.ndarray]:
 
 def summary(kept: Arrays) -> dict[str, float]:
     """See TITLES. An image on which the tool found nobody counts with the cluster that the label gives it."""
+    from sklearn.metrics import adjusted_rand_score  # here: it takes a second, and every report knows all measures
+
     ours, true = kept["cluster"].T
     if not len(true):
         return {name: float("nan") for name in TITLES}
