@@ -1,5 +1,7 @@
 """Two runs in one checkout: stages of one starter follow each other, those of a second are refused."""
 
+import os
+import re
 import subprocess
 import sys
 
@@ -80,10 +82,34 @@ def test_values_changed_beside_a_run_end_it_and_can_be_given_back(starter, tmp_p
     (tmp_path / "params.yaml").write_text("model: bot # a comment changes no value\n")
     assert first() == "done"
     (tmp_path / "params.yaml").write_text("model: pcb\n")  # as `dvc exp run -S` writes it, before any stage
-    assert "`cp tmp/running.yaml params.yaml` gives back" in second()
+    copy = re.search(r"`cp (tmp/running-\d+.yaml) params.yaml` gives back", second())[1]
     assert first().startswith("error: params.yaml was changed while this run (pid ")
-    (tmp_path / "params.yaml").write_bytes((tmp_path / "tmp/running.yaml").read_bytes())
+    (tmp_path / "params.yaml").write_bytes((tmp_path / copy).read_bytes())
     assert first() == "done"
+
+
+def test_what_a_run_began_with_outlives_it_and_the_next_one(starter, tmp_path):
+    first, end = starter()
+    assert first() == "done"
+    (tmp_path / "params.yaml").write_text("model: pcb\n")
+    copy = re.search(r"`cp (\S+) params.yaml` gives back", first())[1]
+    end()
+    second, _ = starter()
+    assert second() == "done"  # it takes the checkout with its own values
+    assert "bot" in (tmp_path / copy).read_text()
+
+
+def test_old_copies_go(starter, tmp_path):
+    (tmp_path / "tmp").mkdir()
+    for number in range(1, 13):
+        path = tmp_path / f"tmp/running-{number}.yaml"
+        path.touch()
+        os.utime(path, (number, number))
+    first, _ = starter()
+    assert first() == "done"
+    left = sorted(int(path.stem.split("-")[1]) for path in (tmp_path / "tmp").glob("running-*.yaml"))
+    assert left[:8] == [5, 6, 7, 8, 9, 10, 11, 12]
+    assert len(left) == 9
 
 
 def test_a_queued_run_has_a_folder_of_its_own(starter, tmp_path):

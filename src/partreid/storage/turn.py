@@ -17,7 +17,8 @@ from partreid.errors import UserError
 from partreid.storage.files import write_json, write_text
 
 NOTE = Path("tmp/running.json")
-COPY = Path("tmp/running.yaml")  # params.yaml as the run began
+COPY = "running-{}.yaml"  # beside the note, for each run's process: params.yaml as it began, also when it has ended
+KEPT = 9  # of those copies
 SHELLS = {"sh", "ash", "bash", "dash", "fish", "ksh", "zsh"}
 KNOWN = "PARTREID_IN_TURN"  # set for the processes that a stage starts: they belong to it
 
@@ -40,12 +41,16 @@ def taken(values: Mapping[str, Any], file: Path = Path("params.yaml")) -> None:
         note = _read()
         now = json.loads(json.dumps(values, default=str))
         if note is None or not _lives(note["pid"], note["started"]):
-            write_text(COPY, file.read_text(encoding="utf-8"))
+            copies = sorted(NOTE.parent.glob(COPY.format("*")), key=lambda path: path.stat().st_mtime)
+            for old in copies[: 1 - KEPT]:
+                old.unlink()
+            write_text(NOTE.with_name(COPY.format(own[0])), file.read_text(encoding="utf-8"))
             note = {"pid": own[0], "started": own[1], "since": time.strftime("%Y-%m-%d %H:%M:%S"), "values": now}
             write_json(NOTE, note)
     os.environ[KNOWN] = "1"
     changed = note["values"] != now
-    back = f"; {file} was changed meanwhile: `cp {COPY} {file}` gives back what that run began with" if changed else ""
+    copy = NOTE.with_name(COPY.format(note["pid"]))
+    back = f"; {file} was changed meanwhile: `cp {copy} {file}` gives back what that run began with" if changed else ""
     run = f"pid {note['pid']}, since {note['since']}"
     if [note["pid"], note["started"]] != [*own]:
         raise UserError(
@@ -54,7 +59,7 @@ def taken(values: Mapping[str, Any], file: Path = Path("params.yaml")) -> None:
         )
     if changed:
         raise UserError(
-            f"{file} was changed while this run ({run}) was at work, and its results would mix both. `cp {COPY} "
+            f"{file} was changed while this run ({run}) was at work, and its results would mix both. `cp {copy} "
             f"{file}` gives back what it began with; then run the same command again, with "
             "these or those values: what is finished is not done again"
         )
