@@ -22,7 +22,7 @@ from partreid.labels.geometry import bare
 from partreid.progress import followed
 from partreid.storage import chunks, published_weights
 from partreid.storage.files import write_json
-from partreid.tools import body_parts, consensus, evidence, movenet
+from partreid.tools import consensus, evidence, movenet
 from partreid.tools.blazepose import sigmoid
 from partreid.tools.reading import read_original
 
@@ -66,7 +66,8 @@ def main() -> None:
         if image is None:
             raise UserError(f"cannot read {arguments.folder / path}")
         found = evidence.gather(worsen(image, np.random.default_rng(number)), networks)
-        parts = consensus.smooth(body_parts.run(found))
+        parts = consensus.opinion(found)
+        found = consensus.sided(found, parts)
         traits[number] = consensus.traits(found, parts, consensus.spots(found, parts))
         said.append((found, parts))
     kinds = [bare(name) for name in KEYPOINTS]

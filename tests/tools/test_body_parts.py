@@ -60,7 +60,7 @@ def test_the_graph_s_steps_have_what_they_need_and_its_shapes_fit():
     constants |= {f"{name}/bias": np.zeros(k.outputs, np.float32) for name, k in kernels.items()}
     network = litert.Network(litert.write(steps, {**constants, **body_parts.sizes()}, INPUTS, ["out"]))
     (out,) = network.run(*(RNG.random(shape, np.float32) for shape in INPUTS.values()))
-    assert out.shape == (1, *GRID, 4 * CLASSES + JOINTS)
+    assert out.shape == (1, *GRID, 4 * CLASSES + JOINTS + 1)
     assert np.isfinite(out).all()
 
 
@@ -70,7 +70,7 @@ def test_the_weights_that_come_with_partreid_are_the_network_s_and_say_probabili
     np.testing.assert_allclose(found.classes.sum(-1), 1, rtol=1e-5)
     assert found.seen.shape == (*GRID, JOINTS)
     assert 0 <= found.seen.min() <= found.seen.max() <= 1
-    assert body_parts.WEIGHTS.stat().st_size < 1e6
+    assert body_parts.WEIGHTS.stat().st_size < 4e6
 
 
 @pytest.mark.network

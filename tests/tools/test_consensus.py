@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from partreid.body.skeleton import KEYPOINTS
+from partreid.body.skeleton import KEYPOINT_MIRROR, KEYPOINTS
 from partreid.labels.geometry import bare
 from partreid.storage import published_weights
 from partreid.tools import body_parts, consensus, evidence, movenet
@@ -54,6 +55,58 @@ def test_our_own_network_decides_where_the_others_cannot():
     parts.seen[20, 20, 3] = 0.2
     x, y, _ = consensus.judge(one, parts, (64, 32), BY_OWN)[3]
     assert (x, y) == pytest.approx((20.5, 20.5))
+
+
+def test_the_body_is_our_own_network_s_and_to_a_share_blazepose_s(monkeypatch):
+    classes = np.zeros((128, 64, 7), np.float32)
+    classes[..., 1], classes[..., 2], classes[..., 0] = 0.6, 0.2, 0.2
+    classes[64:] = np.eye(7)[0]
+    one = said()  # whose mask is the left half
+    monkeypatch.setattr(body_parts, "run", lambda _said: Parts(classes, one.own))
+    found = consensus.opinion(one).classes
+    np.testing.assert_allclose(found.sum(-1), 1, rtol=1e-5)
+    person, share = 1 - found[..., 0], consensus.SHARE
+    for place, ours in (((20, 10), 0.8), ((20, 50), 0.8), ((100, 10), 0), ((100, 50), 0)):
+        theirs = float(place[1] < 32)
+        assert person[place] == pytest.approx((1 - share) * ours + share * theirs, abs=1e-3)
+    assert found[20, 10, 1] / found[20, 10, 2] == pytest.approx(3, rel=0.01)  # which part is our own network's to say
+    assert found[20, 10, 3] < 0.01
+
+
+def mirrored(maps: np.ndarray) -> np.ndarray:
+    return maps[..., KEYPOINT_MIRROR]
+
+
+@pytest.mark.parametrize("who", ["movenet", "blazepose", "both", "neither"])
+def test_who_exchanges_left_and_right_is_set_right_by_our_own_network(who):
+    straight, parts = replace(said(0.9), discs=said(0.7).own), seen(0.4)
+    turned = straight
+    if who in ("movenet", "both"):
+        turned = replace(turned, own=mirrored(straight.own), joints=mirrored(straight.joints))
+    if who in ("blazepose", "both"):
+        turned = replace(turned, discs=mirrored(straight.discs))
+    found = consensus.sided(turned, parts)
+    for name in ("own", "joints", "discs"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(straight, name))
+    np.testing.assert_allclose(
+        consensus.judge(turned, parts, (64, 32), BY_OWN), consensus.judge(straight, parts, (64, 32), BY_OWN)
+    )
+
+
+def test_where_our_own_network_knows_nothing_the_others_keep_their_sides():
+    one, parts = said(), seen()
+    parts.seen[:] = 0.2
+    for name in ("own", "joints", "discs"):
+        np.testing.assert_array_equal(getattr(consensus.sided(one, parts), name), getattr(one, name))
+
+
+def test_agreement_is_that_of_the_definition():
+    a, b = (np.random.default_rng(seed).random((4, 3, 17)) for seed in (0, 1))
+    expected = 0.0
+    for k in range(17):
+        best = max(a[i, j, k] * b[i, j, k] for i in range(4) for j in range(3))
+        expected += np.log(best + consensus.LEAST)
+    assert consensus.agreement(a, b) == pytest.approx(expected)
 
 
 def test_a_joint_between_two_cells_is_placed_between_them_and_corners_stay_inside():

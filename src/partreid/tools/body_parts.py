@@ -2,12 +2,13 @@
 
 It looks at the image, at what MoveNet and BlazePose say of it (partreid.tools.evidence) and at MoveNet's own features,
 which know people from photographs; so what it learns from rendered people holds for real ones. A U-Net (Ronneberger et
-al., "U-Net", MICCAI 2015) of residual steps on grids of 64 x 32, 32 x 16, 16 x 8 and 8 x 4 cells; MoveNet's features of
-strides 4, 8 and 16 enter where they fit. At the end each cell says of its 2 x 2 quarters how much each of the seven
-classes of partreid.body.parsing speaks for itself, and of itself how probable it is that each joint is seen there.
+al., "U-Net", MICCAI 2015) of residual steps on grids of 64 x 32 to 4 x 2 cells, wide where cells are few, so that all
+the body is known everywhere; MoveNet's features of strides 4, 8 and 16 enter where they fit. At the end each cell says
+of its 2 x 2 quarters how much each of the seven classes of partreid.body.parsing speaks for itself, and of itself how
+probable it is that each joint is seen there; and, only for training, that the person is seen from the front.
 
 `graph` is the network in the form of partreid.tools.tfjs, which LiteRT runs (`run`) and partreid.tools.body_parts_fit
-trains. Its weights, float16, lie beside this file; stages/consensus.py makes them.
+trains. Its weights, float16, lie beside this file; stages/body_parts.py makes them.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ import numpy as np
 
 from partreid.body.parsing import PARSING
 from partreid.tools import litert
+from partreid.tools.blazepose import sigmoid
 from partreid.tools.evidence import GRID, Evidence
 from partreid.tools.tfjs import Step
 
@@ -26,8 +28,11 @@ WEIGHTS = Path(__file__).with_name("body_parts.safetensors")
 CLASSES, JOINTS = len(PARSING), 17
 # which channels of the finest input are what: the image's quarters, the joints' maps, the mask's quarters, features
 IMAGE, SAID, PERSON, FEATURES = slice(0, 12), slice(12, 63), slice(63, 67), slice(67, 131)
+MOVENET, BLAZEPOSE = slice(12, 46), slice(46, 63)  # whose the joints' maps are
 INPUTS = {"fine": (1, *GRID, 131), "middle": (1, 32, 16, 24), "coarse": (1, 16, 8, 32)}
-WIDTHS = (32, 48, 64, 64)  # channels of the four grids
+OUT = 4 * CLASSES + JOINTS + 1  # of the last convolution
+WIDTHS = (32, 64, 96, 128, 128)  # channels of the grids
+DEPTHS = (1, 2, 2, 2, 2)  # residual steps of the grids on the way down
 CONTRAST = 0.05  # of the image's range: what is added to its standard deviation before it is divided by it
 
 
@@ -42,8 +47,8 @@ class Parts:
 def run(said: Evidence) -> Parts:
     """The network on what was said of one look at an image."""
     logits = _network(WEIGHTS).run(*(values[None] for values in inputs(said)))[0][0]
-    classes, seen = logits[..., : 4 * CLASSES], logits[..., 4 * CLASSES :]
-    return Parts(softmax(fine(classes)), 0.5 * (1 + np.tanh(0.5 * seen)))
+    classes, seen = logits[..., : 4 * CLASSES], logits[..., 4 * CLASSES : 4 * CLASSES + JOINTS]
+    return Parts(softmax(fine(classes)), sigmoid(seen))
 
 
 def inputs(said: Evidence) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -108,32 +113,38 @@ def graph() -> tuple[list[Step], dict[str, Kernel]]:
         made.append(Step(name, "AddV2", (first, second)))
         return name
 
-    def residual(name: str, image: str, width: int, size: int = 3) -> str:
-        return add(name, image, convolve(f"{name}/step", image, Kernel(size, width, width)))
+    def residual(name: str, image: str, width: int) -> str:
+        return add(name, image, convolve(f"{name}/step", image, Kernel(3, width, width)))
 
     def larger(name: str, image: str) -> str:
         made.append(Step(name, "ResizeBilinear", (image, f"{name}/size"), half_pixel=True))
         return name
 
-    (one, two, three, four), entries = WIDTHS, {name: shape[-1] for name, shape in INPUTS.items()}
-    down1 = residual("down1", convolve("in1", "fine", Kernel(1, entries["fine"], one)), one, 1)
-    entry2 = convolve("in2", "middle", Kernel(1, entries["middle"], two))
-    down2 = residual("down2", add("at2", convolve("to2", down1, Kernel(3, one, two, 2)), entry2), two)
-    entry3 = convolve("in3", "coarse", Kernel(1, entries["coarse"], three))
-    down3 = residual("down3", add("at3", convolve("to3", down2, Kernel(3, two, three, 2)), entry3), three)
-    down4 = residual("down4", convolve("to4", down3, Kernel(3, three, four, 2)), four)
-    up = down4
-    for name, beside, before, width in (("3", down3, four, three), ("2", down2, three, two), ("1", down1, two, one)):
-        narrow = convolve(f"from{name}", up, Kernel(1, before, width))
-        up = residual(f"up{name}", add(f"both{name}", beside, larger(f"larger{name}", narrow)), width)
-    convolve("out", up, Kernel(1, one, 4 * CLASSES + JOINTS, relu=False))
+    entries = {1: "fine", 2: "middle", 3: "coarse"}  # level: what enters there
+    down: dict[int, str] = {}
+    for level, width in enumerate(WIDTHS, 1):
+        if level > 1:
+            before = WIDTHS[level - 2]
+            down[level] = convolve(f"to{level}", down[level - 1], Kernel(3, before, width, 2))
+        if level in entries:
+            name = entries[level]
+            entry = convolve(f"in{level}", name, Kernel(1, INPUTS[name][-1], width))
+            down[level] = add(f"at{level}", down[level], entry) if level in down else entry
+        for step in range(DEPTHS[level - 1]):
+            down[level] = residual(f"down{level}{'abc'[step]}", down[level], width)
+    up = down[len(WIDTHS)]
+    for level in range(len(WIDTHS) - 1, 0, -1):
+        width, before = WIDTHS[level - 1], WIDTHS[level]
+        narrow = convolve(f"from{level}", up, Kernel(1, before, width))
+        up = residual(f"up{level}", add(f"both{level}", down[level], larger(f"larger{level}", narrow)), width)
+    convolve("out", up, Kernel(1, WIDTHS[0], OUT, relu=False))
     return made, kernels
 
 
 def sizes() -> dict[str, np.ndarray]:
     """The constants that are no weights: what each resize makes."""
     rows, columns = GRID
-    return {f"larger{k}/size": np.array([rows, columns], np.int32) // 2 ** (k - 1) for k in (1, 2, 3)}
+    return {f"larger{k}/size": np.array([rows, columns], np.int32) // 2 ** (k - 1) for k in range(1, len(WIDTHS))}
 
 
 @lru_cache(maxsize=1)
