@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from partreid.storage.files import whole
+from partreid.errors import UserError
+from partreid.storage.files import alone, whole
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next_one_that_writes_the_file(tmp_path):
@@ -32,3 +33,20 @@ def test_nothing_is_left_where_the_writing_fails(tmp_path):
     with pytest.raises(ValueError, match="no"), whole(tmp_path / "out") as temporary:
         fail(temporary)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_who_is_at_work_in_a_folder_is_named_and_nobody_once_it_has_ended(tmp_path):
+    code = (
+        "from pathlib import Path; from partreid.storage.files import alone\n"
+        f"with alone(Path({str(tmp_path)!r})):\n"
+        "    print('in', flush=True); input()\n"
+    )
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", code], text=True, **pipes) as other:
+        assert other.stdout.readline() == "in\n"
+        for _ in range(2):  # who asks leaves the note as it is
+            with pytest.raises(UserError, match=rf"at work in {tmp_path} \(pid {other.pid}\); wait"), alone(tmp_path):
+                pass
+        other.kill()
+    with alone(tmp_path):
+        assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
