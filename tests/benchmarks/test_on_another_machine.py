@@ -67,7 +67,7 @@ def a_project(folder, project):
 
 def test_methods_are_trained_and_evaluated_there_one_after_the_other(tmp_path, project):
     a_project(tmp_path, project)
-    words = ["-S", "methods.bot.smoothing=0.2", "-S", "recipes.laptop.pcb.height=64"]
+    words = ["-S", "methods.bot.smoothing=0.2", "-S", "recipes.laptop.pcb.embedding=64"]
     program = PROGRAM.format(absent=set(ABSENT), project=project, folder=tmp_path, words=words)
     command = [*with_little_shared_memory(), sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -119,7 +119,7 @@ def test_labels_cost_their_tools_and_their_stages(speed, look):
     found = speed["labels"](p, "synthetic", ["schp", "poses"], 8)
     assert list(found) == ["tool blazepose", "label poses", "label schp"]  # the tool once
     assert [each for each in look if each[2] == 8] == [
-        ("blazepose 3", 0, 8),
+        (f"blazepose {p.tools['blazepose']['looks']}", 0, 8),
         ("poses from blazepose", 0, 8),
         ("schp from blazepose", 0, 8),
     ]

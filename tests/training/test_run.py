@@ -50,7 +50,7 @@ def start(tmp_path, monkeypatch, project):
         monkeypatch.chdir(tmp_path / folder)
         monkeypatch.delenv("DVC_ROOT", raising=False)
         data = training_set(table, tmp_path, {})
-        options = {**own, "streams": ["parts"], **changes}
+        options = {**own, "streams": ["parts"], "part_backbone": "mobilenet_v2_dense", **changes}
         torch.manual_seed(1)
         method = methods.build("pah", backbone="mobilenet_v2", identities=2, **options)
         header = {"model": "pah", "dataset": "synthetic", "backbone": "mobilenet_v2", "identities": 2}
