@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from partreid import params
+from partreid.storage import embeddings
 
 # everything that is not a pinned input: which stages run for which change
 UPSTREAM = ["check", "source", "synthetic", "index-synthetic", "tool@blazepose-synthetic", "pifpaf@synthetic"]
@@ -287,6 +289,25 @@ def test_fsam_starts_from_a_pretraining_and_a_choice_at_test_time_only_embeds(bu
     built.run("python", "stages/embed.py", "fsam", "synthetic")
     built.set(model="bpbreid")
     assert [stage for stage in built.repro() if stage != "check"] == []
+
+
+def test_pabr_with_a_trained_then_a_cached_part_stream(built):
+    def embedded():
+        found = embeddings.read(built.root / "runs/pabr-synthetic/embeddings.npz")
+        assert found.features.shape[1:] == (1, 32)
+        np.testing.assert_allclose(np.linalg.norm(found.features, axis=2), 1, rtol=1e-5)
+        return found.features
+
+    built.set(model="pabr")
+    ran = built.repro()  # its label may be there already
+    assert [stage for stage in ran if "@synthetic" not in stage] == [
+        "check", "pretrain@partmaps", "train@pabr", "embed@pabr", "evaluate", "report"
+    ]  # fmt: skip
+    trained = embedded()
+    assert "Appearance and part maps" in (built.root / "results/synthetic/pabr/report.html").read_text()
+    built.set(methods__pabr__part_stream="cached")
+    assert built.repro() == ["check", "train@pabr", "embed@pabr", "evaluate", "report"]
+    assert np.abs(embedded() - trained).max() > 0.01
 
 
 def test_the_stages_are_these(built):
