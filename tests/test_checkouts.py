@@ -40,9 +40,12 @@ def test_it_and_the_processes_that_it_starts(tmp_path, project):
 
 
 def test_elsewhere_the_installed_one_is_used(tmp_path, project):
-    (tmp_path / "program.py").write_text("import partreid.errors; print(partreid.errors.__file__)")
+    other = tmp_path / "src/partreid"  # a script of one's own beside a checkout
+    other.mkdir(parents=True)
+    (other / "__init__.py").touch()
+    (tmp_path / "mine").mkdir()
+    program = tmp_path / "mine/program.py"
+    program.write_text("import partreid.errors; print(partreid.errors.__file__)")
     environment = {**os.environ, "PYTHONPATH": str(project / "src")}
-    done = subprocess.run(
-        [sys.executable, tmp_path / "program.py"], env=environment, capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(project / "src/partreid/errors.py")

@@ -257,6 +257,7 @@ def work(jobs: int) -> bool:
                 missed = 0
             time.sleep(PAUSE)
     except KeyboardInterrupt:
+        print("stopping the runs and their workers; half a minute on a busy machine", file=sys.stderr, flush=True)
         if running := [name for name, status in queue()[0].items() if status == "Running"]:
             dvc("queue", "kill", *running)  # and what they run, which stopping the worker would leave at work
         dvc("queue", "stop", "--kill")
