@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+PROGRAMS = ("stages", "benchmarks")  # a checkout's folders of programs; a script elsewhere takes what is installed
+
+
 def _of_this_checkout() -> None:
     """Let a program of a checkout, as stages/train.py, run that checkout's code, whichever is installed.
 
@@ -37,9 +40,7 @@ def _of_this_checkout() -> None:
     """
     program = getattr(sys.modules.get("__main__"), "__file__", None)
     folder = Path(program).resolve().parent if program else None
-    source = (
-        folder.parent / "src" if folder and folder.name in ("stages", "benchmarks") else None
-    )  # nobody else's script
+    source = folder.parent / "src" if folder and folder.name in PROGRAMS else None
     own = source / "partreid" if source else None
     if source and own and own.is_dir() and not own.samefile(__path__[0]):
         __path__[:] = [str(own)]
