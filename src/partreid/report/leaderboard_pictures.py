@@ -91,8 +91,8 @@ def against_cost(board: Board, measure: str = "mAP") -> Figure:
                 )
             axes.set_title(title)
             axes.set_xlabel(f"images per second, {base.model} = 1")
-            axes.margins(x=0.08, y=0.12)
-            axes.set_xlim(left=0)
+            axes.margins(y=0.12)
+            axes.set_xlim(0, 1.08 * max(speed(cost) for _, cost in costed))  # no marker on the edge
         both[0].set_ylabel(f"{measure}, {protocol}, per cent")
         _legend(figure, both[0])
         return figure
