@@ -5,13 +5,11 @@ import inspect
 from collections.abc import Iterable
 from pathlib import Path
 
-import yaml
-
 from partreid.datasets import DATASETS
 from partreid.errors import UserError
 from partreid.evaluation import protocols
 from partreid.methods import METHODS
-from partreid.params import RENDERED, Params, Recipe
+from partreid.params import RENDERED, Params, Recipe, loaded
 
 COMMON = {field.name for field in dataclasses.fields(Recipe)}
 
@@ -27,7 +25,7 @@ def stages_of(params: Params, file: Path) -> None:
     missing = []
     if params.model not in params.at_test:
         missing.append(f"a block `{params.model}: {{}}` under `at_test` of params.yaml")
-    stages = yaml.safe_load(file.read_text(encoding="utf-8"))
+    stages = loaded(file.read_text(encoding="utf-8"))
     learns = next(block["learns"] for block in stages["vars"] if "learns" in block)
     if params.model not in learns:
         missing.append(f"an entry {params.model} of `learns` in {file}")

@@ -61,19 +61,20 @@ def keep(name: str, here: Run) -> Path:
 
 def experiments(shown: Sequence[Mapping[str, Any]]) -> list[Line]:
     """The runs among what `dvc exp show --json` prints."""
-    return [line for each in shown for entry in entries([each]) for line in _line(entry, each.get("rev", ""))]
+    lines = (_line(entry, commit.get("rev", "")) for commit in shown for entry in entries([commit]))
+    return [line for line in lines if line]
 
 
-def _line(entry: Mapping[str, Any], commit: str) -> list[Line]:
+def _line(entry: Mapping[str, Any], commit: str) -> Line | None:
     data = ((entry.get("revs") or [{}])[0]).get("data") or {}
     values = data.get("params", {}).get("params.yaml", {}).get("data")
     if not values:
-        return []
+        return None
     file = str(Run(values["model"], values["dataset"], values["dataset"]).results / "metrics.json")
     metrics = data.get("metrics", {}).get(file, {}).get("data")
     name = entry.get("name") or str(entry.get("revs", [{}])[0].get("rev", ""))[:7]
     when = (data.get("timestamp") or "")[:16]
-    return [Line(name, when, values, metrics or None, progress(entry), commit[:7])]
+    return Line(name, when, values, metrics or None, progress(entry), commit[:7])
 
 
 def kept() -> list[Line]:
