@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from partreid import backbones
 from partreid.backbones import BACKBONES
 from partreid.backbones.hrnet import Module, bilinear, corners, nearest
-from partreid.backbones.mobilenet import MobileNetV2
+from partreid.backbones.mobilenet import MobileNetV2, StridedDepthwise
 from partreid.errors import UserError
 from partreid.storage import published_weights
 
@@ -19,6 +19,19 @@ def test_shape_and_gradient(name):
     assert features.shape == (2, backbone.channels, height // backbone.stride, width // backbone.stride)
     features.square().mean().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in backbone.parameters())
+
+
+def test_in_bfloat16_on_a_cpu_strided_depthwise_convolutions_stay_in_float32_and_nothing_else_changes():
+    torch.manual_seed(0)
+    strided = StridedDepthwise(8, 8, 3, stride=2, padding=1, groups=8, bias=False)
+    x = torch.randn(2, 8, 6, 4).bfloat16()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = strided(x)
+    assert found.dtype == torch.bfloat16
+    expected = F.conv2d(x.float(), strided.weight, stride=2, padding=1, groups=8)  # the weights are not rounded
+    torch.testing.assert_close(found, expected.bfloat16(), rtol=0, atol=0)
+    network = backbones.build("mobilenet_v2")
+    assert sum(isinstance(module, StridedDepthwise) for module in network.modules()) == 3  # strides 4, 8 and 16
 
 
 # convolution trunks without the ImageNet classifier: torchvision's 25,557,032 - 2,049,000 and 3,504,872 - 1,281,000

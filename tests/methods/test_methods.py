@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from partreid import methods, params
+from partreid import methods, params, pretraining
 from partreid.errors import UserError
 from partreid.inputs.batch import Batch, Inputs
 from partreid.methods import METHODS
@@ -133,6 +133,31 @@ def test_what_the_recipe_freezes_stays_as_it_is_and_the_rest_learns(name, projec
     assert early <= same
     assert not [key for key in same - early if key.endswith("num_batches_tracked")]
     assert len(same - early) < 0.1 * len(before)
+
+
+@pytest.mark.parametrize(("name", "network"), [("pabr", "part_network"), ("fsam", "F_m")])
+def test_freezing_covers_what_a_pre_training_made_too(name, network, project):
+    method = build(name, project)
+    method.freeze()
+    inside = list(method.get_submodule(network).modules())
+    early = [layer for layer in method.frozen if any(layer is module for module in inside)]
+    assert len(early) == 4
+    assert not any(p.requires_grad for layer in early for p in layer.parameters())
+    assert sum(p.requires_grad for p in method.get_submodule(network).parameters()) > 20
+
+
+@pytest.mark.parametrize("name", ["partmaps", "parsing"])
+def test_a_pre_training_leaves_the_layers_up_to_stride_4(name, project):
+    p = params.load(project / "params.yaml")
+    recipe, options = p.pretraining_of(name)
+    assert recipe.freeze == "stride4"
+    learner = pretraining.build(name, backbone=recipe.backbone, identities=2, **options)
+    optimizer = optimizer_of(learner, recipe)
+    learning = {id(value) for group in optimizer.param_groups for value in group["params"] if value.requires_grad}
+    early = [value for layer in learner.early() for value in layer.parameters()]
+    assert len(learner.frozen) == 4
+    assert not learning & {id(value) for value in early}
+    assert learning
 
 
 def test_a_backbone_without_known_early_layers_says_so(project):

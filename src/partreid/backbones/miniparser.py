@@ -32,6 +32,10 @@ class MiniParser(nn.Module):
             channels = WIDTH
         self.classify = nn.Conv2d(WIDTH, classes, 1)
 
+    def early(self) -> tuple[nn.Module, ...]:
+        """The layers up to stride 4, as of every backbone."""
+        return tuple(self.features.children())[:4]
+
     def forward(self, images: Tensor) -> Tensor:
         x, skips = images, []
         for number, layer in enumerate(self.features):

@@ -1,6 +1,6 @@
 """The parsing networks that FSAM trains further: scores of the seven classes of body.parsing for every pixel."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -29,6 +29,12 @@ class Parser(nn.Module):
         logits = found.fused if isinstance(found, schp.Parsing) else found
         # corner pixels on corner pixels, as SCHP was trained
         return F.interpolate(logits.float(), images.shape[2:], mode="bilinear", align_corners=True)
+
+    def early(self) -> Sequence[nn.Module]:
+        """The layers up to stride 4, in order. UserError where they are not known."""
+        if not isinstance(self.network, MiniParser):
+            raise UserError("which layers of the parser schp come first is not known; use freeze: none")
+        return self.network.early()
 
     def load_published(self) -> None:
         """SCHP's weights for Pascal-Person-Part, a file that a person has to download."""

@@ -40,6 +40,9 @@ class SmallCPM(Backbone):
         backbones.load_imagenet(whole, "mobilenet_v2")
         self.front.load_state_dict(whole.features[:FRONT].state_dict())
 
+    def early(self) -> tuple[nn.Module, ...]:
+        return tuple(self.front.children())[:4]
+
     def forward(self, images: Tensor) -> Tensor:
         return self.every_stage(images)[-1]
 

@@ -40,9 +40,9 @@ class Exact(Pooling):
 class Compact(Pooling):
     """Tensor sketch of `Exact`, of length `outputs`. The hashes and signs are buffers, stored with the weights.
 
-    Entry a_i p_j of the outer product is added to place (h(i) + g(j)) mod outputs with the sign s(i) t(j). That is the
-    circular convolution of the count sketches of a and p, a product after a Fourier transform; as the transform is
-    linear, the sum over the cells is taken before the way back.
+    Entry a_i p_j of the outer product is added to place (h(i) + g(j)) mod outputs with the sign s(i) t(j). Algorithm 2
+    does it without the outer product, by Fourier transforms of every cell's two sketches. With hundreds of cells an
+    image it is less work to do as it says, once, with the mean over the cells: a sixth of the time on a CPU.
     """
 
     def __init__(self, appearance: int, part: int, outputs: int):
@@ -54,15 +54,12 @@ class Compact(Pooling):
             self.register_buffer(f"{name}_signs", torch.from_numpy(signs))
 
     def forward(self, A: Tensor, P: Tensor) -> Tensor:
-        a = torch.fft.rfft(self.count_sketch(A, "appearance"))  # (B, S, outputs / 2 + 1)
-        p = torch.fft.rfft(self.count_sketch(P, "part"))
-        return torch.fft.irfft((a * p).mean(1), self.outputs)
-
-    def count_sketch(self, x: Tensor, name: str) -> Tensor:
-        """Channels added to their places with their signs: (B, c, h, w) -> (B, S, outputs), S = h w cells."""
-        places, signs = self.get_buffer(f"{name}_places"), self.get_buffer(f"{name}_signs")
-        cells = x.flatten(2).transpose(1, 2) * signs  # (B, S, c)
-        return x.new_zeros(*cells.shape[:2], self.outputs).index_add(2, places, cells)
+        a, p = (
+            x.flatten(2) * self.get_buffer(f"{name}_signs")[:, None] for x, name in ((A, "appearance"), (P, "part"))
+        )
+        outer = torch.einsum("bpn,ban->bpa", p, a).flatten(1) / A[0, 0].numel()  # (B, cP cA)
+        places = (self.get_buffer("part_places")[:, None] + self.get_buffer("appearance_places")) % self.outputs
+        return outer.new_zeros(len(outer), self.outputs).index_add(1, places.flatten(), outer)
 
 
 def hashes(channels: int, outputs: int, place_seed: int, sign_seed: int) -> tuple[np.ndarray, np.ndarray]:

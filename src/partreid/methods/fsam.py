@@ -51,11 +51,11 @@ Where we differ:
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from partreid import backbones
 from partreid.backbones.base import Blocks
@@ -172,6 +172,10 @@ class FSAM(Method):
         """F_m's copy follows the network to its device."""
         for F_0 in self.initial:
             F_0.to(next(self.parameters()).device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+    def early(self) -> Sequence[nn.Module]:
+        """Of F_a and of F_m, whose pre-training left them too; F_s sees masks, to which ImageNet's are new."""
+        return [*self.backbone.early(), *(self.F_m.early() if self.starts_from else ())]
 
     # 3.1 identity-guided fine-grained mask learning
 

@@ -118,6 +118,10 @@ class PABR(Method):
         self.similarity = choose(SIMILARITIES, similarity, "similarity")
         self.average = average
 
+    def early(self) -> Sequence[nn.Module]:
+        """Of both streams."""
+        return [*self.backbone.early(), *(self.part_network.early() if self.part_stream == "trained" else ())]
+
     # 3.1 two-stream network
 
     def streams(self, inputs: Inputs) -> tuple[Tensor, Tensor]:

@@ -9,9 +9,11 @@ Differs from SCHP's own training: cross-entropy of every pixel on the result alo
 and for the decoder, no Lovász loss, no self-correction.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from partreid.backbones.parser import Parser, coarse
 from partreid.errors import UserError
@@ -41,6 +43,9 @@ class Parsing(Learner):
                 f"{error}. Without that file, F_m can learn from the cached labels: set pretraining.parsing.published "
                 "to false and pretraining.parsing.epochs to, say, 20"
             ) from error
+
+    def early(self) -> Sequence[nn.Module]:
+        return self.F_m.early()
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         scores = self.feature_map(batch.clean, self.F_m)  # (B, 7, H, W)

@@ -9,9 +9,11 @@ which nobody was found are left out. The 128 inner maps have no target; they lea
 published weights a "small_cpm" starts from MobileNetV2's ImageNet weights, an "openpose" from random ones.
 """
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from partreid import backbones
 from partreid.backbones import openpose
@@ -52,6 +54,9 @@ class PartMaps(Learner):
                 without = "pretraining.partmaps.published: false and pretraining.partmaps.epochs: 60"
                 raise UserError(f"{error}. Or learn the cached part maps instead: {without}") from error
             openpose.load(self.part_network.network, file)
+
+    def early(self) -> Sequence[nn.Module]:
+        return self.part_network.early()
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         with torch.autocast(batch.images.device.type, torch.bfloat16, enabled=self.mixed):
