@@ -61,7 +61,7 @@ def main() -> None:
     }
     wanted = ready(p, models)
     recipe = overrides.recipe(p, changes)
-    title = f"All methods on {dataset}, recipe {recipe}"
+    title = f"{leaderboard.compared(models)} on {dataset}, recipe {recipe}"
     found = queue.complete(
         list(runs.values()), title, before=lambda: queue.repro(wanted), jobs=given.jobs, dry=given.dry
     )

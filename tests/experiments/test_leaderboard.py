@@ -11,6 +11,7 @@ from partreid import params
 from partreid.experiments import leaderboard
 from partreid.experiments.leaderboard import Board, Cost, Entry
 from partreid.experiments.published import Published
+from partreid.methods import METHODS
 from partreid.storage import source
 
 
@@ -34,7 +35,8 @@ def board():
 
 def test_accuracy_with_spread_the_best_emphasised_and_missing_seeds_told(board):
     lines = leaderboard.markdown(board).splitlines()
-    assert lines[0] == "# All methods on d"
+    assert lines[0] == "# bot, pah, mpn on d"
+    assert leaderboard.compared([*METHODS, "another"]) == "All methods"
     assert lines[2].startswith("recipe laptop, seeds 1, 2, revision abc. Per cent")
     at = lines.index("## mAP")
     assert lines[at + 2] == "|  | general | occluded |"

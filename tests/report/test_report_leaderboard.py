@@ -72,7 +72,7 @@ def test_the_page_holds_tables_and_pictures_and_nothing_from_elsewhere(board):
     assert html.count("<svg") == 2
     assert html.count("<table") == 4
     assert '<td class="best">50.0</td>' in html
-    assert "All methods on &lt;d&gt;" in html
+    assert "bot, mpn, pah on &lt;d&gt;" in html
     assert "make compare" in html
     assert not re.search(r"""(src|href)=["']https?:""", html)
     assert leaderboard_page.render(board, ["make compare"]) == html

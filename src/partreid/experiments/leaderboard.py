@@ -6,7 +6,7 @@ Its pictures are report.leaderboard_pictures, its page report.leaderboard_page; 
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,11 @@ class Board:
     device: str
 
     @property
+    def title(self) -> str:
+        """Which methods on what."""
+        return f"{compared(entry.model for entry in self.entries)} on {self.dataset}"
+
+    @property
     def protocols(self) -> list[str]:
         """Those that there are results of."""
         return list(dict.fromkeys(name for entry in self.entries for run in entry.runs for name in run))
@@ -95,6 +100,12 @@ class Table:
     def worded(self) -> set[int]:
         """The columns that hold words rather than numbers, which a page breaks into lines."""
         return {column for row in self.rows for column, cell in enumerate(row) if len(cell) > WORDS}
+
+
+def compared(models: Iterable[str]) -> str:
+    """Methods in a title: their names, unless they are all that there are."""
+    named = list(models)
+    return "All methods" if set(METHODS) <= set(named) else ", ".join(named)
 
 
 def values(entry: Entry, protocol: str, measure: str) -> list[float]:
@@ -212,7 +223,7 @@ def tables(board: Board) -> list[Table]:
 
 def markdown(board: Board) -> str:
     """The leaderboard."""
-    lines = [f"# All methods on {board.dataset}", f"{board.subtitle}. Per cent, mean ± standard deviation over seeds."]
+    lines = [f"# {board.title}", f"{board.subtitle}. Per cent, mean ± standard deviation over seeds."]
     for table in tables(board):
         lines += [f"## {table.title}", *([table.lead] if table.lead else []), grid(table)]
     return "\n\n".join(lines) + "\n"

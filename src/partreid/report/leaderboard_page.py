@@ -34,7 +34,7 @@ def render(board: Board, commands: Sequence[str]) -> str:
         loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     return environment.get_template("leaderboard.html").render(
-        title=f"All methods on {board.dataset}",
+        title=board.title,
         subtitle=f"{board.subtitle}; per cent, mean ± standard deviation over seeds",
         style=Markup((here / "report.css").read_text(encoding="utf-8")),
         pictures=[(CAPTIONS[key], Markup(plots.svg(figure, key))) for key, figure in pictures(board).items()],
