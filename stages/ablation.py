@@ -19,6 +19,7 @@ from partreid import params
 from partreid.errors import UserError, run
 from partreid.experiments import ablation, check, overrides, queue
 from partreid.storage.files import write_text
+from partreid.storage.places import index_stage
 
 
 def main() -> None:
@@ -49,7 +50,7 @@ def main() -> None:
     for each in runs.values():
         params.parse(each.wanted)
 
-    images = [queue.image_table(p.dataset)]
+    images = [index_stage(p.dataset)]
     found = queue.complete(list(runs.values()), table.title, before=lambda: queue.repro(images), dry=given.dry)
     if found is None:
         return

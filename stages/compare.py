@@ -33,6 +33,7 @@ from partreid.experiments.overrides import Changes
 from partreid.experiments.particulars import otherwise
 from partreid.report import leaderboard_page
 from partreid.storage.files import whole, write_text
+from partreid.storage.places import index_stage
 from partreid.storage.revision import revision
 
 
@@ -95,7 +96,7 @@ def ready(p: params.Params, models: Sequence[str]) -> list[str]:
         recipe, options = p.recipe_of(model)
         method = methods.outline(model, backbone=recipe.backbone, **options)
         kinds |= dict.fromkeys((*pretraining.labels_of(method), *method.labels_at_test))
-    return [queue.image_table(p.dataset), *(f"data/dvc.yaml:{kind}@{p.dataset}" for kind in kinds)]
+    return [index_stage(p.dataset), *(f"data/dvc.yaml:{kind}@{p.dataset}" for kind in kinds)]
 
 
 def costs_of(

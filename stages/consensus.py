@@ -6,7 +6,7 @@ stage of the pipeline: its result comes with partreid, made from seed 11 with 48
 
     python stages/consensus.py RENDERED --every 3 --out src/partreid/tools/consensus.json
 
-after the network of partreid.tools.body_parts, which stages/body_parts.py trains on people of a third seed.
+after the network of partreid.tools.body_parts, which stages/body_parts.py trains on people of other seeds.
 """
 
 import argparse

@@ -42,8 +42,22 @@ def test_commands_name_what_there_is(document, values):
     assert set(re.findall(r"^make ([a-z-]+)", text, re.MULTILINE)) <= targets
     for script in re.findall(r"python ((?:stages|benchmarks)/\w+\.py)", text):
         assert (ROOT / script).is_file(), script
+    for file, stage in re.findall(r"((?:data|stages)/dvc\.yaml):([\w-]+)", text):
+        assert f"\n  {stage}:\n" in re.sub(" +#.*", "", (ROOT / file).read_text()), stage
     for path in re.findall(r"-S '?([a-z_][\w.]*)=", text):
         overrides.at(values, path, document.name)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_code_is_named_by_its_place(document):
+    text = document.read_text()
+    for path in re.findall(r"`((?:src|stages|tests|benchmarks)/[\w/.]+)`", text):
+        assert (ROOT / path).exists(), path
+    for module in re.findall(r"partreid\.((?:\w+\.)*\w+)", re.sub(r"```.*?```", "", text, flags=re.DOTALL)):
+        place = (ROOT / "src/partreid").joinpath(*module.split("."))
+        holders = [file for file in (place.parent.with_suffix(".py"), place.parent / "__init__.py") if file.is_file()]
+        there = place.is_dir() or place.with_suffix(".py").is_file()
+        assert there or any(place.name in file.read_text() for file in holders), module
 
 
 def test_the_floors_are_those_that_the_imports_are_held_to():

@@ -26,6 +26,7 @@ def test_one_is_no_plural():
     ("file", "command"),
     [
         ("data/index/synthetic.parquet", "dvc repro data/dvc.yaml:index-synthetic"),
+        ("data/index/synthetic_large.parquet", "dvc repro data/dvc.yaml:index-synthetic_large"),
         ("/a/data/index/prcc.parquet", "dvc repro data/dvc.yaml:index@prcc"),
         ("data/labels/heads/synthetic.parquet", "dvc repro data/dvc.yaml:heads@synthetic"),
         ("/a/data/tools/blazepose/folder.npz", "dvc repro data/dvc.yaml:tool@blazepose-folder"),

@@ -347,11 +347,6 @@ def test_repro_waits_by_itself_because_its_words_are_not_caught(program):
         queue.repro(["a"])
 
 
-def test_the_image_tables_stage():
-    assert queue.image_table("synthetic") == "data/dvc.yaml:index-synthetic"
-    assert queue.image_table("mars") == "data/dvc.yaml:index@mars"
-
-
 # what git says
 
 

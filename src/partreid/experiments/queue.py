@@ -22,7 +22,6 @@ import numpy as np
 
 from partreid.errors import UserError, at_least
 from partreid.experiments import overrides
-from partreid.params import RENDERED
 from partreid.storage.files import alone, scratch_root
 from partreid.storage.revision import CODE
 from partreid.training import cards
@@ -227,11 +226,6 @@ def repro(targets: Iterable[str]) -> None:
     command = ["--wait-for-lock", "repro", *targets]
     if subprocess.run([sys.executable, "-m", "dvc", *command], check=False).returncode:
         raise UserError(f"`dvc {' '.join(command)}` failed")
-
-
-def image_table(dataset: str) -> str:
-    """The stage that makes a data set's image table."""
-    return f"data/dvc.yaml:{f'index-{dataset}' if dataset in RENDERED else f'index@{dataset}'}"
 
 
 def work(jobs: int) -> bool:

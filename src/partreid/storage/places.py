@@ -4,12 +4,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+def index_stage(dataset: str) -> str:
+    """The stage that makes a data set's image table; of rendered people it has a name of its own."""
+    return f"data/dvc.yaml:index{'-' if dataset.startswith('synthetic') else '@'}{dataset}"
+
+
 def maker(file: Path) -> str:
     """The command that makes a file of the project."""
     name = file.stem
     match file.parts[-4:]:
         case (*_, "data", "index", _):
-            return f"dvc repro data/dvc.yaml:{'index-synthetic' if name == 'synthetic' else f'index@{name}'}"
+            return f"dvc repro {index_stage(name)}"
         case ("data", "labels", label, _):
             return f"dvc repro data/dvc.yaml:{label}@{name}"
         case ("data", "tools", tool, _):
