@@ -1,5 +1,7 @@
 """Which source files decide a result."""
 
+import ast
+
 import pytest
 
 from partreid.methods import METHODS
@@ -40,6 +42,26 @@ def test_comments_docstrings_and_layout_decide_nothing(tmp_path):
     assert source.digest(plain) == source.digest(told)
     told.write_text("def f(x):\n    return [x, 2]\n")
     assert source.digest(plain) != source.digest(told)
+
+
+def test_the_version_of_python_decides_nothing(tmp_path, monkeypatch):
+    file = tmp_path / "a.py"
+    file.write_text("def f(x, w):\n    return f'{x:>{w}}'\n\n\nclass A:\n    pass\n")
+    parse, here = ast.parse, source.digest(file)
+
+    def as_newer_ones_parse(text):
+        tree = parse(text)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef):
+                node.type_params = []  # from 3.12 on
+            if isinstance(node, ast.FormattedValue) and node.format_spec:
+                node.format_spec.values.append(ast.Constant(""))  # 3.12
+        return tree
+
+    for kind in (ast.FunctionDef, ast.ClassDef):
+        monkeypatch.setattr(kind, "_fields", tuple(dict.fromkeys([*kind._fields, "type_params"])))
+    monkeypatch.setattr(ast, "parse", as_newer_ones_parse)
+    assert source.digest(file) == here == "86aa355f58b427d3"  # what 3.11, 3.12 and 3.13 gave
 
 
 def test_a_script_stands_for_what_it_imports_and_a_registry_hands_on(tmp_path):

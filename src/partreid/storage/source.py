@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -28,14 +29,28 @@ def digests(*origins: str | Path) -> dict[str, str]:
 
 
 def digest(file: Path) -> str:
-    """16 hex digits of a source file's code: comments, docstrings and layout do not count."""
+    """16 hex digits of a source file's code: comments, docstrings and layout do not count, nor does Python's version."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
             node, clean=False
         ):
             del node.body[0]
-    return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
+    return hashlib.sha256(_dumped(tree).encode()).hexdigest()[:16]
+
+
+def _dumped(tree: ast.AST) -> str:
+    """What `ast.dump` gives in Python 3.11, whatever the version, so that none trains again what another has trained.
+
+    From 3.12 on nodes have type parameters, mostly none; 3.12 itself ends a format that is computed with an empty text;
+    from 3.13 on empty lists are left out unless asked for.
+    """
+    for node in ast.walk(tree):
+        if not getattr(node, "type_params", True):
+            delattr(node, "type_params")
+        if isinstance(node, ast.JoinedStr):
+            node.values = [each for each in node.values if not (isinstance(each, ast.Constant) and each.value == "")]
+    return ast.dump(tree, **({"show_empty": True} if sys.version_info >= (3, 13) else {}))
 
 
 def reached(*origins: str | Path) -> list[Path]:
