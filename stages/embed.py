@@ -4,6 +4,8 @@ Usage: python stages/embed.py METHOD DATASET [TARGET]: trained on DATASET; embed
 """
 
 import argparse
+from collections.abc import Mapping
+from typing import Any
 
 from partreid import embedding, params
 from partreid.errors import UserError, run
@@ -48,7 +50,7 @@ def main() -> None:
     }
     labels = {kind: LABELS[kind].file(kind, here.target) for kind in trained.method.labels_at_test}
     for kind, file in labels.items():
-        as_asked(Cache(file, f"label/{kind}", here.index), p.labels[kind])
+        as_asked(Cache(file, f"label/{kind}", here.index), p.labels[kind], p.tools)
     work = embedding.Embedding(
         here.weights, weights, at_test, table.select(["image_id", "path"]), here.index, p.root(here.target), labels,
         device.type, precision.name,
@@ -56,15 +58,25 @@ def main() -> None:
     embedding.write(here.embeddings, header, work, given.processes, given.on)
 
 
-def as_asked(cache: Cache, wanted: params.Label) -> None:
-    """Raise UserError if a label file is older than params.yaml: not for every method is it a dep of this stage."""
+def as_asked(cache: Cache, wanted: params.Label, tools: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise UserError if a label file is older than params.yaml: not for every method is it a dep of this stage.
+
+    tools: their values there, of which those count that the file knows too.
+    """
+    head = cache.header
     found = {
-        "tool": cache.header["tool"],
-        "version": cache.header.get("version"),
-        "drop": cache.header.get("drop", 0),
-        **cache.header["parameters"],
-    }
+        "tool": head["tool"], "version": head.get("version"), "drop": head.get("drop", 0), **head["parameters"]
+    }  # fmt: skip
     asked = {"tool": wanted.tool, "version": wanted.version, "drop": wanted.drop, **wanted.options}
+    used = {head["tool"]: head.get("tool_parameters", {})}
+    for member in LABELS[cache.path.parent.name].beside:  # the second tool that gives it
+        if member in head:
+            found[member] = head[member]["tool"]
+            used[found[member]] = head[member]["parameters"]
+    for tool, values in used.items():
+        here = tools.get(tool, {})
+        found |= {f"tools.{tool}.{name}": value for name, value in values.items() if name in here}
+        asked |= {f"tools.{tool}.{name}": value for name, value in here.items()}
     if differ := [name for name in found if found[name] != asked.get(name)]:
         name = differ[0]
         raise UserError(

@@ -24,6 +24,7 @@ STAGE = runpy.run_path(str(Path(__file__).parents[1] / "stages/embed.py"))
 as_asked = STAGE["as_asked"]
 FILE = Path("runs/bot-folder/embeddings.npz")
 WANTED = Label("blazepose", 1, {"clusters": 3, "min_score": 0.1})
+TOOLS = {"blazepose": {"looks": 1}, "consensus": {}}
 
 
 def file_of(label):
@@ -32,8 +33,8 @@ def file_of(label):
 
 
 def test_a_label_of_todays_values_will_do():
-    as_asked(file_of(WANTED), WANTED)
-    as_asked(file_of(WANTED), replace(WANTED, options={**WANTED.options, "person": "schp"}))  # a tool, not the label's
+    as_asked(file_of(WANTED), WANTED, TOOLS)
+    as_asked(file_of(WANTED), replace(WANTED, options={**WANTED.options, "person": "schp"}), TOOLS)  # not this label's
 
 
 @pytest.mark.parametrize(
@@ -46,7 +47,27 @@ def test_a_label_of_todays_values_will_do():
 )
 def test_a_label_of_other_values_is_refused(other, said):
     with pytest.raises(UserError, match=rf"{said}.*dvc repro data/dvc\.yaml:poses@mars"):
-        as_asked(file_of(other), WANTED)
+        as_asked(file_of(other), WANTED, TOOLS)
+
+
+def test_a_label_of_a_second_tool_or_of_a_tools_other_values_is_refused():
+    options = {"height": 128}
+    wanted = Label("consensus", 1, {**options, "person": "blazepose"})
+
+    def schp(person, looks):
+        beside = {"tool": person, "tool_version": "1", "weights": None, "parameters": {"looks": looks}}
+        header = {"tool": "consensus", "version": 1, "parameters": options, "tool_parameters": {}, "person": beside}
+        return SimpleNamespace(path=Path("data/labels/schp/mars.npz"), header=header)
+
+    as_asked(schp("blazepose", 1), wanted, TOOLS)
+    with pytest.raises(UserError, match=r"person = 'densepose', params\.yaml has 'blazepose'"):
+        as_asked(schp("densepose", 1), wanted, TOOLS)
+    with pytest.raises(UserError, match=r"tools\.blazepose\.looks = 3, params\.yaml has 1"):
+        as_asked(schp("blazepose", 3), wanted, TOOLS)
+    older = file_of(WANTED)
+    older.header["tool_parameters"] = {"looks": 3, "of its own": 7}
+    with pytest.raises(UserError, match=r"tools\.blazepose\.looks = 3, params\.yaml has 1"):
+        as_asked(older, WANTED, TOOLS)
 
 
 @pytest.fixture

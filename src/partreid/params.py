@@ -244,7 +244,7 @@ class Params:
         kinds = {field.name: field.type for field in dataclasses.fields(Recipe)}
         for where, given in ((f"recipes.{self.recipe}", common), (f"recipes.{self.recipe}.{name}", over.get(name, {}))):
             for key in given.keys() & kinds.keys():  # said of the recipe, not of the block that it is laid over
-                _convert(self._here(given[key], f"{where}.{key}"), kinds[key], f"{where}.{key}")
+                converted(self._here(given[key], f"{where}.{key}"), kinds[key], f"{where}.{key}")
         merged = {**block, **common, **over.get(name, {})}
         merged = {key: self._here(value, f"{kind}.{name}.{key}") for key, value in merged.items()}
         names = [field.name for field in dataclasses.fields(Recipe)]
@@ -357,21 +357,24 @@ def _build(kind: type[T], values: Any, where: str) -> T:
     needed = [field.name for field in all_fields if field.default is dataclasses.MISSING]
     if missing := [name for name in needed if name not in values]:
         raise UserError(f"params.yaml: missing key {dot}{missing[0]}")
-    return kind(**{name: _convert(value, fields[name], f"{dot}{name}") for name, value in values.items()})
+    return kind(**{name: converted(value, fields[name], f"{dot}{name}") for name, value in values.items()})
 
 
-def _convert(value: Any, kind: Any, where: str) -> Any:
+def converted(value: Any, kind: Any, where: str) -> Any:
+    """The value at `where` as one of a kind, a type or a dataclass. UserError when it is of another."""
     if dataclasses.is_dataclass(kind):
         return value if isinstance(value, kind) else _build(kind, value, where)  # type: ignore[arg-type]
     origin = get_origin(kind)
     if origin is dict and isinstance(value, Mapping):
         _, inner = get_args(kind)
-        return {key: _convert(item, inner, f"{where}.{key}") for key, item in value.items()}
+        return {key: converted(item, inner, f"{where}.{key}") for key, item in value.items()}
     if origin is list and isinstance(value, list):
-        return [_convert(item, get_args(kind)[0], f"{where}[{number}]") for number, item in enumerate(value)]
+        return [converted(item, get_args(kind)[0], f"{where}[{number}]") for number, item in enumerate(value)]
     if origin is UnionType and isinstance(value, get_args(kind)) and not isinstance(value, bool):
         return value
-    if kind is Any or (isinstance(kind, type) and isinstance(value, kind) and not isinstance(value, bool)):
+    if kind is Any or (
+        isinstance(kind, type) and isinstance(value, kind) and isinstance(value, bool) == (kind is bool)
+    ):
         return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from partreid.errors import UserError
-from partreid.storage.files import alone, whole
+from partreid.storage.files import alone, whole, write_json
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next_one_that_writes_the_file(tmp_path):
@@ -32,6 +32,12 @@ def test_nothing_is_left_where_the_writing_fails(tmp_path):
 
     with pytest.raises(ValueError, match="no"), whole(tmp_path / "out") as temporary:
         fail(temporary)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_number_that_json_lacks_is_one_message(tmp_path):
+    with pytest.raises(UserError, match=r"metrics\.json is not written: a number for it is infinite or NaN"):
+        write_json(tmp_path / "metrics.json", {"train": {"loss": float("inf")}})
     assert list(tmp_path.iterdir()) == []
 
 

@@ -88,6 +88,14 @@ def test_values_changed_beside_a_run_end_it_and_can_be_given_back(starter, tmp_p
     assert first() == "done"
 
 
+def test_what_is_no_number_is_for_the_check_to_name(starter, tmp_path):
+    first, _ = starter()
+    (tmp_path / "params.yaml").write_text("margin: .nan\nrate: .inf\n")
+    assert [first(), first()] == ["done", "done"]
+    (tmp_path / "params.yaml").write_text("margin: .nan\nrate: -.inf\n")
+    assert first().startswith("error: params.yaml was changed while this run (pid ")
+
+
 def test_what_a_run_began_with_outlives_it_and_the_next_one(starter, tmp_path):
     first, end = starter()
     assert first() == "done"

@@ -2,7 +2,7 @@
 
 import inspect
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,7 +22,7 @@ from partreid.methods import METHODS
 from partreid.methods.base import Learner
 from partreid.methods.start import fitting
 from partreid.params import Label as LabelBlock
-from partreid.params import Params, Recipe, Rerank
+from partreid.params import Params, Recipe, Rerank, converted
 from partreid.pretraining import PRETRAININGS, labels_of
 from partreid.storage import image_table
 from partreid.tools import TOOLS
@@ -39,6 +39,9 @@ PAPERS = {
     "poses": "alphapose",
     "partmaps": "openpose",
 }
+KINDS = {kind.__name__: kind for kind in (bool, int, float, str)}  # of values whose type an annotation says alone
+# an epoch's seed is 1,000,003 times the training's, and its number; torch takes 64 bits
+SEEDS = 2**64 // 1_000_003 - 1
 L = TypeVar("L", bound=Learner)
 
 
@@ -59,6 +62,8 @@ def names(params: Params) -> None:
     choose(AVERAGE_PRECISION, params.evaluate.average_precision, "formula (evaluate.average_precision)")
     choose(dict.fromkeys(UNMATCHED), params.evaluate.unmatched, "treatment (evaluate.unmatched)")
     at_least(0, {"train.seed": params.train.seed, "split": params.split})
+    if params.train.seed >= SEEDS:
+        raise UserError(f"params.yaml: train.seed must be below {SEEDS}, found {params.train.seed}")
     start = params.train.start_file()
     if start is not None and not start.is_file():
         raise UserError(f"no file {start} (train.start_from); copy there the weights of an earlier training")
@@ -259,9 +264,12 @@ def at_least(least: int, numbers: Mapping[str, float]) -> None:
 
 
 def options(
-    function: Callable[..., Any], given_options: Iterable[str], where: str, given: tuple[str, ...] = ()
+    function: Callable[..., Any], given_options: Mapping[str, Any], where: str, given: tuple[str, ...] = ()
 ) -> None:
-    """Compare option names with the function's keyword-only arguments; `given` are those the stage passes itself."""
+    """Compare options with the function's keyword-only arguments, their names and, where these are plain, their types.
+
+    given: the arguments that the stage passes itself.
+    """
     wanted = {
         name: argument
         for name, argument in inspect.signature(function).parameters.items()
@@ -274,3 +282,6 @@ def options(
     for name, argument in wanted.items():
         if argument.default is argument.empty and name not in given_options:
             raise UserError(f"params.yaml: missing key {where}.{name}; known: {known}")
+        kind = getattr(argument.annotation, "__name__", argument.annotation)  # a text under annotations of the future
+        if name in given_options and kind in KINDS:
+            converted(given_options[name], KINDS[kind], f"{where}.{name}")

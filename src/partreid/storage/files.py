@@ -68,8 +68,15 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write indented JSON with a final newline, whole or not at all."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    """Write indented JSON with a final newline, whole or not at all. UserError for a number that JSON lacks."""
+    try:
+        text = json.dumps(value, indent=2, allow_nan=False)
+    except ValueError as error:
+        raise UserError(
+            f"{path} is not written: a number for it is infinite or NaN. What computed it has diverged: train with a "
+            "lower learning rate"
+        ) from error
+    write_text(path, f"{text}\n")
 
 
 def sha256(path: Path) -> str:

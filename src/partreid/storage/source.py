@@ -29,7 +29,7 @@ def digests(*origins: str | Path) -> dict[str, str]:
 
 
 def digest(file: Path) -> str:
-    """16 hex digits of a source file's code: comments, docstrings and layout do not count, nor does Python's version."""
+    """16 hex digits of a source file's code: comments, docstrings, layout and Python's version do not count."""
     tree = ast.parse(file.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(

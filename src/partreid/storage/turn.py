@@ -39,7 +39,7 @@ def taken(values: Mapping[str, Any], file: Path = Path("params.yaml")) -> None:
     with NOTE.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # for a moment: of two first stages one is the first
         note = _read()
-        now = json.loads(json.dumps(values, default=str))
+        now = json.loads(json.dumps(values, default=str), parse_constant=str)  # NaN is no JSON, and not itself
         if note is None or not _lives(note["pid"], note["started"]):
             copies = sorted(NOTE.parent.glob(COPY.format("*")), key=lambda path: path.stat().st_mtime)
             for old in copies[: 1 - KEPT]:
