@@ -97,6 +97,8 @@ def test_a_name_that_was_made_to_lead_here_is_refused(own, host):
         ("POST", {"Origin": "http://evil.example"}, 403),
         ("POST", {"Origin": "http://127.0.0.1:9999"}, 403),
         ("POST", {"Origin": "null"}, 403),
+        ("POST", {"Origin": "http://[evil"}, 403),
+        ("POST", {"Origin": "http://127.0.0.1:8000@evil.example"}, 403),
         ("GET", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "no-cors"}, 403),  # an <img>
         ("GET", {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, 200),  # a link
         ("GET", {"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "navigate"}, 200),  # typed in
@@ -133,6 +135,13 @@ def test_the_address_with_the_token_leads_to_one_without_it(own):
     assert ask.get("/part/echo").status_code == 200  # the client keeps the cookie
     found = ask.get("http://192.168.1.7:8000//evil.example/x", params={"token": TOKEN})
     assert found.headers["Location"] == "/evil.example/x"
+
+
+@pytest.mark.parametrize("other", ["a/b=1", "who@there=1", '{"a":1}', "expires=1", 'x="a b"c', "bare"])
+def test_cookies_of_other_servers_of_the_machine_are_in_nobodys_way(own, other):
+    ask = client(own, TOKEN, "192.168.1.7:8000")
+    assert ask.get("/part/echo", headers={"Cookie": f"{other}; partreid-token={TOKEN}"}).status_code == 200
+    assert ask.get("/part/echo", headers={"Cookie": other}).status_code == 401
 
 
 def test_a_body_is_read_no_further_than_it_may_be():

@@ -38,6 +38,8 @@ def test_a_port_that_is_taken_is_one_line():
         listening.bound("127.0.0.1", 70_000)
     with pytest.raises(UserError, match=r"no\.such\.host\.invalid"):
         listening.bound("no.such.host.invalid", 0)
+    with pytest.raises(UserError, match=r"cannot listen on 192\.\.168, port 0"):
+        listening.bound("192..168", 0)
 
 
 def test_what_listens_everywhere_is_opened_by_the_machines_name():

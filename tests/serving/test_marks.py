@@ -48,6 +48,7 @@ def test_no_cell_is_a_formula(start):
     [
         {"row": 2}, {"row": -1}, {"row": "1"}, {"row": True}, {"row": 0.0}, {"mark": "=1"}, {"box": [1, 2, 3]},
         {"box": ["=1", 2, 3, 4]}, {"rank": "=1"}, {"distance": "=1"}, {"same": "=1"}, {"box": None}, {"same": []},
+        {"box": [None, 2, 3, 4]}, {"rank": None},
     ],
 )  # fmt: skip
 def test_what_a_browser_would_not_send_is_refused(wrong):

@@ -13,10 +13,10 @@ With a token (listening beyond loopback) any Host will do, but every request mus
 
 import hmac
 import ipaddress
-from http.cookies import SimpleCookie
 from urllib.parse import parse_qs, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import cookie_parser
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -75,9 +75,9 @@ class Guard:
             answer = RedirectResponse("/" + scope["path"].lstrip("/"), 303)  # one slash: //name is another machine
             answer.set_cookie(COOKIE, token, httponly=True, samesite="strict")
             return answer
-        cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
+        cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE)  # whatever other servers of this name have set
         kind, _, bearer = headers.get("authorization", "").partition(" ")
-        brought = [cookie.value] if cookie else []
+        brought = [cookie] if cookie else []
         brought += [bearer.strip()] if kind.lower() == "bearer" else []
         if any(same(each, token) for each in brought):
             return None
@@ -96,7 +96,7 @@ def foreign(method: str, headers: Headers) -> bool:
         follows = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
         return site not in ("same-origin", "none") and not follows
     origin = headers.get("origin")  # of browsers that say no more; programs say neither
-    return origin is not None and urlsplit(origin).netloc.lower() != headers.get("host", "").lower()
+    return origin is not None and origin.lower().partition("://")[2] != headers.get("host", "").lower()
 
 
 def loopback(name: str) -> bool:

@@ -29,7 +29,7 @@ def bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, UnicodeError) as error:  # the last: a name that no host can have
         what = getattr(error, "strerror", None) or error
         raise UserError(
             f"cannot listen on {host}, port {port} ({what}); choose others with --host and --port"

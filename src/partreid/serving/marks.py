@@ -34,9 +34,9 @@ def table(marks: Any, gallery: Gallery) -> str:
 def _line(mark: Any, gallery: Gallery) -> list[str]:
     try:
         photo, row, box, said = str(mark["photo"]), mark["row"], mark["box"], mark["mark"]
-        numbers: Sequence[Any] = [*box, mark["rank"], mark["distance"]]
+        numbers: Sequence[Any] = [*box, mark["rank"], *([mark["distance"]] if mark["distance"] is not None else [])]
         good = said in MARKS and type(row) is int and 0 <= row < len(gallery) and len(box) == 4
-        good = good and all(isinstance(each, int | float) for each in numbers if each is not None)
+        good = good and all(isinstance(each, int | float) for each in numbers)
         same = {True: "yes", False: "no", None: ""}[mark["same"]]
     except (KeyError, TypeError, IndexError) as error:
         raise UserError("a mark has photo, box, row, rank, distance, same and mark") from error
