@@ -58,6 +58,16 @@ def test_own_photos_name_what_was_skipped_and_check_writes_nothing(index, tmp_pa
     assert done.stdout.endswith("data/index/folder.parquet: 16 images\n")
 
 
+def test_what_params_yaml_chooses_is_told_and_changes_no_table(index, tmp_path):
+    photos(tmp_path / "photos", {f"p{n}": {"a": 2, "b": 2} for n in range(6)})
+    assert "too few to learn from" not in index("folder").stdout
+    before = (tmp_path / "data/index/folder.parquet").read_bytes()
+    values = yaml.safe_load((tmp_path / "params.yaml").read_text(encoding="utf-8"))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump({**values, "dataset": "folder"}), encoding="utf-8")
+    assert "warning: folder has 3 persons to train on: too few to learn from" in index("folder").stdout
+    assert (tmp_path / "data/index/folder.parquet").read_bytes() == before
+
+
 def test_errors_are_one_message_without_a_traceback(index, tmp_path):
     done = index("market1501")
     assert done.returncode == 1
