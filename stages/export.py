@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from partreid import methods, params
 from partreid.errors import UserError, choose, run
-from partreid.evaluation.protocols import PROTOCOLS
+from partreid.evaluation import protocols
 from partreid.evaluation.results import evaluate, summary
 from partreid.experiments.timing import best
 from partreid.export import checking, graph, quantised, sets, speed
@@ -48,7 +48,7 @@ def main() -> None:
     here, p = Run(given.method, given.dataset, given.dataset), params.load()
     trained = methods.load(here.weights)
     at_test = trained.use(p.at_test.get(here.model, {}))
-    tested = image_table.select(image_table.read(here.index), "query", "gallery")
+    tested = image_table.select(image_table.read(here.index), "query", "gallery", "multi_query")
     if not len(tested):
         raise UserError(f"{here.index} has no query and no gallery images to check the export with")
     reader = reads(tested, trained, here, p)
@@ -113,8 +113,8 @@ def accuracy(file: Path, reader: Reader, tested: pa.Table, here: Run) -> dict[st
     ids = image_table.integers(tested, "image_id")
     found = sets.embedded(checking.session(file), reader, ids, meta["partreid.distance"])
     table = image_table.read(here.index)
-    protocols = choose(PROTOCOLS, here.target, "data set with protocols")
-    results = {name: evaluate(found, table, protocol) for name, protocol in protocols.items()}
+    there = protocols.reached(protocols.of(here.target), len(image_table.select(table, "gallery")))
+    results = {name: evaluate(found, table, protocol) for name, protocol in there.items()}
     return {name: summary(result)["mAP"] for name, result in results.items() if len(result.query)}
 
 

@@ -13,6 +13,7 @@ import coloured_persons
 import small_networks
 from partreid import methods
 from partreid.errors import UserError
+from partreid.evaluation import protocols
 from partreid.export import checking, graph, quantised
 from partreid.storage import image_table
 
@@ -36,7 +37,22 @@ def export(monkeypatch, *words):
     runpy.run_path(str(PROJECT / "stages/export.py"))["main"]()
 
 
-def test_it_exports_checks_quantises_and_measures(here, monkeypatch, capsys):
+@pytest.fixture
+def several(here, monkeypatch):
+    """A split and protocols as Market-1501's multi-query and its distractors have them; those that can be measured."""
+    index = here.parents[1] / "data/index/folder.parquet"
+    table = image_table.read(index)
+    split = np.array(table["split"].to_pylist(), object)
+    split[np.flatnonzero(split == "query")[-2:]] = "multi_query"
+    image_table.write(table.set_column(table.column_names.index("split"), "split", [split.tolist()]), index)
+    own = protocols.PROTOCOLS["folder"]
+    together = protocols.Protocol("", query=lambda table: np.array(table["split"].to_pylist()) == "multi_query")
+    larger = protocols.Protocol("", images=1000)
+    monkeypatch.setitem(protocols.PROTOCOLS, "folder", {**own, "together": together, "larger": larger})
+    return {"photos", "together", f"gallery-{(split == 'gallery').sum()}"}  # not all of the larger one is there
+
+
+def test_it_exports_checks_quantises_and_measures(here, several, monkeypatch, capsys):
     export(monkeypatch)
     said = capsys.readouterr().out
     assert "onnxruntime and torch agree on 16 images in batches of 1, 3, 8: least cosine 1.0000000" in said
@@ -52,7 +68,7 @@ def test_it_exports_checks_quantises_and_measures(here, monkeypatch, capsys):
     assert "in float32" in said
     kept = json.loads((here / "model-int8.json").read_text())
     assert set(kept["mAP"]) == {"float32", "int8"}
-    assert kept["mAP"]["float32"].keys() == kept["mAP"]["int8"].keys() == {"photos"}
+    assert kept["mAP"]["float32"].keys() == kept["mAP"]["int8"].keys() == several
     assert set(kept["speed"]) == {"float32", "int8"}
     assert min(kept["speed"].values()) > 0
     assert "photos per second, torch 1: " in said
