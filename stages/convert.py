@@ -14,6 +14,7 @@ search.py with --weights; in weights/ it is a value of train.start_from.
 
 import argparse
 import dataclasses
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -29,6 +30,8 @@ from partreid.storage import weights
 from partreid.storage.files import sha256, write_text
 from partreid.storage.revision import revision
 
+ENDINGS = re.compile(r"(\.(pth|pt|pkl|ckpt|bin|tar|safetensors))+$")  # of released files
+
 
 def main() -> None:
     given = parsed()
@@ -39,7 +42,9 @@ def main() -> None:
     height, width = size(given.size) or found.described.size or (recipe.height, recipe.width)
     told = header(family, found, given.file, given.dataset, height, width)
     told["converted"]["command"] = shlex.join(["python", *sys.argv])
-    out = given.out or Path("weights") / f"{given.file.name.split('.')[0]}{weights.ENDING}"
+    out = given.out or Path("weights") / f"{ENDINGS.sub('', given.file.name)}{weights.ENDING}"
+    if out.exists() and out.samefile(given.file):
+        raise UserError(f"{out} is the released file itself; say with --out where the weights go")
     methods.save(out, found.method, told)
     write_text(out.with_suffix(".md"), card(told, {}, told["dataset"], {}))
     report(found, out, told)

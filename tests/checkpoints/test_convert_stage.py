@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 import torch
 import yaml
+from safetensors.torch import save_file
 
 import coloured_persons
 from checkpoints.published import filled, shapes
@@ -85,6 +86,17 @@ def test_by_default_it_goes_to_weights(stage):
     said = stage("convert", "pcb", "pcb_p6.pth.tar", "--set", "margin=0.5", "backbone_rate=1.0")
     assert "wrote weights/pcb_p6.safetensors" in said
     assert weights.header(Path("weights/pcb_p6.safetensors"))["options"]["margin"] == 0.5
+
+
+def test_a_name_with_dots_is_kept_and_a_released_file_is_not_written_over(stage):
+    shutil.copy("pcb_p6.pth.tar", "pcb_lr0.0015_flip.pth")
+    assert "wrote weights/pcb_lr0.0015_flip.safetensors" in stage("convert", "pcb", "pcb_lr0.0015_flip.pth")
+    released = Path("weights/released.safetensors")
+    save_file(torch.load("pcb_p6.pth.tar")["state_dict"], released)
+    before = released.read_bytes()
+    with pytest.raises(UserError, match=r"weights/released\.safetensors is the released file itself"):
+        stage("convert", "pcb", released)
+    assert released.read_bytes() == before
 
 
 @pytest.mark.parametrize(
