@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from partreid.body.skeleton import KEYPOINT_MIRROR
-from partreid.errors import UserError, run
+from partreid.errors import UserError, at_least, run
 from partreid.progress import progress
 from partreid.storage import chunks, published_weights
 from partreid.storage.files import whole
@@ -89,7 +89,9 @@ def main() -> None:
     parser.add_argument("folders", metavar="FOLDER", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, nargs="+", default=CYCLES, help="of each cycle of the learning rate")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="that look; training takes one")
+    parser.add_argument(
+        "--processes", type=at_least(1), default=os.cpu_count() or 1, help="that look; training takes one"
+    )
     parser.add_argument("--work", type=Path, default=Path("tmp/body_parts"), help="where what was seen is kept")
     given = parser.parse_args()
     networks = evidence.Networks(*movenet.files(), published_weights.path("blazepose_full"))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from partreid import embedding, params
-from partreid.errors import UserError, run
+from partreid.errors import UserError, at_least, run
 from partreid.labels import LABELS
 from partreid.storage import elsewhere, files, image_table, turn
 from partreid.storage.cache import Cache
@@ -22,7 +22,7 @@ def main() -> None:
     parser.add_argument("method")
     parser.add_argument("dataset")
     parser.add_argument("target", nargs="?")
-    parser.add_argument("--processes", type=int, default=1, help="default: one, which uses all cores")
+    parser.add_argument("--processes", type=at_least(1), default=1, help="default: one, which uses all cores")
     parser.add_argument("--on", help=elsewhere.HELP)
     given = parser.parse_args()
     here = Run(given.method, given.dataset, given.target or given.dataset)

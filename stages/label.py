@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from partreid import params
-from partreid.errors import choose, run
+from partreid.errors import at_least, choose, run
 from partreid.labels import LABELS
 from partreid.labels.dropping import fewer
 from partreid.labels.native import build
@@ -15,7 +15,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("label", help=", ".join(sorted(LABELS)))
     parser.add_argument("dataset")
-    parser.add_argument("--processes", type=int, help="default: one per core")
+    parser.add_argument("--processes", type=at_least(1), help="default: one per core")
     parser.add_argument("--on", help=elsewhere.HELP)
     arguments = parser.parse_args()
     name, dataset = arguments.label, arguments.dataset

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from partreid import params
 from partreid.drawing.contact import contact_sheet
-from partreid.errors import run
+from partreid.errors import at_least, run
 from partreid.storage import turn
 from partreid.synthetic.render import render
 
@@ -20,7 +20,7 @@ from partreid.synthetic.render import render
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", nargs="?", type=Path, default=Path("data/synthetic"))
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="default: one per core")
+    parser.add_argument("--processes", type=at_least(1), default=os.cpu_count() or 1, help="default: one per core")
     parser.add_argument(
         "--contact", type=Path, help="only draw a contact sheet of the set that is there into this file"
     )

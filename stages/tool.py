@@ -8,7 +8,7 @@ import numpy as np
 
 from partreid import params
 from partreid.datasets.prospects import foreseen
-from partreid.errors import choose, run
+from partreid.errors import at_least, choose, run
 from partreid.storage import cache, elsewhere, image_table, pieces, turn
 from partreid.storage.files import sha256
 from partreid.tools import TOOLS, reading
@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("tool", help=", ".join(sorted(TOOLS)))
     parser.add_argument("dataset")
-    parser.add_argument("--processes", type=int, help="default: one per core, one for tools that use all cores")
+    parser.add_argument("--processes", type=at_least(1), help="default: one per core, one for tools that use all cores")
     parser.add_argument("--on", help=elsewhere.HELP)
     arguments = parser.parse_args()
     name, dataset = arguments.tool, arguments.dataset

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Callable, Hashable, Mapping
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
 
@@ -48,13 +48,13 @@ def arguments(doc: str | None, *names: str) -> list[str]:
     return list(vars(parser.parse_args()).values())
 
 
-def at_least(least: int) -> Callable[[str], int]:
-    """What argparse makes a whole number of a word with."""
+def at_least(least: int, kind: Callable[[str], float] = int) -> Callable[[str], Any]:
+    """What argparse makes a number of a word with, a whole one unless kind is float."""
 
-    def number(word: str) -> int:
-        if int(word) < least:
+    def number(word: str) -> float:
+        if not kind(word) >= least:  # NaN is not
             raise argparse.ArgumentTypeError(f"must be {least} or more, found {word}")
-        return int(word)
+        return kind(word)
 
     return number
 

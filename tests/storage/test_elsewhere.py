@@ -88,6 +88,10 @@ def makers(folder: Path) -> list[list[str]]:
         ("cloud", r"unknown place \(--on cloud\) 'cloud'; known: local, ray, slurm"),
         ("slurm:queue=big", "unknown 'queue=big'; slurm takes partition, jobs"),
         ("ray:10.0.0.1:6379,cpus=two", "cpus is a number, found 'two'"),
+        ("ray:cpus=0", "cpus must be 1 or more, found 0"),
+        ("ray:gpus=-0.5", "gpus must be 0 or more, found -0.5"),
+        ("slurm:jobs=0", "jobs must be 1 or more, found 0"),
+        ("slurm:memory=-1", "memory must be 1 or more, found -1"),
         ("local:2", "local takes no options"),
     ],
 )

@@ -9,6 +9,7 @@ joins. Pieces lie in `tmp/pieces` of the project, on a disk that every machine s
 project, its data and its Python.
 """
 
+import argparse
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -50,6 +51,8 @@ def _options(kind: str, rest: str, words: str) -> Mapping[str, Any]:
             raise UserError(f"--on {words}: unknown {word!r}; {kind} takes {', '.join(known)}")
         try:
             found[name] = known[name](value)
+        except argparse.ArgumentTypeError as error:
+            raise UserError(f"--on {words}: {name} {error}") from error
         except ValueError as error:
             raise UserError(f"--on {words}: {name} is a number, found {value!r}") from error
     return found

@@ -13,10 +13,10 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from partreid.errors import UserError, reason
+from partreid.errors import UserError, at_least, reason
 from partreid.storage.task import Piece, Task
 
-OPTIONS: dict[str, Callable[[str], Any]] = {"address": str, "cpus": int, "gpus": float}
+OPTIONS: dict[str, Callable[[str], Any]] = {"address": str, "cpus": at_least(1), "gpus": at_least(0, float)}
 AHEAD = 3  # tasks that wait for every one at work: enough to keep all busy, few enough to hold in memory
 RETRIES = 5  # machines that a piece may outlive
 

@@ -11,12 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from partreid.errors import UserError, reason
+from partreid.errors import UserError, at_least, reason
 from partreid.storage.task import Piece, Task
 
 OPTIONS: dict[str, Callable[[str], Any]] = {
-    "partition": str, "jobs": int, "cpus": int, "gpus": int, "memory": int, "minutes": int, "account": str, "qos": str,
-    "constraint": str, "cluster": str,
+    "partition": str, "jobs": at_least(1), "cpus": at_least(1), "gpus": at_least(0), "memory": at_least(1),
+    "minutes": at_least(1), "account": str, "qos": str, "constraint": str, "cluster": str,
 }  # fmt: skip
 LOOK = 2.0  # seconds between looks at the folder
 SLOW = 60.0  # seconds that a network disk may hide a file that another machine has written
