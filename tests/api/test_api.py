@@ -166,6 +166,8 @@ def test_people_are_kept_as_parquet(bot, photos, arrays, tmp_path):
     assert np.array_equal(again.features, people.features)
     with pytest.raises(UserError, match=r"people are saved as Parquet; give .*people\.npz a name"):
         people.save(tmp_path / "people.npz")
+    with pytest.raises(UserError, match=r"there are no people to save in .*nobody\.parquet"):
+        people[:0].save(tmp_path / "nobody.parquet")
     with pytest.raises(UserError, match=r"no file .*nothing\.parquet"):
         partreid.People.load(tmp_path / "nothing.parquet")
 
@@ -231,6 +233,16 @@ def test_missing_labels_are_made_by_the_tool_that_the_weights_name(tmp_path, pho
     assert np.array_equal(made.features, given.features)
     members = dict(zip(("x0", "y0", "x1", "y1"), boxes.T, strict=True))
     assert np.array_equal(model.embed(photos, labels={"heads": members}).features, given.features)
+
+
+def test_a_given_box_ends_at_the_edge_of_its_photo(tmp_path, photos, arrays):
+    model = partreid.load(write(tmp_path / "w.safetensors", "pah"))
+    height, width = arrays[0].shape[:2]
+    boxes = np.array([[-3, -5, 20, 15], [width - 9, 3, width + 4, height + 50], [width + 2, 0, width + 9, 9]])
+    inside = np.array([[0, 0, 20, 15], [width - 9, 3, width, height], [np.nan] * 4])
+    same = [photos[0]] * 3
+    found, wanted = (model.embed(same, labels={"heads": each.astype(np.float32)}) for each in (boxes, inside))
+    assert np.array_equal(found.features, wanted.features)
 
 
 def test_labels_that_cannot_be_made_are_named(tmp_path, photos, bot):

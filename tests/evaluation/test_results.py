@@ -150,10 +150,11 @@ def test_bad_embeddings_are_refused():
     embeddings = _embeddings(table)
     features = embeddings.features.copy()
     row = int(np.flatnonzero(embeddings.image_id == np.flatnonzero(protocol.query(table))[0])[0])
-    features[row, 0, 0] = np.nan
-    broken = Embeddings(embeddings.image_id, features, embeddings.visibility, embeddings.header)
-    with pytest.raises(UserError, match="diverged"):
-        evaluate(broken, table, protocol)
+    for number in (np.nan, 1e20):  # the square of the second is infinite, and so its distances are no numbers
+        features[row, 0, 0] = number
+        broken = Embeddings(embeddings.image_id, features, embeddings.visibility, embeddings.header)
+        with pytest.raises(UserError, match="diverged"):
+            evaluate(broken, table, protocol)
     with pytest.raises(UserError, match="no embedding"):
         evaluate(embeddings.take(np.arange(30)), table, protocol)
 

@@ -3,15 +3,17 @@
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 
 from partreid.errors import UserError
 from partreid.evaluation.distances import DISTANCES, vectors
 from partreid.search import finder
+from partreid.search import gallery as galleries
 from partreid.search.gallery import Gallery
 from partreid.search.nearest import nearest
-from partreid.storage import embeddings
+from partreid.storage import embeddings, vector_table
 from partreid.storage.embeddings import Embeddings, Stored
 
 N, P = 900, 4
@@ -107,3 +109,13 @@ def test_by_part_explains_the_distance_of_parts():
     whole = DISTANCES["parts"](query, others)[0].numpy()
     shown = np.isfinite(whole)
     np.testing.assert_allclose(mean[shown], whole[shown], rtol=1e-5)
+
+
+def test_a_gallery_of_nobody_is_refused(tmp_path):
+    file, embedded = tmp_path / "asking.parquet", people(3, 1)
+    names = ["a.jpg", "b.jpg", "c.jpg"]
+    about = pa.table({"path": names, "split": ["query"] * 3, "pid": [1, 2, 3], "camid": [0, 0, 0]})
+    arrays = {"image_id": embedded.image_id, "features": embedded.features, "visibility": embedded.visibility}
+    vector_table.write(file, {"weights": "0" * 64}, about, [arrays])
+    with pytest.raises(UserError, match=r"asking\.parquet holds no image to search in"):
+        galleries.opened(file, None, "0" * 64, None, tmp_path / "kept.npz", torch.device("cpu"))

@@ -13,7 +13,7 @@ import numpy as np
 from partreid import photo_labels
 from partreid.errors import UserError, choose
 from partreid.inputs.kinds import HEADS, MEMBERS, Label
-from partreid.labels import LABELS
+from partreid.labels import LABELS, heads
 from partreid.photo_labels import OF_A_SET, Way
 from partreid.storage import cache, chunks, image_table
 from partreid.storage.files import sha256
@@ -35,14 +35,15 @@ def labels(
     """
     if unknown := sorted(set(given) - set(kinds)):
         raise UserError(f"labels of {unknown[0]} were given; this model needs {', '.join(kinds) or 'none'}")
-    return {
-        kind: taken(kind, given[kind], len(photos)) if kind in given else made(kind, photos, tools) for kind in kinds
-    }
+    return {kind: taken(kind, given[kind], photos) if kind in given else made(kind, photos, tools) for kind in kinds}
 
 
-def taken(kind: str, given: np.ndarray | Mapping[str, np.ndarray], count: int) -> Label:
-    """A label that the caller gives. Heads may be boxes (N, 4), x0, y0, x1, y1 in pixels, NaN where there is none."""
-    members = MEMBERS[kind]
+def taken(kind: str, given: np.ndarray | Mapping[str, np.ndarray], photos: Sequence[np.ndarray]) -> Label:
+    """A label that the caller gives. Heads may be boxes (N, 4), x0, y0, x1, y1 in pixels, NaN where there is none.
+
+    What of a box lies outside its photo is cut off, as it is of a tool's.
+    """
+    members, count = MEMBERS[kind], len(photos)
     if isinstance(given, Mapping):
         values = {name: np.asarray(given[name]) for name in members if name in given}
     elif kind == HEADS:
@@ -53,8 +54,11 @@ def taken(kind: str, given: np.ndarray | Mapping[str, np.ndarray], count: int) -
         raise UserError(f"labels of {kind} are {', '.join(members)} by name; {missing[0]} is missing")
     if wrong := [name for name, value in values.items() if len(value) != count]:
         raise UserError(f"the label {kind} has {len(values[wrong[0]])} rows, there are {count} photos")
-    known = ~np.isnan(values[members[0]]) if kind == HEADS else np.ones(count, bool)
-    return Label(values, known)
+    if kind != HEADS:
+        return Label(values, np.ones(count, bool))
+    sizes = np.array([photo.shape[:2] for photo in photos])
+    inside = heads.widen(np.stack([values[name] for name in members], 1), sizes, 0.0)
+    return Label(dict(zip(members, inside.T, strict=True)), ~np.isnan(inside[:, 0]))
 
 
 def made(kind: str, photos: Sequence[np.ndarray], tools: Mapping[str, Mapping[str, Any]]) -> Label:

@@ -53,6 +53,8 @@ class People:
         file, nothing = Path(path), pa.nulls(len(self))
         if file.suffix != ".parquet":
             raise UserError(f"people are saved as Parquet; give {file} a name that ends with .parquet")
+        if not len(self):
+            raise UserError(f"there are no people to save in {file}")
         names = [each if each is not None else "" for each in self.paths]
         about = pa.table({"path": names, "split": nothing, "pid": nothing, "camid": nothing})
         header = {"parts": self.parts, "distance": self.distance, "weights": self.weights, "at_test": self.at_test}

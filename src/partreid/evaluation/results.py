@@ -187,13 +187,14 @@ class Streamed:
 
 def _vectors(embeddings: Embeddings | Stored, image_ids: np.ndarray) -> Vectors:
     found = embeddings.of(image_ids)
-    bad = np.flatnonzero(~np.isfinite(found.features).all(axis=(1, 2)))
+    made = tensors(found)
+    bad = np.flatnonzero(~made.norms.isfinite().all(1).numpy())  # finite numbers may be too large for their squares
     if len(bad):
         raise UserError(
-            f"the embedding of image_id {found.image_id[bad[0]]} and {len(bad) - 1} others holds NaN or infinity; "
-            "training has diverged: lower the learning rate and train again"
+            f"the embedding of image_id {found.image_id[bad[0]]} and {len(bad) - 1} others holds NaN or infinity, or "
+            "numbers too large to be squared; training has diverged: lower the learning rate and train again"
         )
-    return tensors(found)
+    return made
 
 
 def summary(result: Result) -> dict[str, float | int]:

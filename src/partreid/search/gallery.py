@@ -74,6 +74,8 @@ def opened(
         header |= {"at_test": at_test, "weights": weights}
         return from_folder(path, trained, header, kept, p, device), at_test
     gallery = from_file(path, weights, p)
+    if not len(gallery):
+        raise UserError(f"{path} holds no image to search in: those of a data set's gallery split count, without junk")
     at_test = gallery.stored.header.get("at_test", {})
     trained.method.use(**at_test)  # the photos are embedded as the gallery was
     return gallery, at_test
