@@ -33,6 +33,14 @@ def test_nothing_is_left_where_the_writing_fails(tmp_path):
     with pytest.raises(ValueError, match="no"), whole(tmp_path / "out") as temporary:
         fail(temporary)
     assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match="no"), whole(tmp_path / "new/and/newer/out") as temporary:
+        fail(temporary)
+    assert list(tmp_path.iterdir()) == []
+    with whole(tmp_path / "new/out") as temporary:
+        temporary.touch()
+    with pytest.raises(ValueError, match="no"), whole(tmp_path / "new/newer/out") as temporary:
+        fail(temporary)
+    assert [path.name for path in tmp_path.rglob("*")] == ["new", "out"]
 
 
 def test_a_number_that_json_lacks_is_one_message(tmp_path):

@@ -147,6 +147,8 @@ def test_a_checkpoint_that_is_neither_a_name_nor_a_file_is_an_error(tool, own, u
     uv("exit 0")
     with pytest.raises(UserError, match=r"no file shufflenet2k16.*known names"):
         tool.build(images, checkpoint="shufflenet2k16", batch=4, device="auto", **own)
+    with pytest.raises(UserError, match=r"run_\w+\.py: batch is 0, expected at least 1"):
+        tool.build(images, checkpoint="random" if own else "random:shufflenetv2k16", batch=0, device="auto", **own)
 
 
 def test_programs_are_never_imported_by_partreid():

@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 # after Okabe and Ito, the blue lighter: told apart by colour-blind readers, readable on white and on black
 COLOURS = ("#1f83c4", "#e08a00", "#009e73", "#cc5fa0", "#d55e00", "#56b4e9")
 MARKERS = "osD^vP"
+LEAST = 10  # ranks of a CMC that are shown
 INK = "#23262b"
 FADED = "#8a8f98"
 STYLE: dict[Any, Any] = {
@@ -53,7 +54,8 @@ TITLES = {
 def cmc(curves: Mapping[str, np.ndarray]) -> Figure:
     """CMC curves. curves: protocol -> float (K,), entry k = share of queries with a match in the first k + 1."""
     with mpl.rc_context({**STYLE, "font.size": 9}):
-        longest = max((len(values) for values in curves.values()), default=1)
+        longest = max(map(_told, curves.values()), default=1)
+        curves = {name: values[:longest] for name, values in curves.items()}
         step = 5 if longest <= 20 else 10
         ticks = [1, *range(step, longest + 1, step)]
         figure = Figure(figsize=(4.8, 3.2), layout="constrained")
@@ -75,6 +77,12 @@ def cmc(curves: Mapping[str, np.ndarray]) -> Figure:
         axes.set_xticks(ticks)
         figure.legend(loc="outside lower center", ncols=2)  # below, where no curve runs
         return figure
+
+
+def _told(values: np.ndarray) -> int:
+    """How many ranks of a CMC (K,) are shown: up to where it rises no more, but at least LEAST where it has them."""
+    rises = int(np.flatnonzero(np.diff(values)).max(initial=-1)) + 2
+    return min(len(values), max(rises, LEAST))
 
 
 def curve(name: str, steps: np.ndarray, values: np.ndarray) -> Figure:

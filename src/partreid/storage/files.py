@@ -6,7 +6,7 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,10 @@ def whole(path: Path, sweeping: bool = True) -> Iterator[Path]:
     What killed processes left of it is removed first; sweeping=False leaves that to whoever removes the whole folder,
     because it has to look at every file in it.
 
-    An OSError that names no file, such as that of a full disk, is raised again with the name of `path`.
+    An OSError that names no file, such as that of a full disk, is raised again with the name of `path`. Folders that
+    were made for `path` go again where the block fails.
     """
+    new = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     if sweeping:
         sweep(path)
@@ -35,6 +37,9 @@ def whole(path: Path, sweeping: bool = True) -> Iterator[Path]:
         raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # the first that is not empty
+            for folder in new:
+                folder.rmdir()
 
 
 def sweep(path: Path) -> None:

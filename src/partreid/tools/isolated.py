@@ -21,6 +21,9 @@ def program(script: str, images: Images, options: Mapping[str, object]) -> Progr
 
     Raises UserError when uv is missing or the installation fails.
     """
+    batch = options.get("batch", 1)
+    if not (isinstance(batch, int) and batch >= 1):
+        raise UserError(f"{script}: batch is {batch}, expected at least 1")
     uv, file = find_uv(script), FOLDER / script
     install(uv, file)
     own = [text for name, value in options.items() for text in (f"--{name.replace('_', '-')}", str(value))]
