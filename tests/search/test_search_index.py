@@ -1,9 +1,14 @@
 """Nearest images: in the evaluator's order, and from short lists."""
 
+import errno
+import os
+
+import faiss
 import numpy as np
 import pytest
 import torch
 
+from partreid.errors import UserError
 from partreid.evaluation import ranking
 from partreid.evaluation.distances import DISTANCES, tensors, vectors
 from partreid.evaluation.protocols import PROTOCOLS
@@ -161,3 +166,34 @@ def test_the_approximate_index_finds_only_what_is_allowed(tmp_path):
     assert allowed[rows[rows >= 0]].all()
     for some, wide in zip(rows, lists.candidates(pair, 400), strict=True):  # none that was nearer is lost
         assert set(wide[allowed[wide]][:50]) <= set(some)
+
+
+def test_what_a_full_disk_and_a_power_failure_do_is_one_message(tmp_path, monkeypatch):
+    embedded, _ = _people(200, 1)
+    embeddings.write(tmp_path / "e.npz", {}, [embedded])
+    stored = Stored(tmp_path / "e.npz")
+
+    def full(_file, _start, size):  # a map that was not given its room would end this process by SIGBUS
+        assert size > embedded.visibility.nbytes
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", full)
+        with pytest.raises(OSError, match="No space left"):
+            unpacked(stored, embedded.image_id, tmp_path / "flat")
+    assert [path.name for path in tmp_path.iterdir()] == ["e.npz"]
+
+    rows, lists = unpacked(stored, embedded.image_id, tmp_path / "flat"), tmp_path / "flat/lists.faiss"
+    with monkeypatch.context() as patch:
+        said = "Error in void faiss::write() at index_write.cpp:341: Error: 'ret == (n)' failed: write error"
+        patch.setattr(faiss, "write_index", lambda *_: (_ for _ in ()).throw(RuntimeError(said)))
+        with pytest.raises(UserError, match=r"lists\.faiss cannot be written \('ret == \(n\)' failed: write error\)"):
+            shortlist.Lists(rows, "parts", lists)
+    assert not lists.exists()
+    lists.write_bytes(b"IwSQ")
+    with pytest.raises(UserError, match=r"lists\.faiss is damaged \('ret == .*delete it"):
+        shortlist.Lists(rows, "parts", lists)
+    file = tmp_path / "flat/features.npy"
+    file.write_bytes(file.read_bytes()[:-100])
+    with pytest.raises(UserError, match=r"a file in .*flat is damaged .*delete that folder"):
+        unpacked(stored, embedded.image_id, tmp_path / "flat")

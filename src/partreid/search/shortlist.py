@@ -18,7 +18,7 @@ from typing import Any
 import faiss
 import numpy as np
 
-from partreid.errors import choose
+from partreid.errors import UserError, choose, reason
 from partreid.search.unpacked import Unpacked
 from partreid.storage.files import whole
 
@@ -116,9 +116,16 @@ class Lists:
         self._images = len(gallery)
         self._space = choose(SPACES, distance, "distance")(gallery)
         if not file.is_file():
-            with whole(file) as temporary:
-                faiss.write_index(_inverted(gallery, self._space), str(temporary))
-        index: Any = faiss.read_index(str(file))  # an inverted file, which faiss's types do not tell
+            made = _inverted(gallery, self._space)
+            try:
+                with whole(file) as temporary:
+                    faiss.write_index(made, str(temporary))
+            except RuntimeError as error:
+                raise UserError(f"{file} cannot be written ({_told(error)}); is the disk full?") from error
+        try:
+            index: Any = faiss.read_index(str(file))  # an inverted file, which faiss's types do not tell
+        except RuntimeError as error:
+            raise UserError(f"{file} is damaged ({_told(error)}); delete it and run it again") from error
         self._index: Any = index
         self._centres = index.quantizer.reconstruct_n(0, index.nlist)
 
@@ -162,6 +169,11 @@ def _inverted(gallery: Unpacked, space: Space) -> faiss.Index:
     for here in _blocks(len(gallery)):
         index.add(space.gallery(gallery.features[here], gallery.visibility[here]))
     return index
+
+
+def _told(error: RuntimeError) -> str:
+    """What faiss says, without where in its own code it does."""
+    return reason(error).rpartition("Error: ")[2][:200]
 
 
 def _blocks(count: int) -> Iterator[slice]:

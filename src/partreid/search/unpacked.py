@@ -1,11 +1,13 @@
 """Embeddings laid out flat on disk, so that the few images of a short list are read without unpacking their chunks."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from partreid.errors import UserError
 from partreid.evaluation.distances import Vectors, vectors
 from partreid.storage.embeddings import Stored
 from partreid.storage.files import fingerprint, scratch_root, whole
@@ -50,13 +52,25 @@ def unpacked(stored: Stored, image_ids: np.ndarray, into: Path) -> Unpacked:
     if not all(path.is_file() for path in paths):
         shape = stored.of(image_ids[:1]).features.shape[1:]  # (P, D)
         with whole(paths[0]) as first, whole(paths[1]) as second:
-            features = np.lib.format.open_memmap(first, "w+", np.float32, (len(image_ids), *shape))
-            visibility = np.lib.format.open_memmap(second, "w+", np.float32, (len(image_ids), shape[0]))
+            features = _mapped(first, (len(image_ids), *shape))
+            visibility = _mapped(second, (len(image_ids), shape[0]))
             for start in range(0, len(image_ids), BLOCK):
                 block = stored.of(image_ids[start : start + BLOCK])
                 features[start : start + BLOCK] = block.features
                 visibility[start : start + BLOCK] = block.visibility
             features.flush()
             visibility.flush()
-    # copy on write, which nobody does: torch takes no array that is read-only
-    return Unpacked(*(np.load(path, mmap_mode="c") for path in paths))
+    try:
+        # copy on write, which nobody does: torch takes no array that is read-only
+        return Unpacked(*(np.load(path, mmap_mode="c") for path in paths))
+    except (ValueError, EOFError) as error:  # cut, as by a power failure
+        raise UserError(f"a file in {into} is damaged ({error}); delete that folder and run it again") from error
+
+
+def _mapped(file: Path, shape: tuple[int, ...]) -> np.memmap:
+    """A new file of float32 numbers, with room on its disk: one that fills up meanwhile kills who writes to the map."""
+    made = np.lib.format.open_memmap(file, "w+", np.float32, shape)
+    if hasattr(os, "posix_fallocate"):
+        with file.open("r+b") as opened:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+    return made
