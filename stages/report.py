@@ -33,7 +33,9 @@ def main() -> None:
     results = inputs.results(folder)
     table = image_table.read(here.index)
     trained = methods.load(here.weights)
-    curves = {} if "converted" in trained.header else inputs.curves(here.folder / "curves")
+    converted = "converted" in trained.header
+    learned = not converted and trained.header["training"]["epochs"] > 0
+    curves = inputs.curves(here.folder / "curves") if learned else {}
     trained.use(p.at_test.get(p.model, {}))
     album = gather.Album(table, p.root(here.target))
     pids = image_table.integers(table, "pid")
@@ -85,7 +87,7 @@ def main() -> None:
     first = next(iter(rankings.values()))
     _write(folder / "ranking.png", pictures.png(sheets.rankings(first, album.thumb)))
     _write(folder / "attention.png", pictures.png(sheets.looks(looks, album.thumb)))
-    if curves:
+    if not converted:  # an output of the stage, also of a training of no epochs
         _write(folder / "curves.png", plots.png(plots.curves(curves)))
     _write(folder / "cmc.png", plots.png(plots.cmc(results.cmc)))
     print(f"wrote {folder}/report.html ({len(html) / 1e6:.1f} MB) and ranking, attention, curves, cmc.png beside it")

@@ -37,6 +37,8 @@ def main() -> None:
 
 def described(stored: Stored, file: Path) -> tuple[pa.Table, Path]:
     """Path, split, pid and camid of every row, and the folder that the paths are relative to."""
+    if stored.about() is not None:
+        raise UserError(f"{file} is Parquet already; give an embeddings.npz of the pipeline, or a gallery.npz")
     if "paths" in stored.header:
         paths = stored.header["paths"]
         nothing = pa.nulls(len(paths))

@@ -13,7 +13,7 @@ import yaml
 from partreid import methods, params
 from partreid.errors import UserError
 from partreid.report import pipeline
-from partreid.storage import cache, chunks, files, image_table
+from partreid.storage import cache, chunks, files, image_table, weights
 
 ROOT = Path(__file__).parents[2]
 OUTS = ("ranking.png", "attention.png", "curves.png", "cmc.png")
@@ -88,6 +88,17 @@ def test_a_global_method(project):
     assert tree.find(".//table[@class='looks']") is None
     assert Path("runs/bot-folder/weights.md").read_text().startswith("# bot trained on folder")
     assert "train@bot" in "".join(tree.itertext())
+
+
+def test_a_method_that_was_trained_for_no_epochs(project):
+    main, file = project("bot"), Path("runs/bot-folder/weights.safetensors")
+    header, state = weights.read(file)
+    header["training"]["epochs"] = 0
+    weights.save(file, header, state)
+    shutil.rmtree("runs/bot-folder/curves/plots/metrics")
+    main()
+    tree = _check(Path("results/folder/bot"))
+    assert tree.find(".//div[@class='curves']") is None
 
 
 @pytest.mark.parametrize(

@@ -113,6 +113,9 @@ def test_a_parquet_file_is_searched_as_the_embeddings_it_was_made_of(project, se
         out = tmp_path / f"{query}.parquet"
         monkeypatch.setattr("sys.argv", ["stages/vectors.py", source, str(out)])
         runpy.run_path(str(PROJECT / "stages/vectors.py"))["main"]()
+        monkeypatch.setattr("sys.argv", ["stages/vectors.py", str(out), "again.parquet"])
+        with pytest.raises(UserError, match=rf"{query}\.parquet is Parquet already"):
+            runpy.run_path(str(PROJECT / "stages/vectors.py"))["main"]()
         found = []
         for gallery in (source, out):
             search("--query", f"photos/{query}_0.png", "--gallery", gallery, "--out", "results/parquet")

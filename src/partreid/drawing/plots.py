@@ -94,10 +94,12 @@ def curve(name: str, steps: np.ndarray, values: np.ndarray) -> Figure:
 
 
 def curves(series: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
-    """All training curves in one picture, three in a row."""
+    """All training curves in one picture, three in a row; a word where there are none."""
     with mpl.rc_context(STYLE):
-        rows = -(-len(series) // 3)
+        rows = max(-(-len(series) // 3), 1)
         figure = Figure(figsize=(10.5, 2.3 * rows), layout="constrained")
+        if not series:
+            figure.text(0.5, 0.5, "trained for 0 epochs", ha="center")
         for place, name in enumerate(in_order(series), start=1):
             _draw(figure.add_subplot(rows, 3, place), name, *series[name])
         return figure
