@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 
@@ -49,7 +50,7 @@ def test_a_number_that_json_lacks_is_one_message(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_who_is_at_work_in_a_folder_is_named_and_nobody_once_it_has_ended(tmp_path):
+def test_who_is_at_work_in_a_folder_is_named_and_nobody_once_it_has_ended(tmp_path, monkeypatch):
     code = (
         "from pathlib import Path; from partreid.storage.files import alone\n"
         f"with alone(Path({str(tmp_path)!r})):\n"
@@ -62,5 +63,8 @@ def test_who_is_at_work_in_a_folder_is_named_and_nobody_once_it_has_ended(tmp_pa
             with pytest.raises(UserError, match=rf"at work in {tmp_path} \(pid {other.pid}\); wait"), alone(tmp_path):
                 pass
         other.kill()
-    with alone(tmp_path):
+    with alone(tmp_path), monkeypatch.context() as patch:
+        patch.setattr("fcntl.flock", lambda *_: os.close(-1))  # as a disk that has no locks fails
+        with pytest.raises(OSError, match=re.escape(str(tmp_path))), alone(tmp_path):
+            pass
         assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"

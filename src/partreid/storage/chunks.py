@@ -65,7 +65,7 @@ class Reader:
             told: object = error
             if (kind := foreign.what(path)) != "a NumPy archive":  # then NumPy's words are advice
                 told = f"it is {kind or 'no NumPy archive'}"
-            raise UserError(f"{path} is damaged ({told}); delete it and run `dvc repro`") from error
+            raise UserError(f"{path} is damaged, or none of partreid's ({told}); {foreign.AGAIN}") from error
         self._cached: dict[str, tuple[int, np.ndarray]] = {}
 
     def _read(self, member: str) -> np.ndarray:
@@ -75,7 +75,7 @@ class Reader:
                 raise ValueError("not an array")
         except DAMAGE as error:
             raise UserError(
-                f"{self.path}: member {member!r} is damaged or missing ({error}); delete it and run `dvc repro`"
+                f"{self.path}: member {member!r} is damaged or missing ({error}); {foreign.AGAIN}"
             ) from error
         return array
 

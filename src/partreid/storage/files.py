@@ -117,18 +117,21 @@ def fingerprint(*parts: Any) -> str:
 def alone(folder: Path) -> Iterator[None]:
     """Make and lock a folder of unfinished work; the system frees it when the process ends, however it ends.
 
-    UserError when another process is at work in it: perhaps one that outlived the `dvc` that started it.
+    UserError when another process is at work in it: perhaps one that outlived the `dvc` that started it. An OSError
+    that names the folder where its disk, as some network disks, has no locks.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             file.seek(0)
             pid = file.read().strip() or "unknown"
             raise UserError(
                 f"another run is at work in {folder} (pid {pid}); wait for it to end, or end that process"
             ) from error
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(folder)) from error
         file.truncate(0)
         file.write(f"{os.getpid()}\n")
         file.flush()

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+AGAIN = "if `dvc repro` made it, delete it and run `dvc repro`; else put the right file there"
 START = 4096  # bytes that are looked at
 SHOWN = 4  # keys, or members of an archive, that are named
 # what a file begins with -> what it is

@@ -18,10 +18,10 @@ from torch import Tensor
 from partreid.errors import UserError, reason
 from partreid.storage import foreign, torchfile
 from partreid.storage.files import whole
+from partreid.storage.foreign import AGAIN
 
 ENDING = ".safetensors"
 DIGEST = "sha256"  # the header's key; files of earlier versions have none
-AGAIN = "if `dvc repro` made it, delete it and run `dvc repro`; else put the right file there"
 EXPECTED = "weights that partreid saved, such as runs/<model>-<data set>/weights.safetensors"
 
 
