@@ -79,11 +79,15 @@ def test_nothing_allowed_is_nothing_found(tmp_path, monkeypatch):
         assert (found.row >= 0).sum() == 0
 
 
-def test_embeddings_that_are_no_numbers_are_named(tmp_path, monkeypatch):
+@pytest.mark.parametrize("kind", ["whole", "approximate"])
+def test_embeddings_that_are_no_numbers_are_named(tmp_path, monkeypatch, kind):
     embedded = people(N, 1)
     embedded.features[7, 2, 3] = np.nan
     with pytest.raises(UserError, match=r"1 embeddings of the gallery hold NaN or infinity \(the first: image 7\)"):
-        ready(tmp_path, monkeypatch, "cosine", "whole", embedded)
+        ready(tmp_path, monkeypatch, "cosine", kind, embedded)
+    embedded.features[7, 2, 3] = 1e20  # its square is infinite
+    with pytest.raises(UserError, match="1 embeddings of the gallery"):
+        ready(tmp_path, monkeypatch, "cosine", kind, embedded)
 
 
 @pytest.mark.parametrize("name", DISTANCES)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from partreid.errors import UserError
-from partreid.evaluation.distances import Vectors, vectors
+from partreid.evaluation.distances import Vectors, tensors, vectors
 from partreid.storage.embeddings import Stored
 from partreid.storage.files import fingerprint, scratch_root, whole
 
@@ -47,7 +47,10 @@ def folder(path: Path, image_ids: np.ndarray) -> Path:
 
 
 def unpacked(stored: Stored, image_ids: np.ndarray, into: Path) -> Unpacked:
-    """The images of an embeddings file, written to the folder `into` the first time."""
+    """The images of an embeddings file, written to the folder `into` the first time.
+
+    UserError where an embedding is not finite, and where what was written is damaged.
+    """
     paths = into / "features.npy", into / "visibility.npy"
     if not all(path.is_file() for path in paths):
         shape = stored.of(image_ids[:1]).features.shape[1:]  # (P, D)
@@ -55,7 +58,12 @@ def unpacked(stored: Stored, image_ids: np.ndarray, into: Path) -> Unpacked:
             features = _mapped(first, (len(image_ids), *shape))
             visibility = _mapped(second, (len(image_ids), shape[0]))
             for start in range(0, len(image_ids), BLOCK):
-                block = stored.of(image_ids[start : start + BLOCK])
+                block = tensors(stored.of(image_ids[start : start + BLOCK]))
+                if len(bad := (~block.norms.isfinite().all(1)).nonzero()):
+                    raise UserError(
+                        f"{len(bad)} embeddings of the gallery hold NaN or infinity (the first: image "
+                        f"{start + int(bad[0])}); embed it again with weights whose training has not diverged"
+                    )
                 features[start : start + BLOCK] = block.features
                 visibility[start : start + BLOCK] = block.visibility
             features.flush()
