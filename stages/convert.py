@@ -69,7 +69,9 @@ def changes(words: list[str]) -> dict[str, Any]:
     for word in words:
         if "=" not in word:
             raise UserError(f"--set takes NAME=VALUE, found {word!r}")
-    return {name: params.loaded(value) for name, _, value in (word.partition("=") for word in words)}
+    return {
+        name: params.told(value, f"--set {name}={value}") for name, _, value in (each.partition("=") for each in words)
+    }
 
 
 def size(word: str) -> tuple[int, int] | None:

@@ -277,10 +277,15 @@ def read(path: Path = PARAMS) -> Any:
     """What params.yaml holds, unchecked."""
     if not path.is_file():
         raise UserError(f"no {path} here; run from the project's root folder")
+    return told(path)
+
+
+def told(source: Path | str, what: str = "") -> Any:
+    """What a YAML file, or a text, which is called `what`, holds. UserError when it is not valid YAML."""
     try:
-        return loaded(path.read_text(encoding="utf-8"))
+        return loaded(source if isinstance(source, str) else source.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
+        raise UserError(f"{what or source} is not valid YAML: {error}") from error
 
 
 def parse(values: Mapping[str, Any]) -> Params:

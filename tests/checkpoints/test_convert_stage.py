@@ -105,6 +105,7 @@ def test_a_name_with_dots_is_kept_and_a_released_file_is_not_written_over(stage)
         (["pcb", "nothing.pth"], r"no file nothing\.pth"),
         (["pcbs", "pcb_p6.pth.tar"], "unknown family of checkpoints 'pcbs'; known: bot, bpbreid, mpn"),
         (["pcb", "pcb_p6.pth.tar", "--size", "96"], "--size is height x width, as 384x128; found '96'"),
+        (["pcb", "pcb_p6.pth.tar", "--set", "margin=[0.5"], r"--set margin=\[0\.5 is not valid YAML"),
         (["pcb", "pcb_p6.pth.tar", "--set", "margin"], "--set takes NAME=VALUE, found 'margin'"),
         (["osnet", "pcb_p6.pth.tar"], r"pcb_p6\.pth\.tar does not fit bot of torchreid"),
         (["pcb", "params.yaml"], r"cannot read params\.yaml: it is no file of torch\.save"),

@@ -29,6 +29,16 @@ def table():
     return Table("mpn", "1", "Title", "mpn", rows)
 
 
+def test_a_file_that_somebody_got_wrong_is_one_message(tmp_path):
+    file = tmp_path / "ablations.yaml"
+    file.write_text("mpn: {model: mpn, tables: {1: [}}")
+    with pytest.raises(UserError, match=r"ablations\.yaml is not valid YAML"):
+        ablation.read(file, "mpn", "1")
+    file.write_text("mpn: {model: mpn, tables: {'1': {title: T, rows: [{name: plain}]}}}")
+    with pytest.raises(UserError, match=r"ablations\.yaml: mpn, table 1: there is no 'set'"):
+        ablation.read(file, "mpn", "1")
+
+
 def test_every_row_of_every_paper_is_a_set_of_parameters_that_the_code_has(project, values):
     path = project / "ablations.yaml"
     for paper, block in params.loaded(path.read_text()).items():

@@ -69,6 +69,7 @@ def test_changes_are_written_as_for_dvc_exp_run(values):
         ("recipes.laptop.epoch=3", r"params.yaml has no recipes\.laptop\.epoch$"),
         ("recipe.laptop.epochs=3", r"params.yaml has no recipe\.laptop\.epochs$"),
         ("recipe=[", "not valid YAML"),
+        ("recipes.laptop.epochs=2026-13-45", r"not valid YAML: month must be in 1\.\.12"),
         ("recipes.laptop.mpn={}", "is a block; change the values in it"),
         ("recipes.laptop.epochs={a: 1}", "a value, or a list of them"),
         ("recipes.laptop.epochs=2024-01-01", "a value, or a list of them"),

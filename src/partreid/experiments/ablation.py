@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from partreid.errors import choose
+from partreid import params
+from partreid.errors import UserError, choose
 from partreid.experiments import overrides
 from partreid.experiments.queue import Metrics, spread, told
-from partreid.params import loaded
 
 NAMES = {"mAP": "mAP", "rank1": "rank-1"}
 RANKS = {"rank5": "rank-5", "rank10": "rank-10"}
@@ -75,17 +75,20 @@ class Table:
 
 
 def read(path: Path, paper: str, table: str) -> Table:
-    """Table `table` of `paper` from ablations.yaml."""
-    papers = loaded(path.read_text(encoding="utf-8"))
+    """Table `table` of `paper` from ablations.yaml. UserError when the file is none, or lacks it or a part of it."""
+    papers = params.told(path)
     block = choose(papers, paper, "paper")
-    content = choose(block["tables"], table, f"table of {paper}")
-    model = content.get("model", block["model"])
-    rows = []
-    for row in content["rows"]:
-        own = row.get("model", model)
-        values = {key if "." in key else f"methods.{own}.{key}": value for key, value in row["set"].items()}
-        rows.append(Row(row["name"], values, row.get("paper", {}), own))
-    return Table(paper, table, content["title"], model, rows, block.get("protocol"))
+    try:
+        content = choose(block["tables"], table, f"table of {paper}")
+        model = content.get("model", block["model"])
+        rows = []
+        for row in content["rows"]:
+            own = row.get("model", model)
+            values = {key if "." in key else f"methods.{own}.{key}": value for key, value in row["set"].items()}
+            rows.append(Row(row["name"], values, row.get("paper", {}), own))
+        return Table(paper, table, content["title"], model, rows, block.get("protocol"))
+    except KeyError as error:
+        raise UserError(f"{path}: {paper}, table {table}: there is no {error}; the other tables have it") from error
 
 
 def experiment(values: Mapping[str, Any], table: Table, row: Row, seed: int) -> dict[str, Any]:

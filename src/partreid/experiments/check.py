@@ -26,6 +26,7 @@ from partreid.params import Params, Recipe, Rerank, converted
 from partreid.pretraining import PRETRAININGS, labels_of
 from partreid.storage import image_table
 from partreid.tools import TOOLS
+from partreid.training.parallel import wanted
 from partreid.training.precision import PRECISIONS, device_of
 from partreid.training.sampler import SAMPLERS
 from partreid.training.schedule import SCHEDULES
@@ -55,8 +56,10 @@ def names(params: Params) -> None:
     for name, block in params.labels.items():
         label = choose(LABELS, name, "label")
         options(label.build, block.options, f"labels.{name}")
+        sizes = {key: block.options[key] for key in ("height", "width") if key in block.options}
+        at_least(1, {f"labels.{name}.{key}": size for key, size in sizes.items()})
         fed(label, block, name)
-    device_of(params.train.device)
+    wanted(params.train.processes, device_of(params.train.device))
     choose(PRECISIONS, params.train.precision, "precision (train.precision)")
     choose(COMPILE, params.train.compile, "compile (train.compile)")
     choose(AVERAGE_PRECISION, params.evaluate.average_precision, "formula (evaluate.average_precision)")

@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
-
 from partreid import params
 from partreid.errors import UserError
 from partreid.storage.revision import committed
@@ -58,10 +56,7 @@ def written(words: Iterable[str], values: Mapping[str, Any]) -> dict[str, Any]:
             raise UserError(f"-S {each}: {path} is a block; change the values in it one by one")
         if path.partition(".")[0] not in OPEN:
             raise UserError(f"-S {each}: what is made once for all experiments is changed in params.yaml itself")
-        try:
-            value = params.loaded(text)
-        except yaml.YAMLError as error:
-            raise UserError(f"-S {each}: not valid YAML: {error}") from error
+        value = params.told(text, f"-S {each}")
         if not all(map(plain, value if isinstance(value, list) else [value])):
             raise UserError(f"-S {each}: a value, or a list of them as [5,7], was expected")
         found[path] = value

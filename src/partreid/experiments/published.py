@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from partreid import params
 from partreid.errors import choose
 from partreid.evaluation.protocols import PROTOCOLS
-from partreid.params import loaded
 
 RE_RANKED = " re-ranked"  # ends the name of a protocol with re-ranking, as in metrics.json
 
@@ -31,7 +31,7 @@ class Published:
 def read(path: Path) -> list[Published]:
     """All that the file holds, in its order. UserError for a data set or a protocol that partreid does not have."""
     found = []
-    for paper in loaded(path.read_text(encoding="utf-8")).values():
+    for paper in params.told(path).values():
         for table, rows in paper["tables"].items():
             for row in rows:
                 for dataset, numbers in row["results"].items():

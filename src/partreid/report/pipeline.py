@@ -11,10 +11,8 @@ from itertools import product
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import yaml
-
 from partreid.errors import UserError
-from partreid.params import loaded
+from partreid.params import told
 
 FILES = ("data/dvc.yaml", "stages/dvc.yaml", "dvc.yaml")  # relative to the project's root
 _FIELD = re.compile(r"\$\{\s*([^}]+?)\s*\}")
@@ -67,11 +65,9 @@ def read(root: Path) -> list[Stage]:
 
 def _yaml(path: Path) -> dict[str, Any]:
     try:
-        return loaded(path.read_text(encoding="utf-8")) or {}
+        return told(path) or {}
     except OSError as error:
         raise UserError(f"no {path}, which the report draws the pipeline from; run from the project's root") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
 
 
 def parse(content: Mapping[str, Any], values: Mapping[str, Any], file: str) -> list[Stage]:
