@@ -191,9 +191,12 @@ def test_a_saved_folder_is_the_same_model(bot, photos, tmp_path):
 
 def test_what_a_test_compares_can_be_chosen(tmp_path, photos):
     file = write(tmp_path / "w.safetensors", "bpbreid")
-    model = partreid.load(file, at_test={"embeddings": ["global"]})
+    model = partreid.load(file, at_test={"embeddings": ("global",)})
     assert model.parts == ("global",)
-    assert model.embed(photos).features.shape[1] == 1
+    people = model.embed(photos)
+    assert people.features.shape[1] == 1
+    kept = partreid.People.load(people.save(tmp_path / "people.parquet"))
+    assert partreid.distance(kept, people).diagonal().max() < 1e-2  # in the file the tuple is a list
 
 
 def test_precision_and_device_are_chosen(tmp_path, photos):

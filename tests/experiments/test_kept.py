@@ -2,14 +2,18 @@
 
 import copy
 import json
+import re
 import runpy
 import shutil
 from datetime import datetime
 
 import pytest
+import torch
 
+from partreid import params
 from partreid.errors import UserError
 from partreid.experiments import kept, overrides
+from partreid.storage import weights
 from partreid.storage.places import Run
 
 HERE = Run("bot", "folder", "folder")
@@ -26,7 +30,10 @@ def done(project, tmp_path, monkeypatch):
     (HERE.results / "metrics.json").write_text(json.dumps({"photos": {"mAP": 0.5, "rank1": 0.75}, "other": {"mAP": 1}}))
     (HERE.results / "report.html").write_text("<html/>")
     HERE.folder.mkdir(parents=True)
-    HERE.weights.write_bytes(b"weights")
+    p = params.load()
+    recipe, options = p.recipe_of("bot")
+    header = {"recipe": p.recipe, "seed": p.train.seed, "training": vars(recipe), "options": options}
+    weights.save(HERE.weights, header, {"a": torch.zeros(1)})
     HERE.embeddings.write_bytes(b"embeddings")  # with which the search sets a threshold
     return tmp_path
 
@@ -45,6 +52,21 @@ def test_what_is_kept_stays_with_its_values_and_weights(done):
     assert (line.name, line.values["model"], line.measure("mAP")) == ("kept/first", "bot", 0.5)
     made = datetime.fromtimestamp((done / "kept/first/params.yaml").stat().st_mtime)
     assert line.when == made.strftime("%Y-%m-%dT%H:%M")
+
+
+def test_nothing_is_kept_under_values_that_are_not_its_own(done):
+    (done / "params.yaml").write_text(
+        re.sub(r"seed: \d+\n(  device)", r"seed: 77\n\1", (done / "params.yaml").read_text())
+    )
+    with pytest.raises(UserError, match=r"was trained with seed = \d+, and params\.yaml, .*, has 77 by now"):
+        kept.keep("first", HERE)
+    assert not (done / "kept").exists()
+
+
+def test_files_beside_kept_runs_are_nobodys_business(done):
+    kept.keep("first", HERE)
+    (done / "kept/notes.txt").write_text("first is the best")
+    assert [line.name for line in kept.kept()] == ["kept/first"]
 
 
 @pytest.mark.parametrize(("name", "said"), [("first", "is there already"), ("a/b", "no name"), (".x", "no name")])

@@ -1,6 +1,7 @@
 """A trained network for photos."""
 
 import copy
+import json
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -38,7 +39,7 @@ class Model:
 
     def __init__(self, trained: Trained, file: Path, device: torch.device, bfloat16: bool, at_test: Mapping[str, Any]):
         self._file, self._digest = file, sha256(file)
-        self._at_test = trained.use(at_test)
+        self._at_test = json.loads(json.dumps(trained.use(at_test)))  # as files have it: lists for tuples
         self._method = trained.method.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._method.mixed = bfloat16
         self.name: str = trained.header["model"]

@@ -38,7 +38,10 @@ class Line:
 
 
 def keep(name: str, here: Run) -> Path:
-    """Copy the chosen run's results, weights, embeddings and params.yaml to kept/NAME, whole or not at all."""
+    """Copy the chosen run's results, weights, embeddings and params.yaml to kept/NAME, whole or not at all.
+
+    UserError when the name cannot be had, there are no results, or params.yaml says another training than was done.
+    """
     target = KEPT / name
     if Path(name).name != name or name.startswith("."):
         raise UserError(f"{name!r} is no name of a folder; take letters, digits, - and _")
@@ -46,6 +49,7 @@ def keep(name: str, here: Run) -> Path:
         raise UserError(f"{target} is there already; choose another name, or remove it")
     if not (here.results / "metrics.json").is_file():
         raise UserError(f"no results in {here.results}; `dvc repro` makes them")
+    own_values(here)
     temporary = KEPT / f".{name}.part"
     shutil.rmtree(temporary, ignore_errors=True)  # of one that was killed
     try:
@@ -57,6 +61,25 @@ def keep(name: str, here: Run) -> Path:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target
+
+
+def own_values(here: Run) -> None:
+    """UserError when params.yaml has other values than the run was trained with, under which it would be kept."""
+    from partreid.storage import weights  # here: torch
+
+    header = weights.header(here.weights) if here.weights.is_file() else {}
+    if not header.get("training"):  # converted weights were trained by others
+        return
+    p = params.load()
+    recipe, options = p.recipe_of(here.model)
+    now = json.loads(json.dumps({"recipe": p.recipe, "seed": p.train.seed, **vars(recipe), **options}))
+    then = {"recipe": header.get("recipe"), "seed": header.get("seed"), **header["training"], **header["options"]}
+    for name in now:
+        if name in then and now[name] != then[name]:
+            raise UserError(
+                f"{here.weights} was trained with {name} = {then[name]!r}, and params.yaml, with which it would be "
+                f"kept, has {now[name]!r} by now; put that back, or run `dvc repro` first"
+            )
 
 
 def experiments(shown: Sequence[Mapping[str, Any]]) -> list[Line]:
@@ -80,7 +103,7 @@ def _line(entry: Mapping[str, Any], commit: str) -> Line | None:
 def kept() -> list[Line]:
     """The runs in kept/."""
     lines = []
-    for folder in sorted(KEPT.glob("[!.]*")):
+    for folder in sorted(path for path in KEPT.glob("[!.]*") if path.is_dir()):
         try:
             metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
             file = folder / params.PARAMS  # copied when the run was kept
