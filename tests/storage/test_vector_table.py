@@ -83,3 +83,14 @@ def test_damage_and_other_parquet_are_one_message(file, tmp_path):
     file.write_bytes(data[:100])
     with pytest.raises(UserError, match=r"a\.parquet is damaged"):
         Stored(file)
+
+
+def test_two_files_that_were_put_together_have_to_be_numbered_anew(file, tmp_path, content):
+    table = pq.read_table(file)
+    both = pa.concat_tables([table, table])
+    pq.write_table(both, tmp_path / "both.parquet")
+    with pytest.raises(UserError, match=r"both\.parquet: image_id 7 stands there twice; number the rows anew"):
+        Stored(tmp_path / "both.parquet")
+    pq.write_table(both.set_column(0, "image_id", pa.array(range(2 * N), pa.int32())), tmp_path / "both.parquet")
+    found = Stored(tmp_path / "both.parquet").of(np.array([N + 3, 3]))
+    np.testing.assert_array_equal(found.features, content["features"][[3, 3]])

@@ -42,7 +42,7 @@ class Stored:
 
     An npz of the pipeline, or Parquet (partreid.storage.vector_table).
 
-    Raises UserError when the file is missing or damaged.
+    Raises UserError when the file is missing or damaged, or an image_id stands there twice.
     """
 
     def __init__(self, path: Path):
@@ -51,6 +51,9 @@ class Stored:
         self.header: Mapping[str, Any] = self._reader.header
         self.image_id = self._reader.all("image_id")
         self._order = np.argsort(self.image_id)  # once: a large gallery is asked for block by block
+        ascending = self.image_id[self._order]
+        if len(twice := ascending[1:][ascending[1:] == ascending[:-1]]):  # as two files that somebody put together
+            raise UserError(f"{path}: image_id {twice[0]} stands there twice; number the rows anew, each its own")
 
     def of(self, image_ids: np.ndarray) -> Embeddings:
         """The rows of the given image ids, in their order. UserError when one was not embedded."""
