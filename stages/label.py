@@ -5,9 +5,8 @@ from pathlib import Path
 
 from partreid import params
 from partreid.errors import at_least, choose, run
-from partreid.labels import LABELS
+from partreid.labels import LABELS, native
 from partreid.labels.dropping import fewer
-from partreid.labels.native import build
 from partreid.storage import elsewhere, image_table, pieces, turn
 
 
@@ -24,11 +23,13 @@ def main() -> None:
     block = choose(params.load().labels, name, "label in params.yaml")
     table_file = Path(f"data/index/{dataset}.parquet")
     table = image_table.read(table_file)
-    header, work = build(name, block.tool, dataset, table, table_file, block.options)
+    header, work = native.build(name, block.tool, dataset, table, table_file, block.options)
     header |= {"version": block.version, "drop": block.drop}
     work = fewer(work, label, header, block.drop)
     out = label.file(name, dataset)
-    done = pieces.write(out, header, work, len(table), arguments.processes, f"{name} {dataset}", arguments.on)
+    tools = dict.fromkeys([block.tool, *(block.options[member] for member in label.beside)])
+    sources = [native.file(tool, dataset) for tool in tools]
+    done = pieces.write(out, header, work, len(table), arguments.processes, f"{name} {dataset}", arguments.on, sources)
     print(f"{out}: {done['images']} images, {done['ok']} ok, {done['missing']} missing, {done['failed']} failed")
 
 

@@ -90,6 +90,23 @@ def test_pieces_of_other_settings_are_not_used(tmp_path):
     assert made == [0, 64, 128, 192, 256]
 
 
+def test_pieces_made_of_other_files_are_not_used(tmp_path):
+    source = tmp_path / "tool.npz"
+    source.write_bytes(b"one")
+    with pytest.raises(ValueError, match="boom"):
+        pieces.write(tmp_path / "out.npz", {"tool": "t"}, fails_late, 300, processes=1, sources=[source])
+    source.write_bytes(b"two")  # as a tool that imports what others made, of files that have changed
+    made = []
+
+    def note(start: int, stop: int) -> dict[str, np.ndarray]:
+        made.append(start)
+        return squares(start, stop)
+
+    header = pieces.write(tmp_path / "out.npz", {"tool": "t"}, note, 300, processes=1, sources=[source])
+    assert made == list(range(0, 300, pieces.PIECE))
+    assert "sources" not in header
+
+
 def test_two_runs_at_the_same_work_are_refused(tmp_path):
     def again(start, stop):
         with pytest.raises(UserError, match="another run"):

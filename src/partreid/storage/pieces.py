@@ -3,7 +3,7 @@
 Each piece is a small npz in `tmp/pieces/<fingerprint>/` that appears whole or not at all. When all are there they are
 streamed into the final file and the folder is removed. The final bytes depend only on the content, so a run that was
 killed and resumed gives the same file as an undisturbed one. The fingerprint covers the header (tool, version, weights,
-parameters, image table), so pieces of other settings are never mixed in.
+parameters, image table) and the files that the work is made of, so pieces of others are never mixed in.
 """
 
 import os
@@ -24,7 +24,7 @@ from partreid.errors import UserError
 from partreid.progress import Bar, progress
 from partreid.storage import chunks, columns, elsewhere
 from partreid.storage.cache import counted
-from partreid.storage.files import alone, fingerprint, scratch_root, sweep, whole, writable
+from partreid.storage.files import alone, fingerprint, scratch_root, sha256, sweep, whole, writable
 from partreid.storage.task import Piece, Task
 from partreid.storage.workers import spread
 
@@ -53,10 +53,12 @@ def write(
     processes: int | None = None,
     title: str = "",
     on: str | None = None,
+    sources: Sequence[Path] = (),
 ) -> dict[str, Any]:
     """Do the work on `images` images in `processes` processes (default: all cores) and write `path`.
 
-    on: where instead, as partreid.storage.elsewhere says (default: PARTREID_ON of the environment).
+    on: where instead, as partreid.storage.elsewhere says (default: PARTREID_ON of the environment). sources: files that
+    the work reads and whose content the header does not tell: pieces made of others are not taken up.
 
     The file is chunked npz (partreid.storage.chunks) or, where its name ends in .parquet, Parquet
     (partreid.storage.columns).
@@ -64,7 +66,8 @@ def write(
     Returns the header with its counts of ok, missing and failed. Memory holds one chunk, whatever the number of images.
     Raises UserError as `made` does.
     """
-    with made(path, header, work, images, PIECE, processes, title, on) as done:
+    settings = {**header, "sources": [sha256(file) for file in sources]} if sources else header
+    with made(path, settings, work, images, PIECE, processes, title, on) as done:
         finished = counted(header, np.concatenate([_read(piece)["status"] for piece in done]))
         kind = columns if path.suffix == ".parquet" else chunks
         kind.write(path, finished, joined(done, PIECE))
