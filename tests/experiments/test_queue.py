@@ -4,6 +4,7 @@ import copy
 import json
 import shlex
 import subprocess
+import sys
 from functools import partial
 
 import pytest
@@ -189,6 +190,7 @@ def says(monkeypatch):
             return (rest.pop(0) if len(rest) > 1 else rest[0]) if words == key else ""
 
         monkeypatch.setattr(queue, "dvc", dvc)
+        monkeypatch.setattr(queue, "worker_lives", lambda: False)
         return asked
 
     return tell
@@ -218,6 +220,26 @@ def test_a_worker_that_was_not_seen_a_few_times_is_let_alone(says):
     asked = says(*few, busy, *few, EMPTY)
     assert queue.work(1) is False
     assert set(asked[1:]) == {"queue status"}
+
+
+def test_a_worker_that_is_there_but_too_busy_to_answer_is_let_alone(says, monkeypatch):
+    asked = says(*[status("0 active, 0 idle", a="Running")] * 3 * queue.GONE, EMPTY)
+    monkeypatch.setattr(queue, "worker_lives", lambda: True)
+    assert queue.work(1) is False
+    assert set(asked[1:]) == {"queue status"}
+
+
+def test_a_worker_is_found_by_its_process_in_its_own_project_alone(tmp_path, monkeypatch):
+    here, there = tmp_path / "here", tmp_path / "there"
+    for folder in (here, there):
+        folder.mkdir()
+    monkeypatch.chdir(here)
+    asleep = [sys.executable, "-c", "input()", "exp", "queue-worker", "dvc-exp-1"]
+    for folder, expected in ((there, False), (here, True)):
+        with subprocess.Popen(asleep, cwd=folder, stdin=subprocess.PIPE) as worker:
+            assert queue.worker_lives() is expected
+            worker.communicate(b"\n")
+        assert not queue.worker_lives()
 
 
 def test_another_worker_goes_on_with_the_queue_of_a_dead_one(says):

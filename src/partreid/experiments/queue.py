@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from partreid.storage.revision import CODE
 from partreid.training import cards
 
 PAUSE = 10  # seconds between two looks at the queue
-GONE = 12  # looks in a row without a worker at work that show it has died; on a busy machine a living one may miss some
+GONE = 12  # looks in a row without a worker at work that show it has died: a new one takes its time to be there
 ATTEMPTS = 3  # how often what failed is queued when a worker died; what kills it each time will go on doing so
 LOCKED = 30  # how many times another DVC process may be waited for
 AT_WORK = ("Unable to acquire lock", ".dvc/tmp/exps/")  # what DVC says when another of its processes is at work
@@ -270,7 +271,21 @@ def queue() -> tuple[dict[str, str], bool]:
     words = dvc("queue", "status")
     tasks = [line.split() for line in words.splitlines() if line.strip()]
     left = {task[1]: task[-1] for task in tasks if task[-1] in ("Queued", "Running")}
+    if "Worker status: 0 active, 0 idle" in words:  # none is there, or none answers: a busy one may not for minutes
+        return left, worker_lives()
     return left, "Worker status: 0 active" not in words
+
+
+def worker_lives() -> bool:
+    """Whether there is a process of one of this project's workers."""
+    import psutil  # type: ignore[import-untyped]  # DVC brings it, and not all that imports this file has DVC
+
+    return any(
+        "queue-worker" in (process.info["cmdline"] or ())
+        and process.info["cwd"] == str(Path.cwd())
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+        for process in psutil.process_iter(["cmdline", "cwd", "status"])  # None of what another user's process hides
+    )
 
 
 def show(*commits: str) -> list[dict[str, Any]]:
