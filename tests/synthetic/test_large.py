@@ -6,7 +6,7 @@ from partreid import params
 from partreid.datasets import DATASETS
 from partreid.errors import UserError
 from partreid.evaluation.protocols import PROTOCOLS
-from partreid.experiments.queue import image_table
+from partreid.storage.places import index_stage
 from partreid.synthetic import people, plan, render
 
 
@@ -37,7 +37,7 @@ def test_it_is_a_data_set_of_its_own(project):
     assert "synthetic_large" in p.datasets
     assert DATASETS["synthetic_large"] is DATASETS["synthetic"]
     assert PROTOCOLS["synthetic_large"] is PROTOCOLS["synthetic"]
-    assert image_table("synthetic_large") == "data/dvc.yaml:index-synthetic_large"
+    assert index_stage("synthetic_large") == "data/dvc.yaml:index-synthetic_large"
 
 
 @pytest.mark.parametrize(("images", "outfits", "message"), [(7, 3, "at least 8"), (8, 1, "expected at least 2")])

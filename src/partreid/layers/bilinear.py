@@ -59,7 +59,7 @@ class Compact(Pooling):
         )
         outer = torch.einsum("bpn,ban->bpa", p, a).flatten(1) / A[0, 0].numel()  # (B, cP cA)
         places = (self.get_buffer("part_places")[:, None] + self.get_buffer("appearance_places")) % self.outputs
-        return outer.new_zeros(len(outer), self.outputs).index_add(1, places.flatten(), outer)
+        return outer.new_zeros(outer.shape[0], self.outputs).index_add(1, places.flatten(), outer)
 
 
 def hashes(channels: int, outputs: int, place_seed: int, sign_seed: int) -> tuple[np.ndarray, np.ndarray]:
