@@ -57,7 +57,7 @@ speed: setup ## measure again what the leaderboard says of all methods' costs: m
 	@python benchmarks/speed.py $(MODELS) $(CHANGES)
 
 test: setup lint ## lint and all tests, a process per core
-	@echo "== pytest (about nine minutes on two cores)"
+	@echo "== pytest (about seven minutes on two cores)"
 	@start=$$(date +%s); $(PYTEST) -m "not network and not slow" && echo "== passed in $$(( $$(date +%s) - start )) s"
 
 check: setup lint ## lint and the tests that take less than a second: for every few minutes of work
