@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from partreid.backbones import load_named
-from partreid.backbones.mobilenet import MobileNetV2, convolution
+from partreid.backbones.mobilenet import MobileNetV2, convolution, up_to_stride_4
 from partreid.storage import published_weights, torchfile
 
 DEPTH = 14  # layers of MobileNetV2 that are kept: to stride 16, 96 channels
@@ -34,7 +34,7 @@ class MiniParser(nn.Module):
 
     def early(self) -> tuple[nn.Module, ...]:
         """The layers up to stride 4, as of every backbone."""
-        return tuple(self.features.children())[:4]
+        return up_to_stride_4(self.features)
 
     def forward(self, images: Tensor) -> Tensor:
         x, skips = images, []

@@ -45,6 +45,11 @@ def convolution(
     )
 
 
+def up_to_stride_4(features: nn.Module) -> tuple[nn.Module, ...]:
+    """The layers of MobileNetV2's `features`, or of their beginning, that `freeze: stride4` means."""
+    return tuple(features.children())[:4]
+
+
 class InvertedResidual(nn.Module):
     """1x1 expansion, 3x3 depthwise, 1x1 linear projection; a shortcut where the shape allows."""
 
@@ -102,7 +107,7 @@ class MobileNetV2(Blocks):
         return self.features[2:4], self.features[4:7], self.features[7:14], self.features[14:]
 
     def early(self) -> tuple[nn.Module, ...]:
-        return tuple(self.features.children())[:4]
+        return up_to_stride_4(self.features)
 
     def split(self) -> tuple[nn.Module, nn.Module]:
         """Cut after the first block of 160 channels: (B, 160, H / 16, W / 16) between the halves.
@@ -132,7 +137,7 @@ class MobileNetV2Dense(Backbone):
         self.features = nn.Sequential(*list(MobileNetV2(border="replicate").features)[: self.TAPS[-1] + 1])
 
     def early(self) -> tuple[nn.Module, ...]:
-        return tuple(self.features.children())[:4]
+        return up_to_stride_4(self.features)
 
     def forward(self, images: Tensor) -> Tensor:
         x, scales = images, []

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from partreid import backbones
 from partreid.backbones.base import Backbone
-from partreid.backbones.mobilenet import MobileNetV2
+from partreid.backbones.mobilenet import MobileNetV2, up_to_stride_4
 from partreid.backbones.openpose import BRANCHES, CHANNELS, FEATURES, STRIDE, he
 
 FRONT = 14  # entries of MobileNetV2's `features`: to the end of its 96-channel row
@@ -41,7 +41,7 @@ class SmallCPM(Backbone):
         self.front.load_state_dict(whole.features[:FRONT].state_dict())
 
     def early(self) -> tuple[nn.Module, ...]:
-        return tuple(self.front.children())[:4]
+        return up_to_stride_4(self.front)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.every_stage(images)[-1]
