@@ -1,103 +1,199 @@
-"""Methods trained, embedded and evaluated one after the other in one process, without DVC.
+"""Methods, or the rows of a paper's table, trained, embedded and evaluated without DVC, several at once if asked to.
 
-Usage: python benchmarks/methods.py --out FOLDER [--models bot mpn ...] [--dataset NAME] [-S PATH=VALUE ...]
-    [--minutes N]
+Usage: python benchmarks/methods.py --out FOLDER [--models bot mpn ... | --table PAPER TABLE [--rows NAME ...]]
+    [--seeds 1 2 3] [--dataset NAME] [-S PATH=VALUE ...] [--jobs N] [--minutes N]
 
-For machines where DVC is not, and where starting a process for every stage would cost more than some stages. It runs
-the stages' own programs (stages/pretrain.py, train.py, embed.py, evaluate.py) with params.yaml as it is, changed by -S,
-on a data set whose index and labels are there: `dvc repro data/dvc.yaml:<label>@<data set>` makes them. Below FOLDER
-lie a params.yaml, runs/ and results/ of its own; data/ and weights/ are the project's.
+For machines where DVC is not, and where starting a process for every stage would cost more than some stages: each run
+is one process. It runs the stages' own programs (stages/pretrain.py, train.py, embed.py, evaluate.py) with params.yaml
+as it is, changed by the row, -S and the seed, on a data set whose index and labels are there: `dvc repro
+data/dvc.yaml:<label>@<data set>` makes them. Without DVC's cache, what several runs start from (a pre-training with the
+same values and seed) is made once, before them.
 
-FOLDER/results.jsonl grows by one line after every stage (method, stage, seconds) and after every method (its metrics by
-protocol, 0..1, and its training's last row of values), so that whatever ends the
-program loses the rest only; what was finished in the same FOLDER is not done again. --minutes: no method is begun after
-that time.
+FOLDER/<name>-s<seed>/ is a run, with params.yaml, runs/ and results/ of its own; data/ and weights/ are those of the
+project, the folder that this is started in. FOLDER/results.jsonl grows by one line after every stage (run, stage,
+seconds) and after every run (its metrics by protocol, 0..1, and its training's last row of values), so that whatever
+ends the program loses the rest only; what was finished in the same FOLDER is not done again. FOLDER/table.md: all that
+has been measured. --jobs: how many run at once, all rows of the first seed first; each then writes to output.txt in
+its folder. --minutes: nothing is begun after that time.
 """
 
 import argparse
+import hashlib
 import importlib.util
 import json
 import os
+import re
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from partreid import methods, params
-from partreid.errors import at_least, run
-from partreid.experiments import overrides
+from partreid.errors import UserError, at_least, choose, run
+from partreid.experiments import ablation, overrides
+from partreid.experiments.ablation import Row, Table
+from partreid.storage.files import write_text
 
-PROJECT = Path(__file__).resolve().parents[1]
+STAGES = Path(__file__).resolve().parents[1] / "stages"
+RECORD = "results.jsonl"
+
+
+@dataclass(frozen=True)
+class Run:
+    """name: the row's or the method's. stages: the run's own. starts: pre-training -> folder it is made in."""
+
+    name: str
+    seed: int
+    folder: Path
+    values: dict[str, Any]
+    stages: Sequence[tuple[str, Sequence[str], str]]
+    starts: dict[str, Path]
+
+    @property
+    def label(self) -> str:
+        """In words."""
+        return f"{self.name}, seed {self.seed}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--models", nargs="+", default=list(methods.METHODS))
+    parser.add_argument("--table", nargs=2, metavar=("PAPER", "TABLE"), help="of ablations.yaml, in place of --models")
+    parser.add_argument("--rows", nargs="+", metavar="NAME", help="some of the table's rows, all by default")
+    parser.add_argument("--seeds", nargs="+", type=at_least(0), default=[1])
+    parser.add_argument("--jobs", type=at_least(1), default=1)
     parser.add_argument("--minutes", type=at_least(1))
+    parser.add_argument("--one", nargs=3, help=argparse.SUPPRESS)
     overrides.arguments(parser)
     given = parser.parse_args()
-    os.chdir(PROJECT)
-    values, changes, _ = overrides.asked(given)
-    folder = given.out.resolve()
-    prepared(folder)
-    os.chdir(folder)
+    if given.one:
+        here(*given.one)
+        return
     began = time.monotonic()
-    for name in dict.fromkeys(given.models):
-        if given.minutes and time.monotonic() - began > 60 * given.minutes:
-            print(f"{given.minutes} minutes are over: {name} and what follows is left out")
-            break
-        changed = overrides.changed(values, {**changes, "model": name})
-        Path("params.yaml").write_text(yaml.safe_dump(changed, sort_keys=False), encoding="utf-8")
-        one(folder / "results.jsonl", params.load(), name)
-
-
-def prepared(folder: Path) -> None:
-    """Make the folder, with links to what it shares with the project."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for shared in ("data", "weights"):
-        link = folder / shared
-        if not link.exists():
-            link.symlink_to(PROJECT / shared)
-
-
-def one(record: Path, p: params.Params, name: str) -> None:
-    """Everything of a method whose parameters lie in params.yaml here."""
-    recipe, options = p.recipe_of(name)
-    starts = methods.outline(name, backbone=recipe.backbone, **options).starts_from
-    stages: list[tuple[str, Sequence[str], Path]] = [
-        ("pretrain", (by, p.dataset), Path(f"runs/pretrain-{by}-{p.dataset}/weights.safetensors"))
-        for by in dict.fromkeys(starts.values())
+    values, changes, p = overrides.asked(given)
+    table = chosen(given)
+    runs = [
+        planned(given.out.resolve(), values, changes, table, row, seed)
+        for seed in dict.fromkeys(given.seeds)
+        for row in table.rows
     ]
-    run_folder, results = Path(f"runs/{name}-{p.dataset}"), Path(f"results/{p.dataset}/{name}")
-    stages += [
-        ("train", (name, p.dataset), run_folder / "weights.safetensors"),
-        ("embed", (name, p.dataset), run_folder / "embeddings.npz"),
-        ("evaluate", (), results / "metrics.json"),
+    before = {each.folder: each for run in runs for each in pretrainings(run)}
+    for some in (list(before.values()), runs):
+        with ThreadPoolExecutor(given.jobs) as pool:
+            for _ in pool.map(lambda each: apart(each, given.jobs, began, given.minutes), some):
+                pass
+    written(given.out, table, runs, p.dataset)
+
+
+def chosen(given: argparse.Namespace) -> Table:
+    """The paper's table, or one with a row for each method."""
+    if given.table:
+        return ablation.read(Path("ablations.yaml"), *given.table).only(given.rows)
+    if given.rows:
+        raise UserError("--rows are those of a --table")
+    rows = [Row(choose({name: name for name in methods.METHODS}, name, "model"), {}, {}, name) for name in given.models]
+    return Table("", "methods", "Methods", "", rows)
+
+
+def planned(out: Path, values: dict[str, Any], changes: overrides.Changes, table: Table, row: Row, seed: int) -> Run:
+    """What a row's seed needs. UserError where params.yaml does not have what it changes."""
+    base = overrides.changed(values, changes)
+    wanted = overrides.changed(base, ablation.experiment(base, table, row, seed))
+    p = params.parse(wanted)
+    recipe, options = p.recipe_of(p.model)
+    starts = methods.outline(p.model, backbone=recipe.backbone, **options).starts_from
+    run = f"runs/{p.model}-{p.dataset}"
+    return Run(
+        row.name,
+        seed,
+        out / f"{re.sub('[^a-z0-9]+', '-', row.name.lower()).strip('-')}-s{seed}",
+        wanted,
+        [
+            ("train", (p.model, p.dataset), f"{run}/weights.safetensors"),
+            ("embed", (p.model, p.dataset), f"{run}/embeddings.npz"),
+            ("evaluate", (), f"results/{p.dataset}/{p.model}/metrics.json"),
+        ],
+        {by: out / f"pretrain-{by}-{like(p, by)}" for by in dict.fromkeys(starts.values())},
+    )
+
+
+def like(p: params.Params, by: str) -> str:
+    """The same for two pre-trainings that give the same weights."""
+    recipe, options = p.pretraining_of(by)
+    what = json.dumps([p.dataset, p.recipe, asdict(recipe), options, asdict(p.train)], sort_keys=True)
+    return hashlib.sha256(what.encode()).hexdigest()[:8]
+
+
+def pretrainings(run: Run) -> list[Run]:
+    """What a run starts from, as runs."""
+    dataset = run.values["dataset"]
+    made = "runs/pretrain-{}-{}/weights.safetensors"
+    return [
+        Run(f"pretrain-{by}", run.seed, folder, run.values, [("pretrain", (by, dataset), made.format(by, dataset))], {})
+        for by, folder in run.starts.items()
     ]
-    for stage, arguments, product in stages:
-        if product.is_file():
+
+
+def apart(run: Run, jobs: int, began: float, minutes: int | None) -> None:
+    """Do a run in a process of its own, unless the time is over."""
+    if minutes and time.monotonic() - began > 60 * minutes:
+        print(f"{minutes} minutes are over: {run.label} is left out")
+        return
+    prepared(run)
+    command = [sys.executable, __file__, "--out", ".", "--one", run.name, str(run.seed), json.dumps(run.stages)]
+    if jobs == 1:
+        code = subprocess.run(command, cwd=run.folder, check=False).returncode
+    else:
+        with (run.folder / "output.txt").open("a", encoding="utf-8") as output:
+            code = subprocess.run(command, cwd=run.folder, check=False, stdout=output, stderr=output).returncode
+    print(f"{run.label}: {f'failed, {run.folder}' if code else 'done'}", flush=True)
+
+
+def prepared(run: Run) -> None:
+    """Make a run's folder: its params.yaml, and links to what it shares with the project and with other runs."""
+    (run.folder / "runs").mkdir(parents=True, exist_ok=True)
+    (run.folder / "params.yaml").write_text(yaml.safe_dump(run.values, sort_keys=False), encoding="utf-8")
+    shared = {run.folder / name: Path(name).resolve() for name in ("data", "weights")}
+    for by, folder in run.starts.items():
+        name = f"runs/pretrain-{by}-{run.values['dataset']}"
+        shared[run.folder / name] = folder / name
+    for link, target in shared.items():
+        if not link.is_symlink():
+            link.symlink_to(target)
+
+
+def here(name: str, seed: str, stages: str) -> None:
+    """Do in this folder what is not yet done of a run's stages."""
+    record = Path("..", RECORD)
+    p = params.load()
+    about = {"run": name, "seed": int(seed), "method": p.model}
+    for stage, arguments, product in json.loads(stages):
+        if Path(product).is_file():
             continue
         start = time.monotonic()
         try:
             program(stage, arguments)
-        except Exception as error:  # one method's fault must not cost the others
-            add(record, {"method": name, "stage": stage, "error": f"{type(error).__name__}: {error}"})
-            print(f"error: {name}, {stage}: {error}", file=sys.stderr)
-            return
-        add(record, {"method": name, "stage": stage, "seconds": round(time.monotonic() - start, 2)})
-    metrics = json.loads((results / "metrics.json").read_text(encoding="utf-8"))
-    curves = run_folder / "curves/metrics.json"
-    last = json.loads(curves.read_text(encoding="utf-8")) if curves.is_file() else None
-    add(record, {"method": name, "dataset": p.dataset, "recipe": p.recipe, "metrics": metrics, "last_epoch": last})
+        except Exception as error:
+            add(record, {**about, "stage": stage, "error": f"{type(error).__name__}: {error}"})
+            raise
+        add(record, {**about, "stage": stage, "seconds": round(time.monotonic() - start, 2)})
+        if stage == "evaluate":
+            metrics = json.loads(Path(product).read_text(encoding="utf-8"))
+            curves = Path(f"runs/{p.model}-{p.dataset}/curves/metrics.json")
+            last = json.loads(curves.read_text(encoding="utf-8")) if curves.is_file() else None
+            add(record, {**about, "dataset": p.dataset, "recipe": p.recipe, "metrics": metrics, "last_epoch": last})
 
 
 def program(stage: str, arguments: Sequence[str]) -> None:
     """Run a stage's program in this process, as if it had been started with the arguments."""
-    path = PROJECT / "stages" / f"{stage}.py"
+    path = STAGES / f"{stage}.py"
     spec = importlib.util.spec_from_file_location(f"stage_{stage}", path)
     if spec is None or spec.loader is None:
         raise ImportError(path)
@@ -112,9 +208,27 @@ def program(stage: str, arguments: Sequence[str]) -> None:
 
 
 def add(record: Path, line: dict[str, Any]) -> None:
-    """Append a line of JSON."""
-    with record.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
+    """Append a line of JSON, at once, since several processes write here."""
+    file = os.open(record, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(file, f"{json.dumps(line)}\n".encode())
+    finally:
+        os.close(file)
+
+
+def written(out: Path, table: Table, runs: Sequence[Run], dataset: str) -> None:
+    """Write and print the table of what there is."""
+    results: dict[str, list[Any]] = {}
+    for each in runs:
+        metrics = each.folder / each.stages[-1][-1]
+        if metrics.is_file():
+            results.setdefault(each.name, []).append(json.loads(metrics.read_text(encoding="utf-8")))
+    seeds = len({each.seed for each in runs})
+    text = f"{ablation.markdown(table, results, seeds)}\n{ablation.inequalities(table, results, dataset)}"
+    write_text(out / "table.md", text)
+    print(f"\n{text}\nwrote {out / 'table.md'}")
+    if missing := [each.label for each in runs if not (each.folder / each.stages[-1][-1]).is_file()]:
+        raise UserError(f"no result of {'; '.join(missing)}: {out / RECORD} and the runs' own output say why")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,25 @@
 """The benchmarks that are taken to a machine with a GPU run where DVC and all that only labels need are not."""
 
+import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 import yaml
 
+from partreid import params
+from partreid.experiments import ablation
 from partreid.storage import image_table
 
 ABSENT = ("dvc", "anny", "ai_edge_litert", "faiss", "safetensors", "PIL", "jinja2", "uv", "flatbuffers", "ray")
-PROGRAM = """
-import importlib.util, sys
-from pathlib import Path
+BLOCKER = """
+import sys
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
@@ -22,18 +27,6 @@ class Absent:
             raise ImportError(f"{{name}} is not here")
 
 sys.meta_path.insert(0, Absent())
-
-def module(file):
-    spec = importlib.util.spec_from_file_location(Path(file).stem, file)
-    found = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(found)
-    return found
-
-module("{project}/benchmarks/gpu.py").measured("bot", "auto", small=True)
-methods = module("{project}/benchmarks/methods.py")
-methods.PROJECT = Path("{folder}")
-sys.argv = ["methods.py", "--out", "{folder}/out", "--models", "bot", "pcb", "--dataset", "folder"] + {words}
-methods.main()
 """
 
 
@@ -58,24 +51,64 @@ def a_project(folder, project):
         row = {"path": path, "split": split, "pid": number // 4, "camid": number % 2, "sha1": path}
         rows.append({**row, "width": 20, "height": 40})
     image_table.write(image_table.build(rows, {}), folder / "data/index/folder.parquet")
-    (folder / "stages").symlink_to(project / "stages")
     values = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
     values["raw"]["folder"] = str(folder / "photos")
     values["recipes"]["laptop"] |= {"height": 64, "width": 32, "epochs": 1}
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
 
 
-def test_methods_are_trained_and_evaluated_there_one_after_the_other(tmp_path, project):
+@pytest.fixture
+def there(tmp_path):
+    """The environment of a machine without them, for Python's processes and their own."""
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/sitecustomize.py").write_text(BLOCKER.format(absent=set(ABSENT)), encoding="utf-8")
+    way = os.pathsep.join(filter(None, [str(tmp_path / "site"), os.environ.get("PYTHONPATH")]))
+    return {**os.environ, "PYTHONPATH": way}
+
+
+def test_methods_are_trained_and_evaluated_there_several_at_once(tmp_path, project, there):
     a_project(tmp_path, project)
-    words = ["-S", "methods.bot.smoothing=0.2", "-S", "recipes.laptop.pcb.embedding=64"]
-    program = PROGRAM.format(absent=set(ABSENT), project=project, folder=tmp_path, words=words)
-    command = [*with_little_shared_memory(), sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    words = ["--models", "bot", "pcb", "--seeds", "1", "2", "--jobs", "2", "--dataset", "folder", "--out", "out"]
+    words += ["-S", "methods.bot.smoothing=0.2", "-S", "recipes.laptop.pcb.embedding=64"]
+    command = [sys.executable, str(project / "benchmarks/methods.py"), *words]
+    done = subprocess.run(
+        [*with_little_shared_memory(), *command], capture_output=True, text=True, check=False, env=there, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = (tmp_path / "out/results.jsonl").read_text()
+    lines = [json.loads(line) for line in found.splitlines()]
+    for run in [(name, seed) for name in ("bot", "pcb") for seed in (1, 2)]:
+        own = [line for line in lines if (line["run"], line["seed"]) == run]
+        assert [line.get("stage") for line in own] == ["train", "embed", "evaluate", None]
+        assert all(0 <= values["mAP"] <= 1 for values in own[-1]["metrics"].values())
+        assert own[-1]["last_epoch"]["train"]["loss"] > 0
+    values = params.load(tmp_path / "out/pcb-s2/params.yaml")
+    assert (values.model, values.train.seed, values.recipe_of("pcb")[1]["embedding"]) == ("pcb", 2, 64)
+    table = (tmp_path / "out/table.md").read_text()
+    assert table.count("±") == 4  # mAP and rank-1 of both
+
+    again = subprocess.run(command, capture_output=True, text=True, check=False, env=there, cwd=tmp_path)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert (tmp_path / "out/results.jsonl").read_text() == found
+
+
+def test_the_gpu_is_measured_there(project, there):
+    command = [sys.executable, str(project / "benchmarks/gpu.py"), "--out", ".", "--one", "bot", "auto", "--small"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=there, cwd=project)
     assert done.returncode == 0, done.stderr
-    lines = [json.loads(line) for line in (tmp_path / "out/results.jsonl").read_text().splitlines()]
-    assert [(line["method"], line.get("stage")) for line in lines] == [
-        (name, stage) for name in ("bot", "pcb") for stage in ("train", "embed", "evaluate", None)
-    ]
-    for line in lines[3::4]:
-        assert all(0 <= values["mAP"] <= 1 for values in line["metrics"].values())
-        assert line["last_epoch"]["train"]["loss"] > 0
+    assert json.loads(done.stdout.splitlines()[-1])["fed"] > 0
+
+
+def test_what_several_rows_start_from_is_made_once_a_seed(tmp_path, project, monkeypatch):
+    monkeypatch.chdir(project)
+    spec = importlib.util.spec_from_file_location("methods_benchmark", project / "benchmarks/methods.py")
+    benchmark = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, benchmark)
+    spec.loader.exec_module(benchmark)
+    table = ablation.read(Path("ablations.yaml"), "mpn", "1")
+    runs = [benchmark.planned(tmp_path, params.read(), {}, table, row, seed) for seed in (1, 2) for row in table.rows]
+    before = {each.folder: each for run in runs for each in benchmark.pretrainings(run)}
+    assert [(each.name, each.seed) for each in before.values()] == [("pretrain-ide", 1), ("pretrain-ide", 2)]
+    assert len({run.folder for run in runs}) == 2 * len(table.rows)
+    other = benchmark.planned(tmp_path, params.read(), {"recipes.laptop.ide.epochs": 1}, table, table.rows[0], 1)
+    assert other.starts["ide"] not in before
