@@ -103,7 +103,12 @@ def chosen(given: argparse.Namespace) -> Table:
 
 
 def planned(out: Path, values: dict[str, Any], changes: overrides.Changes, table: Table, row: Row, seed: int) -> Run:
-    """What a row's seed needs. UserError where params.yaml does not have what it changes."""
+    """What a row's seed needs. UserError where params.yaml does not have what it changes, or where that is a label."""
+    if made := [path for path in row.values if path.startswith("labels.")]:
+        raise UserError(
+            f"{row.name} sets {made[0]}, and labels are made before this starts: change it in params.yaml, make the "
+            "label and run the method with --models, or use `make ablation`, which does all of it"
+        )
     base = overrides.changed(values, changes)
     wanted = overrides.changed(base, ablation.experiment(base, table, row, seed))
     p = params.parse(wanted)

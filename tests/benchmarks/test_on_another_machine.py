@@ -112,3 +112,14 @@ def test_what_several_rows_start_from_is_made_once_a_seed(tmp_path, project, mon
     assert len({run.folder for run in runs}) == 2 * len(table.rows)
     other = benchmark.planned(tmp_path, params.read(), {"recipes.laptop.ide.epochs": 1}, table, table.rows[0], 1)
     assert other.starts["ide"] not in before
+
+
+def test_a_row_that_needs_other_labels_is_refused(tmp_path, project):
+    words = ["--out", str(tmp_path / "out"), "--table", "bpbreid", "tools"]
+    done = subprocess.run(
+        [sys.executable, "benchmarks/methods.py", *words], capture_output=True, text=True, check=False, cwd=project
+    )
+    assert done.returncode == 1
+    assert "labels.pifpaf.tool" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "out").exists()
