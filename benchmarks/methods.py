@@ -11,10 +11,10 @@ same values and seed) is made once, before them.
 
 FOLDER/<name>-s<seed>/ is a run, with params.yaml, runs/ and results/ of its own; data/ and weights/ are those of the
 project, the folder that this is started in. FOLDER/results.jsonl grows by one line after every stage (run, stage,
-seconds) and after every run (its metrics by protocol, 0..1, and its training's last row of values), so that whatever
-ends the program loses the rest only; what was finished in the same FOLDER is not done again. FOLDER/table.md: all that
-has been measured. --jobs: how many run at once, all rows of the first seed first; each then writes to output.txt in
-its folder. --minutes: nothing is begun after that time.
+seconds) and after every run (its metrics by protocol, 0..1, and its training's budget and last cross-entropy), so that
+whatever ends the program loses the rest only; what was finished in the same FOLDER is not done again. FOLDER/table.md:
+all that has been measured. --jobs: how many run at once, all rows of the first seed first; each then writes to
+output.txt in its folder. --minutes: nothing is begun after that time.
 """
 
 import argparse
@@ -191,9 +191,8 @@ def here(name: str, seed: str, stages: str) -> None:
         add(record, {**about, "stage": stage, "seconds": round(time.monotonic() - start, 2)})
         if stage == "evaluate":
             metrics = json.loads(Path(product).read_text(encoding="utf-8"))
-            curves = Path(f"runs/{p.model}-{p.dataset}/curves/metrics.json")
-            last = json.loads(curves.read_text(encoding="utf-8")) if curves.is_file() else None
-            add(record, {**about, "dataset": p.dataset, "recipe": p.recipe, "metrics": metrics, "last_epoch": last})
+            training = json.loads(Path(f"runs/{p.model}-{p.dataset}/training.json").read_text(encoding="utf-8"))
+            add(record, {**about, "dataset": p.dataset, "recipe": p.recipe, "metrics": metrics, "training": training})
 
 
 def program(stage: str, arguments: Sequence[str]) -> None:

@@ -81,7 +81,7 @@ def test_methods_are_trained_and_evaluated_there_several_at_once(tmp_path, proje
         own = [line for line in lines if (line["run"], line["seed"]) == run]
         assert [line.get("stage") for line in own] == ["train", "embed", "evaluate", None]
         assert all(0 <= values["mAP"] <= 1 for values in own[-1]["metrics"].values())
-        assert own[-1]["last_epoch"]["train"]["loss"] > 0
+        assert own[-1]["training"]["cross_entropy"] > 0
     values = params.load(tmp_path / "out/pcb-s2/params.yaml")
     assert (values.model, values.train.seed, values.recipe_of("pcb")[1]["embedding"]) == ("pcb", 2, 64)
     table = (tmp_path / "out/table.md").read_text()
