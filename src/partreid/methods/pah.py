@@ -262,7 +262,7 @@ class PAH(Method):
         dense, done = torch.empty(0), 0
         for some in images.split(AT_ONCE):
             given = some.to(device, memory_format=torch.channels_last)
-            if device.type == "cuda":  # one shape for all: cuDNN chooses its kernels anew for every other
+            if device.type == "cuda":  # one shape for all: cuDNN plans anew for every other
                 given = torch.cat([given, given[:1].expand(AT_ONCE - len(some), -1, -1, -1)])
             piece = self.dense(given)[: len(some)].movedim(1, -1)
             if not done:

@@ -29,7 +29,7 @@ OPTIMIZERS: Mapping[str, Callable[..., torch.optim.Optimizer]] = {
 FREEZE: Mapping[str, Callable[[Learner], object]] = {"none": id, "stride4": Learner.freeze}
 Losses = Callable[[Batch], dict[str, Tensor]]
 COMPILE = dict.fromkeys(("auto", "on", "off"))
-WARM = 4  # steps op by op before one is recorded: libraries choose their kernels and allocate
+WARM = 4  # steps op by op before one is recorded: libraries plan their kernels and allocate
 
 
 def optimizer_of(learner: Learner, recipe: Recipe) -> torch.optim.Optimizer:
