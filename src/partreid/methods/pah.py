@@ -82,7 +82,7 @@ class PAH(Method):
     Eq. 13. mining: margin of its mining. smoothing: of the identity labels, 0 in Eq. 11.
     """
 
-    labels = ("heads",)
+    labels: tuple[str, ...] = ("heads",)
     labels_at_test: tuple[str, ...] = ("heads",)
     backbone: nn.ModuleDict  # type: ignore[assignment]  # by stream
     distance = "cosine"
@@ -120,7 +120,9 @@ class PAH(Method):
         if self.finds_head and "parts" not in self.streams:
             raise UserError("head_box is own, but streams has no parts, which the head's box is read off")
         self.part_loss = choose({"mean": "mean", "sum": "sum"}, part_loss, "reduction (part_loss)")
-        if self.finds_head or "head" not in self.streams:
+        if "head" not in self.streams:
+            self.labels = self.labels_at_test = ()
+        elif self.finds_head:
             self.labels_at_test = ()
         self.part_backbone, self.parts = part_backbone, parts
         self.backbone, self.necks = nn.ModuleDict(), nn.ModuleDict()
