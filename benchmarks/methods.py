@@ -9,12 +9,13 @@ as it is, changed by the row, -S and the seed, on a data set whose index and lab
 data/dvc.yaml:<label>@<data set>` makes them. Without DVC's cache, what several runs start from (a pre-training with the
 same values and seed) is made once, before them.
 
-FOLDER/<name>-s<seed>/ is a run, with params.yaml, runs/ and results/ of its own; data/ and weights/ are those of the
-project, the folder that this is started in. FOLDER/results.jsonl grows by one line after every stage (run, stage,
-seconds) and after every run (its metrics by protocol, 0..1, and its training's budget and last cross-entropy), so that
-whatever ends the program loses the rest only; what was finished in the same FOLDER is not done again. FOLDER/table.md:
-all that has been measured. --jobs: how many run at once, all rows of the first seed first; each then writes to
-output.txt in its folder. --minutes: nothing is begun after that time.
+FOLDER/<name>-s<seed>-<digest of its values>/ is a run, with params.yaml, runs/ and results/ of its own; data/ and
+weights/ are those of the project, the folder that this is started in. FOLDER/results.jsonl grows by one line after
+every stage (run, stage, seconds) and after every run (its metrics by protocol, 0..1, and its training's budget and last
+cross-entropy), so that whatever ends the program loses the rest only; what was finished in the same FOLDER with the
+same values is not done again. FOLDER/table.md: all that has been measured of what was asked for. --jobs: how many run
+at once, all rows of the first seed first; each then writes to output.txt in its folder. --minutes: nothing is begun
+after that time.
 """
 
 import argparse
@@ -22,7 +23,6 @@ import hashlib
 import importlib.util
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -36,7 +36,7 @@ import yaml
 
 from partreid import methods, params
 from partreid.errors import UserError, at_least, choose, run
-from partreid.experiments import ablation, overrides
+from partreid.experiments import ablation, overrides, queue
 from partreid.experiments.ablation import Row, Table
 from partreid.storage.files import write_text
 
@@ -98,7 +98,8 @@ def chosen(given: argparse.Namespace) -> Table:
         return ablation.read(Path("ablations.yaml"), *given.table).only(given.rows)
     if given.rows:
         raise UserError("--rows are those of a --table")
-    rows = [Row(choose({name: name for name in methods.METHODS}, name, "model"), {}, {}, name) for name in given.models]
+    known = {name: Row(name, {}, {}, name) for name in methods.METHODS}
+    rows = [choose(known, name, "model") for name in dict.fromkeys(given.models)]
     return Table("", "methods", "Methods", "", rows)
 
 
@@ -118,7 +119,7 @@ def planned(out: Path, values: dict[str, Any], changes: overrides.Changes, table
     return Run(
         row.name,
         seed,
-        out / f"{re.sub('[^a-z0-9]+', '-', row.name.lower()).strip('-')}-s{seed}",
+        out / queue.Experiment(f"{row.name}-s{seed}", {}, wanted).identifier,
         wanted,
         [
             ("train", (p.model, p.dataset), f"{run}/weights.safetensors"),

@@ -82,7 +82,8 @@ def test_methods_are_trained_and_evaluated_there_several_at_once(tmp_path, proje
         assert [line.get("stage") for line in own] == ["train", "embed", "evaluate", None]
         assert all(0 <= values["mAP"] <= 1 for values in own[-1]["metrics"].values())
         assert own[-1]["training"]["cross_entropy"] > 0
-    values = params.load(tmp_path / "out/pcb-s2/params.yaml")
+    (own_folder,) = (tmp_path / "out").glob("pcb-s2-*")
+    values = params.load(own_folder / "params.yaml")
     assert (values.model, values.train.seed, values.recipe_of("pcb")[1]["embedding"]) == ("pcb", 2, 64)
     table = (tmp_path / "out/table.md").read_text()
     assert table.count("±") == 4  # mAP and rank-1 of both
@@ -110,6 +111,11 @@ def test_what_several_rows_start_from_is_made_once_a_seed(tmp_path, project, mon
     before = {each.folder: each for run in runs for each in benchmark.pretrainings(run)}
     assert [(each.name, each.seed) for each in before.values()] == [("pretrain-ide", 1), ("pretrain-ide", 2)]
     assert len({run.folder for run in runs}) == 2 * len(table.rows)
+    for name in ("4", "5"):  # names that differ in a sign alone: S and S*, A <- S and A <-> S
+        table = ablation.read(Path("ablations.yaml"), "fsam", name)
+        planned = {benchmark.planned(tmp_path, params.read(), {}, table, row, 1).folder for row in table.rows}
+        assert len(planned) == len(table.rows)
+    table = ablation.read(Path("ablations.yaml"), "mpn", "1")
     other = benchmark.planned(tmp_path, params.read(), {"recipes.laptop.ide.epochs": 1}, table, table.rows[0], 1)
     assert other.starts["ide"] not in before
 
