@@ -246,7 +246,7 @@ def test_pseudo_labels_are_made_per_identity_in_test_mode_and_leave_the_network_
 def test_an_identitys_features_come_in_pieces_into_one_tensor(project, monkeypatch):
     method, batch = ready(project)
     whole = method.eval().places(batch.clean, torch.device("cpu"))
-    monkeypatch.setattr(pah, "AT_ONCE", 3)
+    monkeypatch.setitem(pah.AT_ONCE, "cpu", 3)
     assert torch.allclose(method.places(batch.clean, torch.device("cpu")), whole, atol=1e-5)
     assert whole.is_contiguous()
     assert torch.allclose(whole.movedim(-1, 1), method.dense(batch.clean), atol=1e-5)
@@ -398,3 +398,5 @@ def test_persons_are_gathered_whole_and_in_order():
     assert [[len(rows) for rows, _ in group] for group in groups] == [[3, 2], [4, 1]]
     assert [[len(rows) for rows, _ in group] for group in pah.gathered(iter(persons[:3]), 5)] == [[3, 2], [4]]
     assert [len(group) for group in pah.gathered(iter(persons), 1)] == [1] * 4
+    assert [[len(rows) for rows, _ in group] for group in pah.gathered(iter(persons), 4)] == [[3], [2], [4], [1]]
+    assert [[len(rows) for rows, _ in group] for group in pah.gathered(iter(persons), 9)] == [[3, 2, 4], [1]]

@@ -68,8 +68,8 @@ STREAMS = ("global", "parts", "head")
 POOLED = ("GMP", "AE", "GAP")  # of the global and the head stream, in the order of Eq. 16
 NO_HEAD = (0.25, 0.0, 0.75, 0.25)  # x0, y0, x1, y1 of what stands in for a head, in shares of width and height
 HEAD_RATE = 5.0  # of the learning rate, for W_head
-AT_ONCE = 32  # images whose dense features are computed together for clustering
-TOGETHER = 128  # images, at least, whose identities' features a GPU computes together
+# images whose dense features are computed together for clustering; a GPU takes several persons' as far as these fill it
+AT_ONCE = {"cpu": 32, "cuda": 128}
 
 
 class PAH(Method):
@@ -248,11 +248,11 @@ class PAH(Method):
 
     def clustered(self, persons: Persons) -> Tensor:
         """Pseudo-labels of all training images, uint8 (N, h, w), made with one identity in memory at a time, or, on a
-        GPU, so many that the network has enough to do."""
+        GPU, as many as it takes at once."""
         device, training = self.W_part.weight.device, self.training
         self.eval()
         found: dict[int, Tensor] = {}
-        for some in gathered(persons, TOGETHER if device.type == "cuda" else 1):
+        for some in gathered(persons, AT_ONCE["cuda"] if device.type == "cuda" else 1):
             dense = self.places(torch.cat([images for _, images in some]), device)
             for (rows, _), own in zip(some, dense.split([len(rows) for rows, _ in some]), strict=True):
                 found |= dict(zip(rows.tolist(), part_maps(own, self.parts), strict=True))
@@ -261,11 +261,11 @@ class PAH(Method):
 
     def places(self, images: Tensor, device: torch.device) -> Tensor:
         """F^dense of images (n, 3, H, W) on the host: (n, h, w, C) on the device, in one tensor from the start."""
-        dense, done = torch.empty(0), 0
-        for some in images.split(AT_ONCE):
+        dense, done, at_once = torch.empty(0), 0, AT_ONCE[device.type]
+        for some in images.split(at_once):
             given = some.to(device, memory_format=torch.channels_last)
             if device.type == "cuda":  # one shape for all: cuDNN plans anew for every other
-                given = torch.cat([given, given[:1].expand(AT_ONCE - len(some), -1, -1, -1)])
+                given = torch.cat([given, given[:1].expand(at_once - len(some), -1, -1, -1)])
             piece = self.dense(given)[: len(some)].movedim(1, -1)
             if not done:
                 dense = piece.new_empty(len(images), *piece.shape[1:])
@@ -315,14 +315,14 @@ class PAH(Method):
         return 1 - self.W_part(self.dense(inputs.images)).softmax(1)[:, :1]
 
 
-def gathered(persons: Persons, least: int) -> Iterator[list[tuple[Tensor, Tensor]]]:
-    """Persons in groups of at least so many images, in order; of the last one, what is left."""
+def gathered(persons: Persons, most: int) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """Persons in groups of at most so many images, in order; who has more is alone."""
     group: list[tuple[Tensor, Tensor]] = []
     for person in persons:
-        group.append(person)
-        if sum(len(rows) for rows, _ in group) >= least:
+        if group and sum(len(rows) for rows, _ in [*group, person]) > most:
             yield group
             group = []
+        group.append(person)
     if group:
         yield group
 
