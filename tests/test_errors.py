@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from partreid import errors
 
@@ -33,3 +34,32 @@ def test_a_stream_that_is_no_terminal_is_left_alone(monkeypatch):
 def test_whatever_stands_in_the_place_of_a_name_is_one_message(name):
     with pytest.raises(errors.UserError, match=r"unknown model .*; known: bot, pcb"):
         errors.choose({"pcb": 1, "bot": 2}, name, "model")
+
+
+SAID = (
+    "CUDA out of memory. Tried to allocate 52.00 MiB. GPU 0 has a total capacity of 139.80 GiB of which 59.69 MiB is "
+    "free. Process 3850 has 8.53 GiB memory in use. If reserved but unallocated memory is large try PYTORCH_ALLOC_CONF"
+)
+
+
+def test_a_gpu_without_enough_memory_is_one_message(capsys):
+    def main():
+        raise torch.OutOfMemoryError(SAID)
+
+    with pytest.raises(SystemExit) as ended:
+        errors.run(main)
+    said = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert said.startswith("error: CUDA out of memory. Tried to allocate 52.00 MiB. GPU 0 has a total capacity")
+    assert "59.69 MiB is free. End what else" in said
+    assert "ids_per_batch" in said
+    assert "Traceback" not in said
+    assert "Process 3850" not in said
+
+
+def test_any_other_fault_keeps_its_traceback():
+    def main():
+        raise RuntimeError("a fault of ours")
+
+    with pytest.raises(RuntimeError, match="ours"):
+        errors.run(main)

@@ -18,6 +18,8 @@ class UserError(Exception):
 def run(main: Callable[[], None]) -> NoReturn:
     """Run a program's main function; a UserError or OSError is a message on stderr and exit status 1, Ctrl-C 130.
 
+    So is a GPU whose memory does not suffice, which torch says with an exception of its own.
+
     Letters that the terminal's encoding lacks are printed as escapes.
     """
     for stream in (sys.stdout, sys.stderr):
@@ -28,11 +30,26 @@ def run(main: Callable[[], None]) -> NoReturn:
     except (UserError, OSError) as error:  # OSError: a full disk, a folder without permission; its text names the file
         print(f"error: {error}", file=sys.stderr)
         sys.exit(1)
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":  # torch's; not all that comes through here imports torch
+            raise
+        print(f"error: {too_little_memory(error)}", file=sys.stderr)
+        sys.exit(1)
     except KeyboardInterrupt:
         first = "when dvc has ended too, " if "DVC_STAGE" in os.environ else ""  # it looks through its files first
         print(f"interrupted; {first}run the same command again to go on from here", file=sys.stderr)
         sys.exit(130)
     sys.exit(0)
+
+
+def too_little_memory(error: Exception) -> str:
+    """What torch says of a GPU's memory, less its advice on its allocator, and what to do."""
+    said = ". ".join(reason(error).split(". ")[:3])
+    return (
+        f"{said}. End what else uses the GPU (see nvidia-smi), or ask for less: in training fewer images in a batch "
+        "(ids_per_batch, images_per_id of the recipe, with a lower learning_rate), smaller ones (height, width), or "
+        "more GPUs (train.processes); unchanged, the same command goes on from the last epoch"
+    )
 
 
 def reason(error: Exception) -> str:
