@@ -154,22 +154,28 @@ def apart(run: Run, jobs: int, began: float, minutes: int | None) -> None:
         return
     prepared(run)
     command = [sys.executable, __file__, "--out", ".", "--one", run.name, str(run.seed), json.dumps(run.stages)]
-    if jobs == 1:
-        code = subprocess.run(command, cwd=run.folder, check=False).returncode
-    else:
-        with (run.folder / "output.txt").open("a", encoding="utf-8") as output:
-            code = subprocess.run(command, cwd=run.folder, check=False, stdout=output, stderr=output).returncode
-    print(f"{run.label}: {f'failed, {run.folder}' if code else 'done'}", flush=True)
+    with (run.folder / "output.txt").open("a", encoding="utf-8") as output:
+        said = None if jobs == 1 else output  # None: the screen
+        environment = queue.shared(jobs)
+        done = subprocess.run(command, cwd=run.folder, check=False, env=environment, stdout=said, stderr=said)
+    print(f"{run.label}: {f'failed, {run.folder}' if done.returncode else 'done'}", flush=True)
 
 
 def prepared(run: Run) -> None:
-    """Make a run's folder: its params.yaml, and links to what it shares with the project and with other runs."""
+    """Make a run's folder: its params.yaml, and links to what it shares with the project and with other runs.
+
+    Runs share decoded pixels and, where there are several, who has which GPU (training.cards).
+    """
     (run.folder / "runs").mkdir(parents=True, exist_ok=True)
+    (run.folder / "tmp").mkdir(exist_ok=True)
     (run.folder / "params.yaml").write_text(yaml.safe_dump(run.values, sort_keys=False), encoding="utf-8")
     shared = {run.folder / name: Path(name).resolve() for name in ("data", "weights")}
     for by, folder in run.starts.items():
         name = f"runs/pretrain-{by}-{run.values['dataset']}"
         shared[run.folder / name] = folder / name
+    for name in ("tmp/pixels", "tmp/cards"):
+        shared[run.folder / name] = run.folder.parent / name
+        shared[run.folder / name].mkdir(parents=True, exist_ok=True)
     for link, target in shared.items():
         if not link.is_symlink():
             link.symlink_to(target)

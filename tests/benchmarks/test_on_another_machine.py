@@ -83,6 +83,7 @@ def test_methods_are_trained_and_evaluated_there_several_at_once(tmp_path, proje
         assert all(0 <= values["mAP"] <= 1 for values in own[-1]["metrics"].values())
         assert own[-1]["training"]["cross_entropy"] > 0
     (own_folder,) = (tmp_path / "out").glob("pcb-s2-*")
+    assert len(list((tmp_path / "out/tmp/pixels").glob("*.bytes"))) == 1  # decoded once for all
     values = params.load(own_folder / "params.yaml")
     assert (values.model, values.train.seed, values.recipe_of("pcb")[1]["embedding"]) == ("pcb", 2, 64)
     table = (tmp_path / "out/table.md").read_text()

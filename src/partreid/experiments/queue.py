@@ -261,9 +261,14 @@ def work(jobs: int) -> bool:
 
 
 def start(jobs: int) -> None:
-    """Start DVC's workers; several share out processors and GPUs, each of which would otherwise take all."""
-    shared = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs)), cards.VARIABLE: str(jobs)}
-    dvc("queue", "start", "--jobs", str(jobs), environment=(shared if jobs > 1 else {}) | os.environ)
+    """Start DVC's workers."""
+    dvc("queue", "start", "--jobs", str(jobs), environment=shared(jobs))
+
+
+def shared(jobs: int) -> dict[str, str]:
+    """The environment of each of several runs that share out processors and GPUs: each would otherwise take all."""
+    own = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // jobs)), cards.VARIABLE: str(jobs)}
+    return (own if jobs > 1 else {}) | os.environ
 
 
 def queue() -> tuple[dict[str, str], bool]:
