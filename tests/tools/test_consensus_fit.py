@@ -24,8 +24,11 @@ def said(own):
 
 
 def parts(one):
-    """Our own network, which sees no more than the others."""
-    return Parts(np.full((128, 64, 7), 1 / 7, np.float32), one.own)
+    """Our own network, which sees no more than the others; a head as high as the nose is clear."""
+    classes = np.full((128, 64, 7), 1 / 7, np.float32)
+    rows = round(40 * float(one.own[..., 0].max()))
+    classes[10 : 10 + rows, 20:40] = np.eye(7)[1]
+    return Parts(classes, one.own)
 
 
 @pytest.fixture
@@ -74,6 +77,21 @@ def test_what_is_fitted_says_how_often_a_joint_is_seen(rendered, monkeypatch):
 
     assert probability(0.8) == pytest.approx(0.9, abs=0.12)
     assert probability(0.1) == pytest.approx(0.1, abs=0.12)
+
+
+def test_people_who_all_show_a_head_are_an_error_before_any_network_looks(rendered, monkeypatch, capsys):
+    folder, _ = rendered
+    head = np.ones((N, 4), np.float32)
+    paths = np.array([f"{i:02d}.png" for i in range(N)])
+    chunks.write(folder / "truth.npz", {}, [{"path": paths, "keypoints": np.zeros((N, 17, 3)), "head": head}])
+    monkeypatch.setattr(evidence, "gather", None)
+    monkeypatch.setattr(sys, "argv", ["stages/consensus.py", str(folder), "--out", str(folder / "fit.json")])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(STAGE), run_name="__main__")
+    assert ended.value.code
+    said = f"{ended.value.code}{capsys.readouterr().err}"
+    assert f"{N} images, 0 without a head; expected some with and some without" in said
+    assert not (folder / "fit.json").exists()
 
 
 def test_an_image_that_is_worsened_keeps_its_shape_and_content():
