@@ -8,7 +8,7 @@ stage of the pipeline: its result comes with partreid, made by
 
 after the network of partreid.tools.body_parts, which stages/body_parts.py trains on people of other seeds: `seen`,
 `head` and `head_from` from seed 11 with 48 and 32 identities, and `chin`, added later, from a run of its own on seed 11
-with 512 and 2 identities, whose other numbers were not taken: they gave boxes to more hidden heads.
+with 512 and 2 identities, --every 2, whose other numbers were not taken: they gave boxes to more hidden heads.
 """
 
 import argparse
