@@ -19,7 +19,6 @@ after that time.
 """
 
 import argparse
-import hashlib
 import importlib.util
 import json
 import os
@@ -28,6 +27,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,8 @@ from partreid import methods, params
 from partreid.errors import UserError, at_least, choose, run
 from partreid.experiments import ablation, overrides, queue
 from partreid.experiments.ablation import Row, Table
-from partreid.storage.files import write_text
+from partreid.storage import places
+from partreid.storage.files import fingerprint, write_text
 
 STAGES = Path(__file__).resolve().parents[1] / "stages"
 RECORD = "results.jsonl"
@@ -87,8 +88,7 @@ def main() -> None:
     before = {each.folder: each for run in runs for each in pretrainings(run)}
     for some in (list(before.values()), runs):
         with ThreadPoolExecutor(given.jobs) as pool:
-            for _ in pool.map(lambda each: apart(each, given.jobs, began, given.minutes), some):
-                pass
+            list(pool.map(lambda each: apart(each, given.jobs, began, given.minutes), some))
     written(given.out, table, runs, p.dataset)
 
 
@@ -115,16 +115,16 @@ def planned(out: Path, values: dict[str, Any], changes: overrides.Changes, table
     p = params.parse(wanted)
     recipe, options = p.recipe_of(p.model)
     starts = methods.outline(p.model, backbone=recipe.backbone, **options).starts_from
-    run = f"runs/{p.model}-{p.dataset}"
+    files = places.Run(p.model, p.dataset, p.dataset)
     return Run(
         row.name,
         seed,
         out / queue.Experiment(f"{row.name}-s{seed}", {}, wanted).identifier,
         wanted,
         [
-            ("train", (p.model, p.dataset), f"{run}/weights.safetensors"),
-            ("embed", (p.model, p.dataset), f"{run}/embeddings.npz"),
-            ("evaluate", (), f"results/{p.dataset}/{p.model}/metrics.json"),
+            ("train", (p.model, p.dataset), str(files.weights)),
+            ("embed", (p.model, p.dataset), str(files.embeddings)),
+            ("evaluate", (), str(files.results / "metrics.json")),
         ],
         {by: out / f"pretrain-{by}-{like(p, by)}" for by in dict.fromkeys(starts.values())},
     )
@@ -133,8 +133,7 @@ def planned(out: Path, values: dict[str, Any], changes: overrides.Changes, table
 def like(p: params.Params, by: str) -> str:
     """The same for two pre-trainings that give the same weights."""
     recipe, options = p.pretraining_of(by)
-    what = json.dumps([p.dataset, p.recipe, asdict(recipe), options, asdict(p.train)], sort_keys=True)
-    return hashlib.sha256(what.encode()).hexdigest()[:8]
+    return fingerprint(p.dataset, p.recipe, asdict(recipe), options, asdict(p.train))
 
 
 def pretrainings(run: Run) -> list[Run]:
@@ -154,9 +153,9 @@ def apart(run: Run, jobs: int, began: float, minutes: int | None) -> None:
         return
     prepared(run)
     command = [sys.executable, __file__, "--out", ".", "--one", run.name, str(run.seed), json.dumps(run.stages)]
-    with (run.folder / "output.txt").open("a", encoding="utf-8") as output:
-        said = None if jobs == 1 else output  # None: the screen
-        environment = queue.shared(jobs)
+    environment = queue.shared(jobs)
+    screen = nullcontext()  # as None, subprocess's own word for it
+    with screen if jobs == 1 else (run.folder / "output.txt").open("a", encoding="utf-8") as said:
         done = subprocess.run(command, cwd=run.folder, check=False, env=environment, stdout=said, stderr=said)
     print(f"{run.label}: {f'failed, {run.folder}' if done.returncode else 'done'}", flush=True)
 
@@ -198,7 +197,8 @@ def here(name: str, seed: str, stages: str) -> None:
         add(record, {**about, "stage": stage, "seconds": round(time.monotonic() - start, 2)})
         if stage == "evaluate":
             metrics = json.loads(Path(product).read_text(encoding="utf-8"))
-            training = json.loads(Path(f"runs/{p.model}-{p.dataset}/training.json").read_text(encoding="utf-8"))
+            files = places.Run(p.model, p.dataset, p.dataset)
+            training = json.loads((files.folder / "training.json").read_text(encoding="utf-8"))
             add(record, {**about, "dataset": p.dataset, "recipe": p.recipe, "metrics": metrics, "training": training})
 
 

@@ -26,7 +26,7 @@ from partreid.labels.geometry import bare
 from partreid.progress import followed
 from partreid.storage import chunks, published_weights
 from partreid.storage.files import write_json
-from partreid.tools import consensus, consensus_head, evidence, movenet
+from partreid.tools import consensus, consensus_head, evidence, movenet, odds
 from partreid.tools.blazepose import sigmoid
 from partreid.tools.body_parts import Parts
 from partreid.tools.evidence import Evidence
@@ -107,8 +107,8 @@ def head(
     ]
     traits = np.array([consensus_head.traits(found, at) for (found, _), at in zip(said, looks, strict=True)])
     shown = ~np.isnan(boxes[:, 0])
-    *slopes, constant = regression(traits, shown)
-    surest = sigmoid(traits @ np.array(slopes) + constant)
+    weighted = regression(traits, shown)
+    surest = sigmoid(odds.weighed(traits, weighted))
     least = round(float(np.quantile(surest[shown], 1 - FOUND)), DIGITS)
     chins = [
         (consensus_head.chin_traits(at, at.patch), (y1 - at.patch.middle()[1]) / at.height)
@@ -116,7 +116,7 @@ def head(
         if boxed and at.patch is not None
     ]
     model = QuantileRegressor(quantile=0.5, alpha=0).fit(*map(np.array, zip(*chins, strict=True)))
-    return {"head": [*slopes, constant], "head_from": least, "chin": rounded(model.coef_, model.intercept_)}
+    return {"head": weighted, "head_from": least, "chin": rounded(model.coef_, model.intercept_)}
 
 
 if __name__ == "__main__":

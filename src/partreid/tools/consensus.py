@@ -55,7 +55,7 @@ from partreid.tools.base import Images
 from partreid.tools.blazepose import MASK, sigmoid
 from partreid.tools.body_parts import Parts
 from partreid.tools.evidence import Evidence, Networks
-from partreid.tools.odds import LEAST, logit
+from partreid.tools.odds import LEAST, logit, weighed
 from partreid.tools.reading import read_original
 
 VERSION = "6"  # raise when the output changes
@@ -131,8 +131,7 @@ def judge(said: Evidence, parts: Parts, size: tuple[int, int], weights: Mapping[
     found = np.empty((17, 3), np.float32)
     found[:, :2] = cells * np.array(size[::-1]) / np.array(evidence.GRID[::-1])
     for k, values in enumerate(traits(said, parts, cells)):
-        *slopes, constant = weights[bare(KEYPOINTS[k])]
-        found[k, 2] = sigmoid(values @ np.array(slopes) + constant)
+        found[k, 2] = sigmoid(weighed(values, weights[bare(KEYPOINTS[k])]))
     return found
 
 

@@ -37,7 +37,7 @@ from partreid.tools.blazepose import sigmoid
 from partreid.tools.body_parts import Parts
 from partreid.tools.evidence import Evidence
 from partreid.tools.head_patch import Patch
-from partreid.tools.odds import LEAST, logit
+from partreid.tools.odds import LEAST, logit, weighed
 
 FACE = slice(0, 5)  # the head's joints among the keypoints
 SURE = 0.5  # times the probability of the surest of the head's joints: what another needs to say where the head is
@@ -58,31 +58,35 @@ class Look:
     patch: Patch | None  # the head's cells, if any is more head than not
     place: np.ndarray  # (2,): where the head's joints are
     height: float  # a head's, by the stature
-    ruled: np.ndarray  # float32 (4,): corners of the box of partreid.labels.heads, not clipped
+    known: np.ndarray  # (17, 3): the keypoints, of the head's joints those seen that are SURE
+    person: np.ndarray  # float32 (128, 64): how probably each cell shows the person
+
+    @property
+    def ruled(self) -> np.ndarray:
+        """Corners float32 (4,) of the box of partreid.labels.heads, not clipped; few images need it."""
+        mask = np.rint(255 * self.person)
+        return heads.make(self.known[None], mask[None], np.array([self.size]), min_score=SEEN)[0]
 
 
 def look(parts: Parts, keypoints: np.ndarray, size: tuple[int, int]) -> Look:
-    """At one image of `size` (height, width). Of the head's joints those count as seen that are SURE."""
+    """At one image of `size` (height, width)."""
     head, torso = (parts.classes[..., PARSING.index(name)] for name in ("head", "torso"))
     known, sure = keypoints.copy(), keypoints[FACE, 2]
     known[FACE, 2] = sure >= SURE * sure.max()  # from behind no eye is seen, but the head is
     place, _ = heads.face(known[None], SEEN)
     unit = heads.HEIGHT * stature(known[None], np.array([size[0]]), SEEN)
-    person = np.rint(255 * (1 - parts.classes[..., 0]))
-    ruled = heads.make(known[None], person[None], np.array([size]), min_score=SEEN)
-    return Look(head, torso, keypoints, size, head_patch.find(head, size), place[0], float(unit[0]), ruled[0])
+    patch, person = head_patch.find(head, size), 1 - parts.classes[..., 0]
+    return Look(head, torso, keypoints, size, patch, place[0], float(unit[0]), known, person)
 
 
 def box(said: Evidence, at: Look, fitted: Mapping[str, Any]) -> np.ndarray:
     """Corners float32 (4,) in pixels of the image; NaN where the head probably is not seen. fitted: consensus.json."""
-    *slopes, constant = fitted["head"]
-    if sigmoid(traits(said, at) @ np.array(slopes) + constant) < fitted["head_from"]:
+    if sigmoid(weighed(traits(said, at), fitted["head"])) < fitted["head_from"]:
         return np.full(4, np.nan, np.float32)
     if at.patch is None:
         return at.ruled
-    *slopes, constant = fitted["chin"]
     x0, y0, x1, _ = at.patch.box
-    chin = at.patch.middle()[1] + (chin_traits(at, at.patch) @ np.array(slopes) + constant) * at.height
+    chin = at.patch.middle()[1] + weighed(chin_traits(at, at.patch), fitted["chin"]) * at.height
     return np.array([x0, y0, x1, max(chin, y0 + 1)], np.float32)
 
 

@@ -1,4 +1,6 @@
-"""Probabilities as logits, the way that the logistic regressions of partreid.tools.consensus want them."""
+"""What the regressions of partreid.tools.consensus share: logits of probabilities, and weights with a constant."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -9,3 +11,9 @@ def logit(p: np.ndarray | np.floating) -> np.ndarray:
     """Of probabilities, LEAST away from 0 and 1."""
     p = np.clip(p, LEAST, 1 - LEAST)
     return np.log(p / (1 - p))
+
+
+def weighed(traits: np.ndarray, weights: Sequence[float]) -> np.ndarray:
+    """Traits (..., n) by weights and, the last of them, a constant (n + 1,) -> (...)."""
+    *slopes, constant = weights
+    return traits @ np.array(slopes) + constant
