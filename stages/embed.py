@@ -1,4 +1,4 @@
-"""Embed the images of a data set that do not train with a method trained on it, or on another.
+"""Embed the images of a data set that do not train with a method trained on it, or on another. Junk is left out.
 
 Usage: python stages/embed.py METHOD DATASET [TARGET]: trained on DATASET; embeds that or, where it is given, TARGET.
 """
@@ -29,6 +29,7 @@ def main() -> None:
     turn.taken(params.read())
     p = params.load()
     table = image_table.select(image_table.read(here.index), *(split for split in SPLITS if split != "train"))
+    table = image_table.without_junk(table)  # no protocol compares it
     if not len(image_table.select(table, "query", "gallery")):
         raise UserError(f"{here.index} has no query and no gallery images, so there is nothing to embed")
     trained, weights = embedding.load(here.weights)

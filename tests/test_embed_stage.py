@@ -149,6 +149,17 @@ def test_pieces_hold_what_the_images_give_at_once_and_the_file_says_no_more(fold
     assert not {"images", "ok", "missing", "failed"} & set(found.header)
 
 
+def test_junk_is_not_embedded(embed):
+    index = Path("data/index/folder.parquet")
+    table = image_table.read(index)
+    asks = image_table.integers(image_table.select(table, "gallery"), "image_id")
+    rows = [{**row, "pid": image_table.JUNK} if row["image_id"] == asks[1] else row for row in table.to_pylist()]
+    image_table.write(image_table.build(rows, image_table.about(table)), index)
+    embed()
+    tests = image_table.integers(image_table.select(table, "query", "gallery"), "image_id")
+    assert embeddings.read(FILE).image_id.tolist() == [image for image in tests if image != asks[1]]
+
+
 def test_other_code_takes_no_finished_piece(embed, begun, monkeypatch):
     monkeypatch.setattr(embedding.embeddings, "write", lambda *_: os.close(-1))  # the disk fails at the end
     with pytest.raises(OSError, match="descriptor"):

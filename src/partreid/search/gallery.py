@@ -126,8 +126,7 @@ def from_file(file: Path, weights: str, p: Params | None) -> Gallery:
     table = image_table.read(index)
     if stored.header.get("table") != files.sha256(index):
         raise UserError(f"{file} was made from another image table than {index}; run `dvc repro`")
-    table = image_table.select(table, "gallery")
-    table = table.filter(pa.array(image_table.integers(table, "pid") > image_table.JUNK))
+    table = image_table.without_junk(image_table.select(table, "gallery"))
     root, places = p.root(dataset), table["path"].to_pylist()
     paths, names = [root / path for path in places], image_table.called(table)
     image_ids = image_table.integers(table, "image_id")

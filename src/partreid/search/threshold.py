@@ -56,7 +56,7 @@ def validation(table: pa.Table, without_sha1: set[str]) -> tuple[pa.Table, str]:
 
     Of the test only persons who ask: the rest of a gallery may be distractors.
     """
-    table = table.filter(pa.array(image_table.integers(table, "pid") > image_table.JUNK))
+    table = image_table.without_junk(table)
     table = table.filter(pa.array([digest not in without_sha1 for digest in table["sha1"].to_pylist()], pa.bool_()))
     chosen = image_table.select(table, "val")
     if len(set(chosen["pid"].to_pylist())) >= 4:

@@ -106,6 +106,11 @@ def select(table: pa.Table, *splits: str) -> pa.Table:
     return table.filter(pa.compute.is_in(table["split"], pa.array(splits)))
 
 
+def without_junk(table: pa.Table) -> pa.Table:
+    """The rows that are somebody or a distractor, in table order."""
+    return table.filter(pa.array(integers(table, "pid") > JUNK))
+
+
 def integers(table: pa.Table, column: str) -> np.ndarray:
     """A column as int64 (N,), null as -1. For camid that means: an image without camera shares camera -1."""
     return table[column].fill_null(-1).to_numpy().astype(np.int64)

@@ -18,8 +18,8 @@ def covered(table: Path, labels: Mapping[str, Path], dataset: str, wanted: Cover
     UserError with the counts where a share is below wanted.min_coverage; a warning on stderr below
     wanted.warn_coverage.
     """
-    images = image_table.select(image_table.read(table), "train")
-    rows = image_table.integers(images, "image_id")[image_table.integers(images, "pid") != image_table.JUNK]
+    images = image_table.without_junk(image_table.select(image_table.read(table), "train"))
+    rows = image_table.integers(images, "image_id")
     shares = {}
     for name, path in labels.items():
         cache = Cache(path, f"label/{name}", table)

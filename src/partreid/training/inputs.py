@@ -16,10 +16,8 @@ def training_set(table_path: Path, root: Path, label_paths: Mapping[str, Path]) 
 
     pids are numbered 0..identities-1 in ascending order. Junk does not train.
     """
-    table = image_table.select(image_table.read(table_path), "train")
+    table = image_table.without_junk(image_table.select(image_table.read(table_path), "train"))
     pid = image_table.integers(table, "pid")
-    keep = pid != image_table.JUNK
-    table, pid = table.filter(keep), pid[keep]
     identities, relabelled = np.unique(pid, return_inverse=True)
     if len(identities) < 2:
         raise UserError(
