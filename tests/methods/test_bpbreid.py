@@ -54,6 +54,18 @@ def test_pooling_is_eq_3():
         assert float(pooled[b, i, c]) == pytest.approx(float(above / below), rel=1e-9)
 
 
+def test_without_a_reduction_embeddings_are_what_is_pooled(project):
+    method = build("bpbreid", project, embedding=0).train()
+    whole(method)
+    with torch.no_grad():
+        G, M = _maps(method.eval())
+        f = method.embeddings(G, M)
+    assert torch.equal(f["parts"], weighted_average(G, M)[:, 1:])
+    assert torch.equal(f["global"], G.mean((2, 3)))
+    assert f["concatenated"].shape == (8, 5 * G.shape[1])
+    assert not any(name.startswith("reduce") for name in method.state_dict())
+
+
 def test_part_labels_are_eq_10(project):
     method = build("bpbreid", project)
     fields = torch.rand(3, 36, 6, 4) ** 20  # mostly near 0, some above the threshold

@@ -14,11 +14,12 @@ reduced vector put Linear + BN + ReLU before it, `embedding: 512`, and compare w
 keeps the last stride, `backbone: resnet50_stride32`.
 """
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from partreid import backbones
 from partreid.errors import choose
 from partreid.inputs.batch import Batch, Inputs
+from partreid.layers.reduction import reduction
 from partreid.losses.identity import NECKS, smoothed_cross_entropy
 from partreid.losses.triplet import DISTANCES, batch_hard
 from partreid.methods.base import Method
@@ -51,7 +52,7 @@ class BagOfTricks(Method):
         super().__init__()
         choose(SMOOTHING_OVER, smoothing_over, "classes (methods.bot.smoothing_over)")
         self.backbone = backbones.build(backbone)
-        self.reduce = reduction(self.backbone.channels, embedding) if embedding else nn.Identity()
+        self.reduce = reduction(self.backbone.channels, embedding)
         self.neck = choose(NECKS, neck, "neck (methods.bot.neck)")(embedding or self.backbone.channels, identities)
         self.classifiers = {"identity": 1}
         self.smoothing = smoothing
@@ -77,8 +78,3 @@ class BagOfTricks(Method):
 
     def part_names(self) -> tuple[str, ...]:
         return ("global",)
-
-
-def reduction(inputs: int, outputs: int) -> nn.Sequential:
-    """(B, inputs) -> (B, outputs)."""
-    return nn.Sequential(nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU())

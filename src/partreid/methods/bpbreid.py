@@ -12,7 +12,8 @@ Every row of the ablations is a set of values in ablations.yaml, but Table 2's b
 
 What the paper's equations leave out, as its authors published it:
 - the pixel classifier of Eq. 1 is a batch norm before the 1x1 convolution, which starts at N(0, 0.001) and has a bias;
-- what Eq. 3 pools is reduced to `embedding` = 512 by Linear + BN + ReLU, one reduction shared by all parts;
+- what Eq. 3 pools is reduced to `embedding` = 512 by Linear + BN + ReLU, one reduction shared by all parts (0: it is
+  not, for trainings too short to learn a reduction);
 - a background embedding and a BNNeck for every part exist. GiLt gives them no loss; other choices of `identity_on` and
   `triplet_on` do (Table 4). An embedding without any is a random projection of what was pooled, batch-normalised; the
   BNNecks without a loss keep running averages all the same;
@@ -62,6 +63,7 @@ from partreid import backbones
 from partreid.errors import UserError, choose
 from partreid.inputs.batch import Batch, Inputs
 from partreid.labels import grouping
+from partreid.layers.reduction import reduction
 from partreid.losses import gilt
 from partreid.losses.identity import IGNORED, PART_IDENTITIES, BNNeck, smoothed_cross_entropy
 from partreid.losses.triplet import DISTANCES
@@ -77,14 +79,14 @@ SHARPNESS = 15  # of the code's softmax
 class BPBreID(Method):
     """K part embeddings and the holistic embeddings g, f, b, c of one image.
 
-    parts: K, or a named variant of partreid.labels.grouping. embedding: D. attention_weight: lambda_pa of Eq. 5.
-    background_threshold: lambda_r of Eq. 10. visibility_threshold: lambda_v of Eq. 4. smoothing: epsilon.
-    margin: alpha of Eq. 8. identity_on, triplet_on: the embeddings that get an identity loss and a triplet loss, any of
-    HOLISTIC and "parts". attention: where M comes from: "learned", or of the label at test too "fixed" or "sharp".
-    part_triplet: the triplet loss on parts, "averaged" over them or of "each". foreground_pooling: a key of POOLINGS.
-    label_count: N of Eq. 2, "classes" or "batch". triplet_distance: a key of losses.triplet.DISTANCES. label_path: how
-    labels come to the feature map's size, see above. part_identity: a key of PART_IDENTITIES. training_visibility: see
-    above. The last eight have defaults because older weights files lack them.
+    parts: K, or a named variant of partreid.labels.grouping. embedding: D; 0: as wide as is pooled. attention_weight:
+    lambda_pa of Eq. 5. background_threshold: lambda_r of Eq. 10. visibility_threshold: lambda_v of Eq. 4. smoothing:
+    epsilon. margin: alpha of Eq. 8. identity_on, triplet_on: the embeddings that get an identity loss and a triplet
+    loss, any of HOLISTIC and "parts". attention: where M comes from: "learned", or of the label at test too "fixed" or
+    "sharp". part_triplet: the triplet loss on parts, "averaged" over them or of "each". foreground_pooling: a key of
+    POOLINGS. label_count: N of Eq. 2, "classes" or "batch". triplet_distance: a key of losses.triplet.DISTANCES.
+    label_path: how labels come to the feature map's size, see above. part_identity: a key of PART_IDENTITIES.
+    training_visibility: see above. The last eight have defaults because older weights files lack them.
     """
 
     labels = ("pifpaf",)
@@ -134,9 +136,10 @@ class BPBreID(Method):
         self.reduce = nn.ModuleDict(
             {name: reduction(channels, embedding) for name in ("global", "foreground", "background", "parts")}
         )
-        widths = {name: embedding * (K if name == "concatenated" else 1) for name in HOLISTIC}
-        self.necks = nn.ModuleDict({name: BNNeck(width, identities) for name, width in widths.items()})
-        self.part_necks = nn.ModuleList(BNNeck(embedding, identities) for _ in range(K))
+        width = embedding or channels
+        widths = {name: width * (K if name == "concatenated" else 1) for name in HOLISTIC}
+        self.necks = nn.ModuleDict({name: BNNeck(each, identities) for name, each in widths.items()})
+        self.part_necks = nn.ModuleList(BNNeck(width, identities) for _ in range(K))
         self.attention_weight = attention_weight
         self.background_threshold = background_threshold
         self.visibility_threshold = visibility_threshold
@@ -314,11 +317,6 @@ class BPBreID(Method):
         foreground = M[:, 1:].amax(1)
         found |= {"foreground": foreground, "concatenated": foreground, "global": torch.ones_like(foreground)}
         return torch.stack([found[name] for name in self.compared], 1)
-
-
-def reduction(inputs: int, outputs: int) -> nn.Sequential:
-    """(N, inputs) -> (N, outputs)."""
-    return nn.Sequential(nn.Linear(inputs, outputs), nn.BatchNorm1d(outputs), nn.ReLU(inplace=True))
 
 
 def weighted_average(G: Tensor, masks: Tensor) -> Tensor:
