@@ -123,12 +123,12 @@ def test_visibility_is_eq_4(project):
 
 
 def test_gilt_has_gradient_only_where_it_should(project):
-    method = build("bpbreid", project).train()
+    method = build("bpbreid", project, embedding=16).train()
     whole(method)
     has = learning(method)
     assert any(name.startswith("necks.concatenated.classifier") for name in has)
     assert not any(name.startswith(("part_necks", "necks.background", "reduce.background")) for name in has)
-    other = build("bpbreid", project, identity_on=["parts"], triplet_on=["background"]).train()
+    other = build("bpbreid", project, identity_on=["parts"], triplet_on=["background"], embedding=16).train()
     whole(other)
     has = learning(other)
     assert any(name.startswith("part_necks.0.classifier") for name in has)
@@ -194,7 +194,7 @@ def test_the_softmax_of_the_paper_hides_all_parts_from_six_on(project):
 
 
 def test_foreground_as_a_plain_mean(project):
-    weighted, mean = (build("bpbreid", project, foreground_pooling=name) for name in ("weighted", "mean"))
+    weighted, mean = (build("bpbreid", project, foreground_pooling=name, embedding=16) for name in ("weighted", "mean"))
     G, masks = torch.randn(2, 3, 4, 2), torch.rand(2, 7, 4, 2)
     found = mean.pool(G, masks)
     for b, i, c in np.ndindex(2, 2, 3):
