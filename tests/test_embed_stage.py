@@ -152,12 +152,12 @@ def test_pieces_hold_what_the_images_give_at_once_and_the_file_says_no_more(fold
 def test_junk_is_not_embedded(embed):
     index = Path("data/index/folder.parquet")
     table = image_table.read(index)
-    asks = image_table.integers(image_table.select(table, "gallery"), "image_id")
-    rows = [{**row, "pid": image_table.JUNK} if row["image_id"] == asks[1] else row for row in table.to_pylist()]
+    junk = image_table.integers(image_table.select(table, "gallery"), "image_id")[1]
+    rows = [{**row, "pid": image_table.JUNK} if row["image_id"] == junk else row for row in table.to_pylist()]
     image_table.write(image_table.build(rows, image_table.about(table)), index)
     embed()
     tests = image_table.integers(image_table.select(table, "query", "gallery"), "image_id")
-    assert embeddings.read(FILE).image_id.tolist() == [image for image in tests if image != asks[1]]
+    assert embeddings.read(FILE).image_id.tolist() == [image for image in tests if image != junk]
 
 
 def test_other_code_takes_no_finished_piece(embed, begun, monkeypatch):

@@ -68,7 +68,7 @@ def there(tmp_path):
 
 def test_methods_are_trained_and_evaluated_there_several_at_once(tmp_path, project, there):
     a_project(tmp_path, project)
-    words = ["--models", "pcb", "--seeds", "1", "2", "--jobs", "2", "--dataset", "folder", "--out", "out"]
+    words = ["--models", "bot", "pcb", "--seeds", "1", "2", "--jobs", "2", "--dataset", "folder", "--out", "out"]
     words += ["-S", "methods.bot.smoothing=0.2", "-S", "recipes.laptop.pcb.embedding=64"]
     command = [sys.executable, str(project / "benchmarks/methods.py"), *words]
     done = subprocess.run(
@@ -77,8 +77,8 @@ def test_methods_are_trained_and_evaluated_there_several_at_once(tmp_path, proje
     assert done.returncode == 0, done.stdout + done.stderr
     found = (tmp_path / "out/results.jsonl").read_text()
     lines = [json.loads(line) for line in found.splitlines()]
-    for seed in (1, 2):
-        own = [line for line in lines if (line["run"], line["seed"]) == ("pcb", seed)]
+    for run in [(name, seed) for name in ("bot", "pcb") for seed in (1, 2)]:
+        own = [line for line in lines if (line["run"], line["seed"]) == run]
         assert [line.get("stage") for line in own] == ["train", "embed", "evaluate", None]
         assert all(0 <= values["mAP"] <= 1 for values in own[-1]["metrics"].values())
         assert own[-1]["training"]["cross_entropy"] > 0
@@ -87,7 +87,7 @@ def test_methods_are_trained_and_evaluated_there_several_at_once(tmp_path, proje
     values = params.load(own_folder / "params.yaml")
     assert (values.model, values.train.seed, values.recipe_of("pcb")[1]["embedding"]) == ("pcb", 2, 64)
     table = (tmp_path / "out/table.md").read_text()
-    assert table.count("±") == 2  # mAP and rank-1
+    assert table.count("±") == 4  # mAP and rank-1 of both
 
     again = subprocess.run(command, capture_output=True, text=True, check=False, env=there, cwd=tmp_path)
     assert again.returncode == 0, again.stdout + again.stderr
