@@ -122,7 +122,7 @@ def measured(name: str, compiling: str, small: bool) -> dict[str, Any]:
     if small:
         recipe = replace(recipe, height=64, width=32, ids_per_batch=4, images_per_id=2)
     device = arithmetic.device_of("auto")
-    precision = arithmetic.precision_of("auto", device, recipe.backbone, "training")
+    precision = arithmetic.precision_of("auto", device, recipe.backbone)
     arithmetic.apply(precision.name, device)
     torch.manual_seed(0)
     method = methods.build(name, backbone=recipe.backbone, identities=CLASSES, **options)

@@ -62,7 +62,7 @@ def main() -> None:
     given = parser.parse_args()
     device = device_of(given.device)
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
-    precision = precision_of(given.precision, device, "resnet50", "training")
+    precision = precision_of(given.precision, device, "resnet50")
     print(f"{name}, {precision.name} in training, float32 in the test; milliseconds per image")
     both = {"mpn": build("mpn", channel_attention=False), "pcb": build("pcb")}
     for method, _ in both.values():

@@ -22,7 +22,7 @@ from pathlib import Path
 
 import torch
 
-from partreid import methods, pretraining
+from partreid import memory, methods, pretraining
 from partreid.errors import at_least, choose, run
 from partreid.experiments import check, costs, leaderboard, overrides
 from partreid.experiments.leaderboard import Cost
@@ -51,6 +51,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=at_least(1), default=3)
     parser.add_argument("--images", type=at_least(1), default=64, help="of the data set, for the labels")
     given = parser.parse_args()
+    memory.keep()  # as training and test do
     _, _, p = overrides.asked(given)
     dataset = p.dataset
     check.names(p)
@@ -96,9 +97,9 @@ def network(
     for name, (method, recipe) in built.items():
         method.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         images = made_up(p, method, recipe, batch, device)
-        precision = precision_of(p.train.precision, device, recipe.backbone, "training")
-        steps[f"train {name}"] = costs.training_step(method, recipe, images, precision.mixed)
-        steps[f"test {name}"] = costs.embedding_step(method, images)
+        mixed = precision_of(p.train.precision, device, recipe.backbone).mixed
+        steps[f"train {name}"] = costs.training_step(method, recipe, images, mixed)
+        steps[f"test {name}"] = costs.embedding_step(method, images, mixed)
     best(1, steps)  # the first call allocates
     return best(rounds, steps)
 

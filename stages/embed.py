@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from partreid import embedding, params
+from partreid import embedding, memory, params
 from partreid.errors import UserError, at_least, run
 from partreid.labels import LABELS
 from partreid.storage import elsewhere, files, image_table, turn
@@ -26,6 +26,7 @@ def main() -> None:
     parser.add_argument("--on", help=elsewhere.HELP)
     given = parser.parse_args()
     here = Run(given.method, given.dataset, given.target or given.dataset)
+    memory.keep()
     turn.taken(params.read())
     p = params.load()
     table = image_table.select(image_table.read(here.index), *(split for split in SPLITS if split != "train"))
@@ -35,7 +36,7 @@ def main() -> None:
     trained, weights = embedding.load(here.weights)
     at_test = trained.use(p.at_test.get(here.model, {}))
     device = arithmetic.device_of(p.train.device)
-    precision = arithmetic.precision_of(p.train.precision, device, trained.header["backbone"], "test")
+    precision = arithmetic.precision_of(p.train.precision, device, trained.header["backbone"])
     arithmetic.apply(precision.name, device)
     print(f"embeds in {precision.name}: {precision.why}")
     header = {

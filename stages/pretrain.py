@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from partreid import params, pretraining
+from partreid import memory, params, pretraining
 from partreid.datasets.prospects import foreseen
 from partreid.errors import arguments, choose, run
 from partreid.labels import LABELS
@@ -15,6 +15,7 @@ from partreid.training.inputs import training_set
 
 def main() -> None:
     name, dataset = arguments(__doc__, "name", "dataset")
+    memory.keep()
     turn.taken(params.read())
     p = params.load()
     recipe, options = p.pretraining_of(name)

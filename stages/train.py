@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from partreid import methods, params
+from partreid import memory, methods, params
 from partreid.datasets.prospects import foreseen
 from partreid.errors import arguments, run
 from partreid.labels import LABELS
@@ -18,6 +18,7 @@ from partreid.training.inputs import training_set
 
 def main() -> None:
     name, dataset = arguments(__doc__, "method", "dataset")
+    memory.keep()
     turn.taken(params.read())
     p = params.load()
     recipe, options = p.recipe_of(name)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from partreid import inference, methods
+from partreid import inference, memory, methods
 from partreid.errors import UserError
 from partreid.inputs.kinds import read
 from partreid.methods.base import Trained
@@ -44,6 +44,7 @@ class Embedding:
     precision: str
 
     def __call__(self, start: int, stop: int) -> dict[str, np.ndarray]:
+        memory.keep()
         trained = self.trained()
         trained.use(self.at_test)
         device = arithmetic.device_of(self.device)

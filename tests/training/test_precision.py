@@ -10,26 +10,25 @@ CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
 @pytest.mark.parametrize(
-    ("able", "device", "backbone", "phase", "expected"),
+    ("able", "device", "backbone", "expected"),
     [
-        (True, CUDA, "mobilenet_v2", "training", "bfloat16"),
-        (False, CUDA, "resnet50", "training", "tf32"),
-        (True, CPU, "resnet50", "training", "bfloat16"),
-        (True, CPU, "resnet50", "test", "bfloat16"),
-        (True, CPU, "mobilenet_v2", "training", "float32"),
-        (True, CPU, "mobilenet_v2", "test", "bfloat16"),
-        (True, CPU, "osnet_x1_0", "test", "float32"),
-        (False, CPU, "resnet50", "training", "float32"),
+        (True, CUDA, "mobilenet_v2", "bfloat16"),
+        (False, CUDA, "resnet50", "tf32"),
+        (True, CPU, "resnet50", "bfloat16"),
+        (True, CPU, "mobilenet_v2", "bfloat16"),
+        (True, CPU, "osnet_x1_0", "float32"),
+        (False, CPU, "resnet50", "float32"),
+        (False, CPU, "mobilenet_v2", "float32"),
     ],
 )
-def test_auto_follows_the_rule_and_says_why(able, device, backbone, phase, expected, monkeypatch):
+def test_auto_follows_the_rule_and_says_why(able, device, backbone, expected, monkeypatch):
     monkeypatch.setattr(precision, "cpu_computes_in_bfloat16", lambda: able)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: able)
-    found = precision_of("auto", device, backbone, phase)
+    found = precision_of("auto", device, backbone)
     assert found.name == expected
     assert found.mixed == (expected == "bfloat16")
     assert len(found.why.split()) > 3
-    assert precision_of("float32", device, backbone, phase).name == "float32"
+    assert precision_of("float32", device, backbone).name == "float32"
 
 
 def test_tf32_only_where_it_is_named(monkeypatch):

@@ -86,11 +86,11 @@ def training_step(learner: Learner, recipe: Recipe, batch: Batch, bfloat16: bool
     return step
 
 
-def embedding_step(method: Method, batch: Batch) -> Callable[[], Tensor]:
+def embedding_step(method: Method, batch: Batch, bfloat16: bool = False) -> Callable[[], Tensor]:
     """A function that embeds the batch, once, and returns the features (B, P, D)."""
 
     def step() -> Tensor:
-        method.eval().mixed = False  # as stages/embed.py
+        method.eval().mixed = bfloat16
         with torch.inference_mode():
             return _finished(method.embed(batch)[0])
 

@@ -7,11 +7,10 @@
                same machine always gives the same result: bfloat16 on a CUDA device that computes in it; on a CPU with
                AMX or AVX512-BF16, bfloat16 for the backbones of PAYS_ON_CPU; else float32
 
-On such a CPU bfloat16 made ResNet-50 2.8 times faster in training and 2.1 times in the test, MobileNetV2 1.8 times in
-the test and 1.06 times in training, too little for another rounding. Others were not measured.
+On such a CPU bfloat16 made ResNet-50 2.8 times faster in training and 2.1 times in the test, the laptop recipe's seven
+methods, on MobileNetV2, 1.2 to 1.5 times and 1.1 to 1.6 times (docs/performance.md). Others were not measured.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +21,7 @@ from partreid.training import cards
 DEVICES = dict.fromkeys(("auto", "cpu", "cuda"))
 PRECISIONS = dict.fromkeys(("auto", "float32", "tf32", "bfloat16"))
 RESNETS = ("resnet50", "resnet50_bot", "resnet50_fastreid", "resnet50_stride32", "resnet50_ibn_a")
-PAYS_ON_CPU: Mapping[str, tuple[str, ...]] = {"training": RESNETS, "test": (*RESNETS, "mobilenet_v2")}
+PAYS_ON_CPU = (*RESNETS, "mobilenet_v2", "mobilenet_v2_dense8")
 
 
 @dataclass(frozen=True)
@@ -52,8 +51,8 @@ def device_of(name: str) -> torch.device:
     return device
 
 
-def precision_of(name: str, device: torch.device, backbone: str, phase: str) -> Precision:
-    """What a precision's name means on a device for a backbone (its registered name). phase: training or test."""
+def precision_of(name: str, device: torch.device, backbone: str) -> Precision:
+    """What a precision's name means on a device for a backbone (its registered name)."""
     choose(PRECISIONS, name, "precision (train.precision)")
     if name != "auto":
         return Precision(name, "as train.precision says")
@@ -63,9 +62,9 @@ def precision_of(name: str, device: torch.device, backbone: str, phase: str) -> 
         return Precision("tf32", "the GPU does not compute in bfloat16")
     if not cpu_computes_in_bfloat16():
         return Precision("float32", "the CPU has neither AMX nor AVX512-BF16")
-    if backbone in PAYS_ON_CPU[phase]:
-        return Precision("bfloat16", f"the CPU computes in it, and {backbone} is faster with it in the {phase}")
-    why = f"on a CPU, {backbone} is not known to be faster with 16-bit numbers (bfloat16) in the {phase}"
+    if backbone in PAYS_ON_CPU:
+        return Precision("bfloat16", f"the CPU computes in it, and {backbone} is faster with it")
+    why = f"on a CPU, {backbone} is not known to be faster with 16-bit numbers (bfloat16)"
     return Precision("float32", why)
 
 

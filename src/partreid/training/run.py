@@ -66,7 +66,7 @@ def _run(
 ) -> None:
     """`run` in one of the processes, on its device."""
     first = shares.number() == 0
-    precision = precision_of(settings.precision, device, recipe.backbone, "training")
+    precision = precision_of(settings.precision, device, recipe.backbone)
     header = {
         **header,
         "training": vars(recipe),
