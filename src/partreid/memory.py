@@ -1,8 +1,8 @@
 """What becomes of memory that a program has given back.
 
-A training step takes some gigabytes and gives them back, and so does the next. glibc returns large pieces to the system at
-once, which has to clear every page of them before it hands them out again. Kept, and in pages of 2 MiB in place of 4 KiB,
-they made MobileNetV2's training on a CPU 1.25 times as fast in bfloat16 and its test 1.7 times (docs/performance.md).
+A training step takes some gigabytes and gives them back, and so does the next. glibc returns large pieces to the system
+at once, which has to clear every page of them before it hands them out again. Kept, and in pages of 2 MiB in place of
+4 KiB, they make training and test on a CPU faster (docs/performance.md).
 """
 
 import ctypes
@@ -15,8 +15,9 @@ M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's malloc.h
 def keep() -> None:
     """From now on this process keeps what it gives back; before its first tensor: torch asks for large pages.
 
-    Only together: a large page takes longer to clear, and without the first they would be cleared for every step. The
-    most that a process holds at a time stays nearly the same. Nothing happens where there is no glibc.
+    Only together: a large page takes long to clear, and of memory that is not kept it would be cleared in every step.
+    A process may hold a third more at its peak, where pieces do not fit into what was kept. Without glibc nothing
+    happens.
     """
     if sys.platform != "linux":
         return

@@ -14,6 +14,7 @@ from partreid.backbones.base import Backbone
 from partreid.errors import choose
 from partreid.inputs.batch import Batch, Inputs
 from partreid.layers import shares
+from partreid.layers.layout import gradient_channels_last
 
 Persons = Iterable[tuple[Tensor, Tensor]]
 """Identity by identity: its training rows, int64 (n,), and their images as they are, float32 (n, 3, H, W)."""
@@ -46,7 +47,8 @@ class Learner(nn.Module, ABC):
         """
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.mixed):
             features = shares.everywhere(self.backbone if backbone is None else backbone, images)
-        return features.float()
+        features = features.float()
+        return gradient_channels_last(features) if features.device.type == "cpu" else features
 
     def freeze(self) -> None:
         """Let the backbone's layers up to stride 4 keep the weights that they have now."""
