@@ -8,7 +8,7 @@
                AMX or AVX512-BF16, bfloat16 for the backbones of PAYS_ON_CPU; else float32
 
 On such a CPU bfloat16 made ResNet-50 2.8 times faster in training and 2.1 times in the test, the laptop recipe's seven
-methods, on MobileNetV2, 1.2 to 1.5 times and 1.1 to 1.6 times (docs/performance.md). Others were not measured.
+methods, on MobileNetV2, 1.1 to 1.5 times and 1.1 to 1.6 times. Others were not measured.
 """
 
 from dataclasses import dataclass
