@@ -44,7 +44,7 @@ class Embedding:
     precision: str
 
     def __call__(self, start: int, stop: int) -> dict[str, np.ndarray]:
-        memory.keep()
+        memory.keep()  # each process that embeds
         trained = self.trained()
         trained.use(self.at_test)
         device = arithmetic.device_of(self.device)
