@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Mapping
 from typing import Any
 
-from partreid import embedding, memory, params
+from partreid import embedding, params
 from partreid.errors import UserError, at_least, run
 from partreid.labels import LABELS
 from partreid.storage import elsewhere, files, image_table, turn
@@ -26,7 +26,6 @@ def main() -> None:
     parser.add_argument("--on", help=elsewhere.HELP)
     given = parser.parse_args()
     here = Run(given.method, given.dataset, given.target or given.dataset)
-    memory.keep()
     turn.taken(params.read())
     p = params.load()
     table = image_table.select(image_table.read(here.index), *(split for split in SPLITS if split != "train"))

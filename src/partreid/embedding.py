@@ -44,7 +44,6 @@ class Embedding:
     precision: str
 
     def __call__(self, start: int, stop: int) -> dict[str, np.ndarray]:
-        memory.keep()  # each process that embeds
         trained = self.trained()
         trained.use(self.at_test)
         device = arithmetic.device_of(self.device)
@@ -70,6 +69,7 @@ class Embedding:
 
 def load(weights: Path) -> tuple[Trained, str]:
     """The trained method of a weights file, and the file's SHA-256, by which the process keeps it."""
+    memory.keep()
     found, sha256 = methods.load(weights), files.sha256(weights)
     _loaded.clear()
     _loaded[sha256] = found
