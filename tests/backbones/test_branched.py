@@ -84,6 +84,24 @@ def test_at_the_start_all_parts_together_are_a_white_figure():
     assert first_convolution(seven.network).weight.shape == (32, 7, 3, 3)
 
 
+def test_branches_that_are_added_learn_apart_once_they_are_set_apart():
+    """Alike, they would get the same gradient for ever."""
+
+    def gradients(share):
+        torch.manual_seed(0)
+        network = Branched(backbones.build("mobilenet_v2"), 3, 3)
+        network.set_apart(share)
+        network.block_maps(torch.randn(2, 3, 64, 32), None)[-1].square().sum().backward()
+        branches = [network.network.blocks()[-1], *network.others]
+        return [torch.cat([p.grad.flatten() for p in branch.parameters()]) for branch in branches]
+
+    one, *others = gradients(0.0)
+    assert all(torch.equal(one, other) for other in others)
+    one, two, three = gradients(0.1)
+    for a, b in ((one, two), (one, three), (two, three)):
+        assert (a - b).norm() > 0.1 * a.norm()
+
+
 @pytest.mark.parametrize("branch", [[0, 2, 1, 1], [2, 2, 2, 2]])
 def test_an_exported_graph_computes_all_branches_and_takes_the_same(branch, monkeypatch):
     """It cannot split a batch by what it holds."""

@@ -326,6 +326,19 @@ def test_imagenet_weights_start_both_streams(project, monkeypatch):
     assert all((p == 0.5).all() for name, p in method.F_s.named_parameters() if "features.0.0" not in name)
 
 
+def test_branches_start_alike_where_each_image_has_its_own_and_apart_where_they_are_added(project, monkeypatch):
+    from partreid import backbones
+
+    monkeypatch.setattr(backbones, "load_imagenet", lambda *_: None)
+    for branching, alike in (("pose", True), ("added", False)):
+        method = build("fsam", project, branching=branching)
+        method.load_initial("mobilenet_v2")
+        last = method.F_s.network.blocks()[-1]
+        for other in method.F_s.others:
+            pairs = zip(last.parameters(), other.parameters(), strict=True)
+            assert all(torch.equal(a, b) for a, b in pairs if a.dim() == 4) == alike
+
+
 def test_a_backbone_without_blocks_is_refused(project, monkeypatch):
     from partreid import backbones
 

@@ -46,6 +46,17 @@ class Branched(nn.Module):
         for block in self.others:
             block.load_state_dict(images.blocks()[-1].state_dict())
 
+    @torch.no_grad()
+    def set_apart(self, share: float) -> None:
+        """Add noise to the convolutions of all branches but the first, of `share` of each one's standard deviation.
+
+        Branches that are added have the same input and the same gradient: those that start alike stay alike, three
+        times one branch.
+        """
+        for module in self.others.modules():
+            if isinstance(module, nn.Conv2d):
+                module.weight += share * module.weight.std() * torch.randn_like(module.weight)
+
     def block_maps(self, x: Tensor, branch: Tensor | None) -> list[Tensor]:
         """x (B, inputs, H, W) -> the four blocks' outputs. branch: int64 (B,), 0..b-1, or None to add all branches.
 

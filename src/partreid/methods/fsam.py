@@ -21,6 +21,8 @@ Where the paper is silent:
   partreid.losses.triplet). Cross-entropy is plain, as Eq. 2 has it.
 - Images without keypoints are of the middle one of the pose clusters, which go from the left view to the right view and
   change places with the flip of an image (partreid.labels.poses).
+- 3B of table 2, three branches whose outputs are added, `branching: added`: on one input, from the same weights, they
+  would stay one branch three times over, so two of them start a little apart (APART).
 - A + S of table 3: both features at unit length, concatenated.
 - A <-> A of table 5 is two networks on colours. The second has one branch, as the paper chooses branches by pose in the
   shape stream alone, and, so that the two have something to tell each other, an augmentation of its own: it sees the
@@ -76,6 +78,7 @@ from partreid.methods.base import Method, Persons
 MASKS = {"parts": (len(PARSING), len(PARSING)), "foreground": (1, 3)}
 SHAPES = dict.fromkeys(("fine", "coarse", "colours"))
 BRANCHINGS = dict.fromkeys(("pose", "added"))
+APART = 0.1  # of a convolution's standard deviation: the branches that are added still see what ImageNet taught
 TRANSFERS = dict.fromkeys(("two_way", "one_way"))
 COARSE = dict.fromkeys(("initial", "label"))
 TRAINED = dict.fromkeys(("both", "appearance"))
@@ -162,6 +165,8 @@ class FSAM(Method):
         self.backbone.load_state_dict(plain.state_dict())
         if not self.alone:
             self.F_s.start_from(plain)
+            if not self.by_pose:
+                self.F_s.set_apart(APART)
 
     def begin_training(self) -> None:
         """Keep F_m as it is now, for the coarse masks."""

@@ -10,8 +10,8 @@ Where the paper is silent:
 - head and legs are present when their probabilities, summed over the cells of the label map, are at least `head_share`
   and `leg_share` of all cells; upper and lower legs both count as leg: one is enough and the classes know no sides;
 - parsing says body where the background has less than one half, the person map where it has one half or more; a cell
-  of the resized mask is body where at least `coverage` of it is, in the paper's setting one half. On a grid as coarse
-  as the laptop's, 12 x 4, one half takes a head for background more often than not: its recipe has less;
+  of the resized mask is body where at least `coverage` of it is, one half; on a grid as coarse as 12 x 4 that takes a
+  head for background more often than not, and wants less;
 - the 1 x 2 kernel is one row high and two columns wide, so that it leaves the boundaries where they are; it grows to
   the right;
 - in the fall-back (no head, no leg, no label, or an empty mask) the features are not masked: M = 1;
