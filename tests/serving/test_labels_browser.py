@@ -1,6 +1,7 @@
 """The label viewer in a real browser: at 1200 and at 400 pixels, by mouse and by keyboard."""
 
 import re
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -182,8 +183,105 @@ def test_who_types_while_tools_are_compared_is_left_alone(page, base, monkeypatc
     settled(page, "3 of 6 images")
 
 
-def test_what_is_not_there_is_said(page, base):
-    page.goto(f"{base}?dataset=market1501&label=pifpaf")
+def test_back_leads_to_what_was_chosen_before_not_through_images_that_were_closed(page, base):
+    page.goto(base)
+    page.get_by_label("split").select_option("train")
+    settled(page, "3 of 6 images")
+    for image in (0, 3):
+        page.locator(f'#grid a[data-image="{image}"]').click()
+        expect(page.get_by_role("dialog", name=f"Image {image}")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_be_hidden()
+        expect(page).to_have_url(re.compile("split=train$"))
+    page.go_back()
+    settled(page, "6 images")
+    page.locator("#grid a").first.click()
+    for _ in range(4):
+        page.keyboard.press("ArrowRight")
+    expect(page).to_have_url(re.compile("page=2.*image=3"))
+    page.keyboard.press("Escape")  # where it was walked to, not where it was opened
+    expect(page).to_have_url(re.compile(r"/\?page=2$"))
+    expect(page.locator(":focus")).to_have_attribute("data-image", "3")
+    expect(page.locator("#place")).to_have_text("page 2 of 2")
+    page.locator("#grid a").first.click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.go_back()  # closes it, too
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.locator("#place")).to_have_text("page 2 of 2")
+
+
+def test_a_cleared_person_is_no_filter(page, base):
+    page.goto(base)
+    page.get_by_label("person").fill("7")
+    page.keyboard.press("Enter")
+    settled(page, "3 of 6 images")
+    page.keyboard.press("Escape")  # as the cross in the field does, which makes no change event
+    settled(page, "6 images")
+    page.go_back()
+    settled(page, "3 of 6 images")
+    page.go_back()  # Enter was one step, though it is a change and a search
+    settled(page, "6 images")
+
+
+@contextmanager
+def slow(page):
+    """Rows that are asked for are answered at the block's end."""
+    waiting = []
+    page.route(re.compile("/labels/rows"), lambda route: waiting.append(route))
+    yield
+    for route in waiting:
+        route.continue_()
+    page.unroute(re.compile("/labels/rows"))
+
+
+def test_what_is_done_while_the_server_is_slow_is_kept(page, base):
+    page.goto(base)
+    settled(page, "6 images")
+    with slow(page):
+        page.get_by_label("split").select_option("train")
+        page.get_by_label("person").type("00")
+    settled(page, "3 of 6 images")
+    expect(page.get_by_label("person")).to_have_value("00")
+    with slow(page):
+        page.get_by_label("person").type("7")
+        page.keyboard.press("Enter")
+        page.get_by_label("score at least").focus()
+        page.go_back()
+    settled(page, "3 of 6 images")
+    expect(page.get_by_label("person")).to_have_value("")
+    page.get_by_role("button", name="Clear").click()
+    settled(page, "6 images")
+    expect(page.get_by_label("person")).to_have_value("")
+
+    with slow(page):
+        page.get_by_label("split").select_option("train")
+        page.locator('#grid a[data-image="0"]').click()  # in the grid of before
+    settled(page, "3 of 6 images")
+    expect(page.get_by_role("dialog", name="Image 0")).to_be_visible()
+    with page.expect_response(re.compile("/labels/rows")), slow(page):
+        page.evaluate("dispatchEvent(new PopStateEvent('popstate'))")  # asks for all anew
+        page.keyboard.press("Escape")
+    page.evaluate("new Promise(requestAnimationFrame)")  # what the answer does is done
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page).to_have_url(re.compile("split=train$"))
+
+
+def test_a_server_that_is_gone_is_said(page, base):
+    page.goto(f"{base}?image=0")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.route(re.compile("/labels/rows"), lambda route: route.abort())
+    page.keyboard.press("ArrowRight")
+    expect(page.get_by_role("dialog")).to_be_hidden()  # the words would stand behind it
+    expect(page.get_by_role("alert")).to_have_text("The server does not answer; is it still running?")
+    page.keyboard.press("ArrowRight")
+    page.unroute(re.compile("/labels/rows"))
+    page.get_by_label("split").select_option("train")
+    settled(page, "3 of 6 images")
+
+
+@pytest.mark.parametrize("label", ["", "&label=pifpaf"])
+def test_what_is_not_there_is_said(page, base, label):
+    page.goto(f"{base}?dataset=market1501{label}")
     expect(page.get_by_role("alert")).to_contain_text("`dvc repro data/dvc.yaml:index@market1501` makes it")
     expect(page.locator("#listing")).to_be_hidden()
     page.get_by_label("data set").select_option("synthetic")

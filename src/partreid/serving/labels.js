@@ -15,7 +15,11 @@ const KEPT = 400; // cards beyond the page's own, so that a walk through a large
 const form = at("filters");
 const field = (name) => form.elements[name];
 const cards = new Map(); // image -> its place in the grid, kept so that its picture is not asked for twice
-let catalogue, about, listed, told, running, timer;
+let catalogue, about, listed, told, timer;
+let running; // what is being asked for, until it is shown
+const typed = { person: "", low: "", high: "" }; // what these fields are known to hold; more may be typed by now
+let left; // where the address is to be once it has gone back from an image
+let turning = false; // from the image that is open to another page
 
 start();
 
@@ -34,6 +38,7 @@ async function start() {
   }
   if (matchMedia("(max-width: 760px)").matches) at("more").open = false;
   form.addEventListener("change", (event) => change(event.target.name));
+  field("person").addEventListener("search", () => change("person")); // its cross and Escape clear it without a change
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("reset", (event) => {
     event.preventDefault();
@@ -45,7 +50,7 @@ async function start() {
   at("grid").addEventListener("keydown", pressed);
   record(at("record"), at("record").querySelector("div"), () => subject(chosen()));
   at("size").addEventListener("input", resize);
-  addEventListener("popstate", () => update());
+  addEventListener("popstate", returned);
   resize();
   update();
 }
@@ -55,7 +60,7 @@ function chosen() {
   const values = state();
   values.dataset ??= Object.keys(catalogue.datasets)[0];
   const labels = catalogue.datasets[values.dataset] ?? {};
-  values.label ??= "pifpaf" in labels ? "pifpaf" : Object.keys(labels)[0];
+  values.label ??= "pifpaf" in labels ? "pifpaf" : (Object.keys(labels)[0] ?? "pifpaf");
   const sources = labels[values.label] ?? [];
   if (sources.length && !new URLSearchParams(location.search).has("a")) values.a = sources[0];
   return values;
@@ -67,7 +72,7 @@ const subject = ({ dataset, label, a, b, parts }) => ({ dataset, label, a, b, pa
 /** Something else is chosen: the address says so, and the page follows. */
 function move(changes) {
   const values = { ...state(), page: "1", image: "", ...changes };
-  go(values);
+  if (search(values) !== search(state())) go(values);
   return update();
 }
 
@@ -77,6 +82,7 @@ function change(name) {
     return move({ status: boxes.join(",") });
   }
   const changes = { [name]: field(name).value.trim() };
+  if (name in typed) typed[name] = changes[name];
   if (name === "dataset") Object.assign(changes, { split: "", person: "" });
   if (name === "dataset" || name === "label") Object.assign(changes, { a: "", b: "" });
   if (name === "a" && changes.a === field("b").value) changes.b = "";
@@ -87,7 +93,8 @@ function change(name) {
 
 /**
  * The page shows what is chosen; of an image that is open, its page, unless another is turned to. again: nothing else is
- * chosen than before, so the controls are left to who is using them.
+ * chosen than before, so the controls are left to who is using them. Whether it came to that: something else may have
+ * been asked for meanwhile.
  */
 async function update({ turned = false, again = false } = {}) {
   clearTimeout(timer);
@@ -105,18 +112,23 @@ async function update({ turned = false, again = false } = {}) {
     listed = await ask("rows", { ...values, image: "", at: turned ? "" : values.image }, signal);
     if (String(listed.page) !== values.page) go({ ...state(), page: String(listed.page) }, true);
   } catch (error) {
-    if (error.name === "AbortError") return;
-    listed = told = undefined;
+    if (error.name === "AbortError") return false;
+    running = listed = told = undefined;
+    close(); // the words would stand behind it
     controls(values);
-    return say(error.message, false);
+    say(error.message, false);
+    return false;
   }
+  running = undefined;
   say(about.photos ?? listed.compared?.error ?? "");
   if (!again) controls(values);
   grid(values);
-  if (!turned && values.image) open(values, listed.rows, { step, to: move, closed });
-  if (!turned && !values.image) close();
+  const { image } = left ?? state(); // which may have been closed meanwhile
+  if (!turned && image) open({ ...values, image }, listed.rows, { step, to: move, closed });
+  if (!turned && !image) close();
   const { compared } = listed;
   if (compared && !compared.error && compared.done < listed.of) timer = setTimeout(() => update({ again: true }), AGAIN);
+  return true;
 }
 
 /** Words above all else, if any. shown: whether there are images to show besides. */
@@ -155,8 +167,10 @@ function controls(values) {
   const { [values.a]: _, ...others } = sources;
   fill("b", { "": Object.keys(others).length ? "nothing" : "no other tool has looked", ...others });
   field("b").disabled = !Object.keys(others).length;
-  for (const name of ["dataset", "label", "a", "b", "parts", "split", "person", "found", "low", "high", "order"]) {
-    field(name).value = values[name] ?? "";
+  for (const name of ["dataset", "label", "a", "b", "parts", "split", "found", "order"]) field(name).value = values[name] ?? "";
+  for (const name of Object.keys(typed)) {
+    const wanted = values[name] ?? "";
+    if (wanted !== typed[name]) field(name).value = typed[name] = wanted;
   }
   const statuses = (values.status ?? "").split(",");
   for (const box of form.querySelectorAll("[name=status]")) box.checked = statuses.includes(box.value);
@@ -230,34 +244,49 @@ function clicked(event) {
 
 function show(image, replace = false) {
   const values = { ...state(), image: String(image) };
-  go(values, replace);
+  history.scrollRestoration = "manual"; // going back from the image leaves the page where it is
+  go(values, replace, { opened: true });
+  if (running) return update(); // for its answer, in which this image may have another place
   open({ ...chosen(), image: String(image) }, listed.rows, { step, to: move, closed });
 }
 
 /** From the image that is open to the one after it, or before, across pages. */
 async function step(by) {
+  if (!listed || turning) return;
   const place = listed.rows.findIndex(({ id }) => String(id) === state().image);
   const next = listed.rows[place + by];
   if (place < 0) return;
   if (next) return show(next.id, true);
   const page = listed.page + by;
   if (page < 1 || page > listed.pages) return;
+  turning = true;
   go({ ...state(), page: String(page) }, true);
-  await update({ turned: true });
-  if (listed) show(listed.rows.at(by > 0 ? 0 : -1).id, true);
+  const done = await update({ turned: true });
+  turning = false;
+  if (done) show(listed.rows.at(by > 0 ? 0 : -1).id, true);
 }
 
+/** The image was closed: the address goes back to where it was opened, so that none of them stays behind in the history. */
 function closed() {
-  const image = state().image;
+  const { image, ...values } = state();
   if (!image) return;
-  go({ ...state(), image: "" }, true);
   at("grid").querySelector(`[data-image="${CSS.escape(image)}"]`)?.focus();
+  if (!history.state?.opened) return go(values, true);
+  left = values;
+  history.back();
+}
+
+function returned() {
+  history.scrollRestoration = "auto";
+  if (!left) return update();
+  go(left, true); // of the page that was walked to
+  left = undefined;
 }
 
 async function turn(by) {
-  go({ ...state(), page: String(listed.page + by), image: "" });
-  await update();
-  at("filters").scrollIntoView({ block: "start" });
+  const page = Math.min(Math.max(Number(state().page) + by, 1), listed.pages); // of what is chosen, shown or not yet
+  go({ ...state(), page: String(page), image: "" });
+  if (await update()) at("filters").scrollIntoView({ block: "start" });
 }
 
 /** Arrow keys walk through the grid, and at its ends to the next page. */

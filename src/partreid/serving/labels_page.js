@@ -35,9 +35,10 @@ export function search(values) {
   return said.length ? `?${new URLSearchParams(said)}` : location.pathname;
 }
 
-/** A state of the page gets an address. */
-export function go(values, replace = false) {
-  history[replace ? "replaceState" : "pushState"](null, "", search(values));
+/** A state of the page gets an address. mark: what the history notes of it; one that takes another's place keeps its mark. */
+export function go(values, replace = false, mark = null) {
+  if (replace) history.replaceState(history.state, "", search(values));
+  else history.pushState(mark, "", search(values));
 }
 
 /** The server's answer; an Error with its words where it refuses. */
