@@ -1,6 +1,7 @@
 """A real browser, and a real server for it, for the tests of the pages."""
 
 import os
+import re
 import shutil
 import threading
 from contextlib import contextmanager
@@ -88,3 +89,19 @@ def tab(chromium):
     for context in contexts:
         context.close()
     assert not faults
+
+
+@pytest.fixture
+def slow():
+    """A block's context (page, path): what the page asks for there is answered at the block's end."""
+
+    @contextmanager
+    def waiting(page, path):
+        asked = []
+        page.route(re.compile(path), lambda route: asked.append(route))
+        yield
+        for route in asked:
+            route.continue_()
+        page.unroute(re.compile(path))
+
+    return waiting

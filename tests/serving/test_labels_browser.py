@@ -1,7 +1,6 @@
 """The label viewer in a real browser: at 1200 and at 400 pixels, by mouse and by keyboard."""
 
 import re
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -223,26 +222,15 @@ def test_a_cleared_person_is_no_filter(page, base):
     settled(page, "6 images")
 
 
-@contextmanager
-def slow(page):
-    """Rows that are asked for are answered at the block's end."""
-    waiting = []
-    page.route(re.compile("/labels/rows"), lambda route: waiting.append(route))
-    yield
-    for route in waiting:
-        route.continue_()
-    page.unroute(re.compile("/labels/rows"))
-
-
-def test_what_is_done_while_the_server_is_slow_is_kept(page, base):
+def test_what_is_done_while_the_server_is_slow_is_kept(page, base, slow):
     page.goto(base)
     settled(page, "6 images")
-    with slow(page):
+    with slow(page, "/labels/rows"):
         page.get_by_label("split").select_option("train")
         page.get_by_label("person").type("00")
     settled(page, "3 of 6 images")
     expect(page.get_by_label("person")).to_have_value("00")
-    with slow(page):
+    with slow(page, "/labels/rows"):
         page.get_by_label("person").type("7")
         page.keyboard.press("Enter")
         page.get_by_label("score at least").focus()
@@ -253,12 +241,12 @@ def test_what_is_done_while_the_server_is_slow_is_kept(page, base):
     settled(page, "6 images")
     expect(page.get_by_label("person")).to_have_value("")
 
-    with slow(page):
+    with slow(page, "/labels/rows"):
         page.get_by_label("split").select_option("train")
         page.locator('#grid a[data-image="0"]').click()  # in the grid of before
     settled(page, "3 of 6 images")
     expect(page.get_by_role("dialog", name="Image 0")).to_be_visible()
-    with page.expect_response(re.compile("/labels/rows")), slow(page):
+    with page.expect_response(re.compile("/labels/rows")), slow(page, "/labels/rows"):
         page.evaluate("dispatchEvent(new PopStateEvent('popstate'))")  # asks for all anew
         page.keyboard.press("Escape")
     page.evaluate("new Promise(requestAnimationFrame)")  # what the answer does is done

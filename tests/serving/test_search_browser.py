@@ -145,6 +145,72 @@ def test_an_image_beside_the_person_asked_about(root, address, tab):
     expect(page.locator("#found li[data-place='1']")).to_have_attribute("data-mark", "wrong")
 
 
+def test_a_ranking_is_only_of_the_person_that_is_chosen(root, address, tab, slow):
+    page = tab()
+    page.goto(address)
+    give(page, root / "several.png")
+    cards = page.locator("#found li[data-place]")
+    page.locator(".box").nth(1).click()
+    expect(cards).to_have_count(20)
+    with slow(page, "/search/rankings"):
+        page.locator(".box").nth(0).click()
+        expect(cards).to_have_count(0)  # else a mark on one would be of the person who is chosen now
+        expect(page.locator("#count")).to_have_text("")
+    expect(cards).to_have_count(20)
+    assert names(page)[0] == "3 · cam 0"
+    page.route("**/search/rankings", lambda route: route.abort())
+    page.locator(".box").nth(2).click()
+    expect(page.get_by_role("alert")).to_have_text("The server does not answer. Is it still running?")
+    expect(cards).to_have_count(0)
+    page.unroute("**/search/rankings")
+    page.locator(".box").nth(2).click()
+    expect(cards).to_have_count(20)
+
+
+def test_an_image_that_is_looked_at_is_the_one_that_is_marked(root, address, tab, slow):
+    page = tab()
+    page.goto(address)
+    give(page, root / "photos/6_0.png")
+    cards, dialog = page.locator("#found li[data-place]"), page.locator("#look")
+    expect(cards).to_have_count(20)
+    name = names(page)[4]
+    with slow(page, "/search/rankings"):
+        with page.expect_request("**/search/rankings"):
+            page.locator("#words").fill(f"{name.split(' ')[0]}_")  # this person's two images alone are left
+        page.locator("#found .open").nth(4).click()
+    expect(cards).to_have_count(2)
+    expect(page.locator("#look-name")).to_have_text(name)
+    place = names(page).index(name)
+    expect(page.locator("#look-told")).to_contain_text(f"rank {place + 1} ")
+    page.keyboard.press("w")
+    page.keyboard.press("Escape")
+    expect(page.locator(f"#found li[data-place='{place}']")).to_have_attribute("data-mark", "wrong")
+    expect(page.locator("#found .open").nth(place)).to_be_focused()
+    with slow(page, "/search/rankings"):
+        with page.expect_request("**/search/rankings"):
+            page.locator("#words").fill("6_")
+        page.locator("#found .open").first.click()
+    expect(dialog).to_be_hidden()  # its image is not among them
+    assert names(page)[0] == "6 · cam 0"
+    expect(page.locator("#more")).to_be_hidden()
+
+
+def test_no_more_is_offered_than_there_is(root, address, tab):
+    page = tab()
+    page.goto(address)
+    give(page, root / "photos/6_0.png")
+    expect(page.locator("#more")).to_be_visible()
+
+    def among(route):  # as a filter would that leaves as many as are shown
+        answer = route.fetch()
+        route.fulfill(response=answer, json=answer.json() | {"among": 20})
+
+    page.route("**/search/rankings", among)
+    page.locator("#words").fill("_")
+    expect(page.locator("#count")).to_contain_text("20 images")
+    expect(page.locator("#more")).to_be_hidden()
+
+
 def test_a_photo_is_dropped_or_pasted(root, address, tab):
     page = tab()
     page.goto(address)

@@ -3,12 +3,12 @@
 import { $ } from "./search_base.js";
 import { download, warnOfUnsaved } from "./search_marks.js";
 import { choose, give, offer, startDrawing, whenChanged } from "./search_photo.js";
-import { more, refresh, wireDialog } from "./search_ranking.js";
+import { anew, more, refresh, wireDialog } from "./search_ranking.js";
 
 const PATIENCE = 250; // milliseconds after the last letter of a filter
 let pause = 0;
 
-whenChanged(refresh);
+whenChanged(anew);
 wireDialog();
 
 for (const id of ["choose", "another"]) {

@@ -8,14 +8,26 @@ const MOST = 200; // images that the server answers with
 
 let top = STEP;
 let looked = -1; // place of the image in the dialog
+let among = 0; // images that the ranking was chosen from
+
+// Another photo or box is chosen: what is on the page is somebody else's ranking, which nobody may take for this one's.
+export function anew() {
+  state.found = [];
+  for (const id of ["none", "shows"]) {
+    $(id).hidden = true;
+  }
+  $("count").textContent = "";
+  if ($("look").open) {
+    $("look").close();
+  }
+  show();
+  refresh();
+}
 
 // The ranking of the box that is chosen now, from its first images on.
 export function refresh() {
   top = STEP;
-  if (state.box === null) {
-    state.found = [];
-    show();
-  } else {
+  if (state.box !== null) {
     rank();
   }
 }
@@ -39,8 +51,9 @@ async function rank() {
   if (!answer) {
     return;
   }
-  state.found = answer.found;
-  state.parts = answer.parts;
+  const opened = $("look").open ? state.found[looked].row : null;
+  Object.assign(state, { found: answer.found, parts: answer.parts });
+  among = answer.among;
   const { found } = state;
   const milliseconds = Math.max(1, Math.round(1000 * answer.seconds.search));
   $("count").textContent = `${answer.among.toLocaleString("en")} images searched in ${milliseconds} ms`;
@@ -52,6 +65,9 @@ async function rank() {
   $("shows").hidden = !hidden.length;
   $("shows").textContent = `Not seen in this box, so not compared: ${hidden.join(", ")}.`;
   show();
+  if (opened !== null) {
+    follow(opened);
+  }
   const same = found.filter((hit) => hit.same).length;
   say(`${found.length} images` + (found.length && found[0].same !== null ? `, ${same} called the same person` : ""));
 }
@@ -67,7 +83,7 @@ function show() {
   });
   $("found").replaceChildren(...cards);
   document.querySelector(".after").hidden = !found.length;
-  $("more").hidden = found.length < top || top >= MOST;
+  $("more").hidden = found.length < top || found.length === among || top >= MOST;
 }
 
 function ends(hit) {
@@ -144,6 +160,16 @@ function look(place) {
   $("look-after").disabled = place === state.found.length - 1;
   if (!$("look").open) {
     $("look").showModal();
+  }
+}
+
+// Another filter's ranking came while the dialog shows an image of the gallery: it stays, if it is still among them.
+function follow(row) {
+  const place = state.found.findIndex((hit) => hit.row === row);
+  if (place < 0) {
+    $("look").close();
+  } else {
+    look(place);
   }
 }
 
