@@ -2,11 +2,12 @@
 
 import argparse
 import io
+import operator
 import os
 import re
 import sys
 from collections.abc import Callable, Hashable, Mapping
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, SupportsIndex, TypeVar
 
 T = TypeVar("T")
 
@@ -73,6 +74,14 @@ def at_least(least: int, kind: Callable[[str], float] = int) -> Callable[[str], 
             raise argparse.ArgumentTypeError(f"must be {least} or more, found {word}")
         return kind(word)
 
+    return number
+
+
+def positive(value: object, name: str) -> int:
+    """A whole number of 1 or more, Python's or NumPy's; a UserError for anything else, which calls it by `name`."""
+    number = operator.index(value) if isinstance(value, SupportsIndex) else 0
+    if number < 1:
+        raise UserError(f"{name} is {value!r}, expected 1 or more, a whole number")
     return number
 
 

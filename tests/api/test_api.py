@@ -1,5 +1,7 @@
 """The library: photos in, embeddings, distances and ranks out, from an empty folder."""
 
+import errno
+import os
 import subprocess
 import sys
 import threading
@@ -260,6 +262,13 @@ def test_labels_that_cannot_be_made_are_named(tmp_path, photos, bot):
         bot.embed(photos, labels={"schp": HEADS})
     with pytest.raises(UserError, match="labels of heads are x0, y0, x1, y1 by name; y1 is missing"):
         model.embed(photos, labels={"heads": {"x0": HEADS[:, 0], "y0": HEADS[:, 0], "x1": HEADS[:, 0]}})
+    for wrong in (HEADS[:, :2], HEADS[:, 0], HEADS.astype(str)):
+        with pytest.raises(UserError, match=r"boxes of heads are numbers \(N, 4\).*found"):
+            model.embed(photos, labels={"heads": wrong})
+    with pytest.raises(UserError, match="found 0 rows, 5 photos"):
+        model.embed(photos, labels={"heads": None})
+    with pytest.raises(UserError, match=r"by kind, as labels=\{'heads': boxes\}; found ndarray"):
+        model.embed(photos, labels=HEADS)
 
 
 # bad input
@@ -278,6 +287,82 @@ def test_bad_photos_are_one_message(bot, tmp_path, arrays):
     ):
         with pytest.raises(UserError, match=words):
             bot.embed(wrong)
+
+
+def test_every_way_to_name_files_is_taken(bot, photos):
+    wanted = bot.embed(photos)
+    entries = sorted(os.scandir(photos[0].parent), key=lambda entry: entry.name)
+    for given in (np.array(list(map(str, photos))), np.array(photos, object), entries):
+        found = bot.embed(given)
+        assert np.array_equal(found.features, wanted.features)
+        assert found.paths == wanted.paths
+
+
+def test_what_is_no_photo_is_called_by_its_name(bot, tmp_path, photos):
+    data = photos[0].read_bytes()
+    with photos[0].open("rb") as file:
+        for wrong in (data, [data], file, [None], [3], [[photos[0]]]):
+            with pytest.raises(
+                UserError, match=r"photo 0 is of type (bytes|BufferedReader|NoneType|int|list); photos are"
+            ):
+                bot.embed(wrong)
+    with pytest.raises(UserError, match="is a folder; give the photos in it"):
+        bot.embed(tmp_path)
+
+
+def test_a_file_that_cannot_be_read_is_not_called_damaged(bot, photos, monkeypatch):
+    def refused(_path):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", refused)  # root may read everything
+    with pytest.raises(UserError, match=r"0\.png cannot be read: Permission denied"):
+        bot.embed(photos[0])
+
+
+def test_a_picture_that_cannot_be_read_is_one_message(bot, tmp_path, photos):
+    data = photos[3].read_bytes()
+    (tmp_path / "cut.png").write_bytes(data[: len(data) // 2])
+    with pytest.raises(
+        UserError, match=r"photo 1 is a PIL image that cannot be read .*damaged, cut short, or was closed"
+    ):
+        bot.embed([photos[0], Image.open(tmp_path / "cut.png")])
+    with Image.open(photos[0]) as closed:
+        pass
+    with pytest.raises(UserError, match="was closed before"):
+        bot.embed(closed)
+
+
+def test_a_tensor_without_photos_or_numbers_is_one_message(bot):
+    with pytest.raises(UserError, match="there are no photos to embed"):
+        bot.embed(torch.zeros(0, 3, HEIGHT, WIDTH))
+    with pytest.raises(UserError, match="holds NaN or infinity"):
+        bot.embed(torch.full((1, 3, HEIGHT, WIDTH), torch.nan))
+
+
+def test_options_that_are_none_are_one_message(bot, tmp_path, photos):
+    people = bot.embed(photos)
+    for wrong in (0, -1, 1.5, "8", None):
+        with pytest.raises(UserError, match=r"batch is .*, expected 1 or more"):
+            bot.embed(photos, batch=wrong)
+        with pytest.raises(UserError, match=r"top is .*, expected 1 or more"):
+            partreid.rank(people, people, top=wrong)
+    assert partreid.rank(people, people, top=np.int64(2)).row.shape == (5, 2)
+    for compare in (partreid.distance, partreid.rank):
+        with pytest.raises(
+            UserError, match=r"expected people, as model\.embed and People\.load give them, found ndarray"
+        ):
+            compare(people, people.features)
+    with pytest.raises(UserError, match="expected the path of a weights file, found None"):
+        partreid.load(None)
+    with pytest.raises(UserError, match=r"at_test is \['global'\], expected names and values"):
+        partreid.load(write(tmp_path / "w.safetensors", "bot"), at_test=["global"])
+
+
+def test_people_are_things_not_numbers_to_compare(bot, photos):
+    people = bot.embed(photos)
+    assert people != bot.embed(photos)  # of arrays, Python could not say
+    assert len({people, people}) == 1
+    assert repr(people).startswith("<partreid.People 5 photos, 1 parts, cosine distance, by weights ")
 
 
 def test_people_of_two_networks_are_not_compared(bot, photos, tmp_path):

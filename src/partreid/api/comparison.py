@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from partreid.api.people import People, comparable
-from partreid.errors import UserError, choose
+from partreid.errors import UserError, choose, positive
 from partreid.evaluation.distances import DISTANCES, tensors
 from partreid.evaluation.ranking import GALLERY, QUERIES
 from partreid.search.nearest import Hits, nearest
@@ -36,8 +36,7 @@ def rank(people: People, gallery: People, top: int = 20) -> Hits:
     smaller gallery. Every distance is computed, in bounded memory; ties come in the evaluator's order.
     """
     comparable(people, gallery)
-    if top < 1:
-        raise UserError(f"top is {top}, expected 1 or more")
+    top = positive(top, "top")
     if not len(gallery):
         raise UserError("the gallery is empty")
     return nearest(tensors(people), tensors(gallery), choose(DISTANCES, people.distance, "distance"), top)

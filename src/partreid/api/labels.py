@@ -47,7 +47,7 @@ def taken(kind: str, given: np.ndarray | Mapping[str, np.ndarray], photos: Seque
     if isinstance(given, Mapping):
         values = {name: np.asarray(given[name]) for name in members if name in given}
     elif kind == HEADS:
-        values = dict(zip(members, np.asarray(given, np.float32).reshape(-1, 4).T, strict=True))
+        values = dict(zip(members, _boxes(given).T, strict=True))
     else:
         values = {members[0]: np.asarray(given)}
     if missing := [name for name in members if name not in values]:
@@ -59,6 +59,16 @@ def taken(kind: str, given: np.ndarray | Mapping[str, np.ndarray], photos: Seque
     sizes = np.array([photo.shape[:2] for photo in photos])
     inside = heads.widen(np.stack([values[name] for name in members], 1), sizes, 0.0)
     return Label(dict(zip(members, inside.T, strict=True)), ~np.isnan(inside[:, 0]))
+
+
+def _boxes(given: np.ndarray) -> np.ndarray:
+    boxes = np.asarray(given)
+    if boxes.ndim != 2 or boxes.shape[1] != 4 or boxes.dtype.kind not in "iuf":
+        raise UserError(
+            "boxes of heads are numbers (N, 4): x0, y0, x1, y1 in pixels, NaN where there is none; found "
+            f"{boxes.dtype} {boxes.shape}"
+        )
+    return boxes.astype(np.float32)
 
 
 def made(kind: str, photos: Sequence[np.ndarray], tools: Mapping[str, Mapping[str, Any]]) -> Label:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import os
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -16,7 +17,7 @@ from partreid.api import photos as given_photos
 from partreid.api.labels import Given, labels
 from partreid.api.people import People
 from partreid.api.photos import Photo
-from partreid.errors import UserError
+from partreid.errors import UserError, positive
 from partreid.inference import assembled, stored_of
 from partreid.inputs.batch import Inputs
 from partreid.methods.base import Trained
@@ -60,16 +61,15 @@ class Model:
         methods that need some (`needs`); what is not given is made by the tool that the weights name. batch: photos
         through the network at a time. UserError for a photo that cannot be read.
         """
-        if batch < 1:
-            raise UserError(f"batch is {batch}, expected 1 or more")
+        batch, given = positive(batch, "batch"), _by_kind(labels)
         if isinstance(photos, Tensor):
-            return self._of_tensor(photos, labels or {}, batch)
+            return self._of_tensor(photos, given, batch)
         every = given_photos.listed(photos)
         features: list[np.ndarray] = []
         visibility: list[np.ndarray] = []
         for start in range(0, len(every), batch):
             images = [given_photos.array(photo, start + n) for n, photo in enumerate(every[start : start + batch])]
-            here = self._labels(images, _rows(labels or {}, start, len(images), len(every)))
+            here = self._labels(images, _rows(given, start, len(images), len(every)))
             inputs = assembled(stored_of(images, here, self.height, self.width))
             for into, found in zip((features, visibility), self._embedded(inputs), strict=True):
                 into.append(found)
@@ -95,7 +95,7 @@ class Model:
         images = [given_photos.array(photo, n) for n, photo in enumerate(given_photos.listed(photos))]
         if len(images) < 2:
             raise UserError(f"an export is checked on photos: give two or more, best eight, found {len(images)}")
-        here = self._labels(images, _rows(labels or {}, 0, len(images), len(images)))
+        here = self._labels(images, _rows(_by_kind(labels), 0, len(images), len(images)))
         example = graph.pixels_of(assembled(stored_of(images, here, self.height, self.width)))
         method = copy.deepcopy(self._method).cpu()  # other threads may be at work with this one
         method.mixed = False
@@ -118,6 +118,10 @@ class Model:
                 f"a tensor of photos is float, (N, 3, {self.height}, {self.width}), normalised; found {images.dtype} "
                 f"{tuple(images.shape)}"
             )
+        if not len(images):
+            raise UserError("there are no photos to embed")
+        if not images.isfinite().all():
+            raise UserError("a tensor of photos holds NaN or infinity; was it normalised by a standard deviation of 0?")
         if self.needs or given:
             raise UserError(f"a tensor of photos goes without labels; this model needs {self.needs or 'none'}")
         found = [self._embedded(Inputs(some.float())) for some in images.split(batch)]
@@ -148,12 +152,16 @@ def load(
     "float32", "bfloat16", or "auto", bfloat16 where a CUDA device has it. at_test: the method's choices in a test, as
     `at_test` in params.yaml. UserError when the file is missing, damaged, or of another version.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise UserError(f"expected the path of a weights file, found {path!r}")
     file = _file(Path(path))
     if precision not in PRECISIONS:
         raise UserError(f"unknown precision {precision!r}; known: {', '.join(PRECISIONS)}")
     where = _device(device)
     fast = where.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
     bfloat16 = precision == "bfloat16" or (precision == "auto" and fast)
+    if not isinstance(at_test, Mapping | None):
+        raise UserError(f"at_test is {at_test!r}, expected names and values, as {{'embeddings': ['global']}}")
     return Model(methods.load(file), file, where, bfloat16, at_test or {})
 
 
@@ -180,14 +188,21 @@ def _device(name: str | torch.device) -> torch.device:
     return found
 
 
+def _by_kind(labels: Given | None) -> Given:
+    if not isinstance(labels, Mapping | None):
+        raise UserError(f"labels are given by kind, as labels={{'heads': boxes}}; found {type(labels).__name__}")
+    return labels or {}
+
+
 def _rows(given: Given, start: int, count: int, total: int) -> Given:
     """Rows of given labels. UserError when they are not one per photo."""
 
     def some(value: Any) -> Any:
         if isinstance(value, Mapping):
             return {name: some(each) for name, each in value.items()}
-        if len(value) != total:
-            raise UserError(f"labels have a row per photo: found {len(value)} rows, {total} photos")
+        rows = len(value) if hasattr(value, "__len__") else 0
+        if rows != total:
+            raise UserError(f"labels have a row per photo: found {rows} rows, {total} photos")
         return np.asarray(value)[start : start + count]
 
     return {kind: some(value) for kind, value in given.items()}

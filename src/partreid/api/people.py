@@ -13,7 +13,7 @@ from partreid.storage import vector_table
 from partreid.storage.chunks import CHUNK
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class People:
     """Embeddings of N photos, one person each.
 
@@ -33,6 +33,10 @@ class People:
 
     def __len__(self) -> int:
         return len(self.features)
+
+    def __repr__(self) -> str:
+        about = f"{len(self)} photos, {len(self.parts)} parts, {self.distance} distance"
+        return f"<partreid.People {about}, by weights {self.weights[:12]}...>"
 
     def __getitem__(self, rows: int | slice | Sequence[int] | np.ndarray) -> "People":
         """Some of them: a row, a slice, a list of rows or a mask."""
@@ -76,7 +80,10 @@ class People:
 
 
 def comparable(people: People, others: People) -> None:
-    """UserError when two groups were embedded by different networks or show different parts."""
+    """UserError when two groups are none, were embedded by different networks, or show different parts."""
+    for each in (people, others):
+        if not isinstance(each, People):
+            raise UserError(f"expected people, as model.embed and People.load give them, found {type(each).__name__}")
     mine, theirs = ((each.weights, each.parts, each.distance, dict(each.at_test)) for each in (people, others))
     if mine != theirs:
         raise UserError(
