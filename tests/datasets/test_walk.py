@@ -1,4 +1,5 @@
 from dataset_trees import image
+from partreid.datasets.images import measure
 from partreid.datasets.names import cell, normal, unified
 from partreid.datasets.walk import Walk
 
@@ -24,6 +25,18 @@ def test_below_finds_visible_images_through_links_and_counts_the_rest(tmp_path):
         walk.left_out()
         == "1 .heic, 1 hidden, 2 hidden folders, 2 skipped (the first: away.jpg: a link that leads nowhere)"
     )
+
+
+def test_what_is_left_out_is_told_in_one_line(tmp_path):
+    (tmp_path / "a\nb\x1b[1m ü.jpg").symlink_to(tmp_path / "nowhere")
+    walk = Walk(tmp_path)
+    assert not walk.below()
+    assert walk.skipped == [["a\\nb\\x1b[1m ü.jpg", "a link that leads nowhere"]]
+
+
+def test_a_name_with_a_line_end_is_read(tmp_path):
+    image(tmp_path / "a\nb.jpg")
+    assert [row["path"] for row in measure(tmp_path, [{"path": "a\nb.jpg"}])[0]] == ["a\nb.jpg"]
 
 
 def test_a_folder_is_counted_once_however_often_it_is_looked_at(tmp_path):

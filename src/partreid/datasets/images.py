@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from partreid.datasets.walk import Skipped, printable
+from partreid.datasets.walk import Skipped, printable, storable
 from partreid.errors import UserError
 from partreid.inputs.decoding import decoded
 from partreid.progress import followed
@@ -79,7 +79,7 @@ def measure(root: Path, rows: Sequence[Mapping[str, Any]]) -> tuple[list[Row], S
 
 def _header(root: Path, path: str) -> Row | str:
     """Width, height and sha1 of an image file, or why there are none."""
-    if printable(path) != path:
+    if not storable(path):
         return "the file name is not UTF-8: rename it"
     try:
         data = (root / path).read_bytes()

@@ -115,8 +115,18 @@ def composed(name: str) -> str:
 
 
 def printable(name: str) -> str:
-    """A file name that can be printed and stored: bytes that are not UTF-8 are shown as escapes."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+    """A file name that can be stored, and printed in one line: bytes that are not UTF-8, and control characters, such
+    as a line's end, are shown as escapes.
+    """
+    told = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return "".join(
+        each.encode("unicode_escape").decode() if unicodedata.category(each) == "Cc" else each for each in told
+    )
+
+
+def storable(name: str) -> bool:
+    """Whether a file name is UTF-8."""
+    return not any(unicodedata.category(each) == "Cs" for each in name)  # what other bytes are read as
 
 
 def _kind(entry: os.DirEntry[str]) -> str:
