@@ -242,8 +242,13 @@ class Params:
         if not isinstance(over.get(name, {}), Mapping):
             raise UserError(f"params.yaml: recipes.{self.recipe}.{name} must be a mapping, found {over[name]!r}")
         kinds = {field.name: field.type for field in dataclasses.fields(Recipe)}
-        for where, given in ((f"recipes.{self.recipe}", common), (f"recipes.{self.recipe}.{name}", over.get(name, {}))):
-            for key in given.keys() & kinds.keys():  # said of the recipe, not of the block that it is laid over
+        written = {
+            f"{kind}.{name}": block,
+            f"recipes.{self.recipe}": common,
+            f"recipes.{self.recipe}.{name}": over.get(name, {}),
+        }
+        for where, given in written.items():  # each said of where it stands, also where another is laid over it
+            for key in given.keys() & kinds.keys():
                 converted(self._here(given[key], f"{where}.{key}"), kinds[key], f"{where}.{key}")
         merged = {**block, **common, **over.get(name, {})}
         merged = {key: self._here(value, f"{kind}.{name}.{key}") for key, value in merged.items()}

@@ -76,7 +76,11 @@ def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
         ("methods.bpbreid.parts", 7, "unknown number of parts (methods.bpbreid.parts) '7'"),
         ("methods.mpn.prior", "hers", "params.yaml: methods.mpn: unknown prior of mpn 'hers'"),
         ("methods.bpbreid.identity_on", "global", "are lists of embeddings"),
-        ("recipes.laptop.bpbreid.embedding", "wide", "methods.bpbreid.embedding must be int, found 'wide'"),
+        ("recipes.laptop.bpbreid.embedding", "wide", "recipes.laptop.bpbreid.embedding must be int, found 'wide'"),
+        ("methods.bpbreid.embedding", "wide", "methods.bpbreid.embedding must be int, found 'wide'"),  # laptop has 0
+        ("methods.fsam.margin", {"prcc": "w", "others": 1.0}, "methods.fsam.margin must be float, found 'w'"),
+        ("pretraining.ide.dropout", "half", "pretraining.ide.dropout must be float, found 'half'"),
+        ("recipes.workstation.pcb.backbone_rate", "all", "recipes.workstation.pcb.backbone_rate must be float"),
         ("recipes.laptop.bpbreid.embedding", -1, "methods.bpbreid cannot be built"),
         ("recipes.laptop.images_per_id", 0, "images_per_id must be 1 or more"),
         ("recipes.laptop.images_per_id", 1, "laptop: images_per_id is 1, but bot compares images of a person"),
@@ -107,7 +111,11 @@ def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
         ("evaluate.rerank.k1", 0, "k1 and k2 are at least 1"),
         ("methods.fsam.margin", {"prcc": 0.3}, "methods.fsam.margin lists data sets, so it needs a value for `others`"),
         ("methods.fsam.margin", {"pcrr": 0.3, "others": 1.0}, "unknown data set (methods.fsam.margin) 'pcrr'"),
-        ("recipes.laptop.fsam", {"margin": {"pcrr": 1, "others": 1}}, "unknown data set (methods.fsam.margin) 'pcrr'"),
+        (
+            "recipes.laptop.fsam",
+            {"margin": {"pcrr": 1, "others": 1}},
+            "unknown data set (recipes.laptop.fsam.margin) 'pcrr'",
+        ),
         ("at_test.fsam.streams", "both", "unknown key at_test.fsam.streams"),
         ("at_test.fsam.stream", "all", "unknown stream (at_test.fsam.stream) 'all'"),
         ("at_test.bpbreid.embeddings", ["left_arm"], "unknown embedding (at_test.bpbreid.embeddings) 'left_arm'"),
@@ -161,6 +169,12 @@ def test_a_value_may_depend_on_the_data_set(values):
     assert params.parse({**values, "dataset": "synthetic"}).recipe_of("fsam")[1]["similarity_weight"] == 2
     values["methods"]["fsam"]["similarity_weight"] = 0.0  # as an ablation sets it
     assert params.parse({**values, "dataset": "prcc"}).recipe_of("fsam")[1]["similarity_weight"] == 0
+
+
+def test_a_value_that_every_recipe_lays_over_is_checked_too(values):
+    values["recipes"] = {"laptop": values["recipes"]["laptop"]}
+    with pytest.raises(UserError, match=r"methods\.bot\.epochs must be int, found 'many'"):
+        params.parse(changed(values, "methods.bot.epochs", "many"))
 
 
 def test_the_paper_recipe_adds_nothing(values):

@@ -2,7 +2,8 @@
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from partreid.inputs.augmentation import FILLS
 from partreid.labels import LABELS
 from partreid.labels.base import Label
 from partreid.layers.unfilled import unfilled
-from partreid.methods import METHODS
+from partreid.methods import METHODS, outline
 from partreid.methods.base import Learner
 from partreid.methods.start import fitting
 from partreid.params import Label as LabelBlock
@@ -72,20 +73,16 @@ def names(params: Params) -> None:
         raise UserError(f"no file {start} (train.start_from); copy there the weights of an earlier training")
     at_least(1, {"evaluate.ranks": params.evaluate.ranks})
     reranking(params.evaluate.rerank)
+    for where, kind, block in blocks(params):
+        by_data_set(block, where)
+        typed(kind, block, where)
     pretrainings = {
-        name: learner(
-            choose(PRETRAININGS, name, "pre-training"),
-            *params.pretraining_of(name),
-            f"pretraining.{name}",
-            params.recipe,
-        )
+        name: learner(PRETRAININGS[name], *params.pretraining_of(name), f"pretraining.{name}", params.recipe)
         for name in params.pretraining
     }
     for name in params.methods:
-        for block in (params.methods[name], *(over.get(name, {}) for over in params.recipes.values())):
-            by_data_set(block, f"methods.{name}")
         recipe, own = params.recipe_of(name)
-        method = learner(choose(METHODS, name, "model"), recipe, own, f"methods.{name}", params.recipe)
+        method = learner(METHODS[name], recipe, own, f"methods.{name}", params.recipe)
         if method.compares and recipe.images_per_id < 2:
             raise UserError(
                 f"params.yaml: methods.{name} with recipe {params.recipe}: images_per_id is 1, but {name} compares "
@@ -100,6 +97,23 @@ def names(params: Params) -> None:
     for name in params.at_test:
         choose(METHODS, name, "model (at_test)")
     preserved(params)
+
+
+def blocks(params: Params) -> Iterator[tuple[str, type[Learner], Mapping[str, Any]]]:
+    """Where each block of values stands, the method or pre-training that it is of, and what it holds.
+
+    All that are written, since what one recipe lays over another leaves in force.
+    """
+    written: dict[str, tuple[type[Learner], Mapping[str, Any]]] = {}
+    for name, block in params.pretraining.items():
+        written[f"pretraining.{name}"] = choose(PRETRAININGS, name, "pre-training"), block
+    for name, block in params.methods.items():
+        written[f"methods.{name}"] = choose(METHODS, name, "model"), block
+    for where, (kind, block) in written.items():
+        yield where, kind, block
+        for recipe, over in params.recipes.items():
+            name = where.partition(".")[2]
+            yield f"recipes.{recipe}.{name}", kind, over.get(name, {})
 
 
 def preserved(params: Params) -> None:
@@ -123,8 +137,7 @@ def other_tools(params: Params) -> list[str]:
     if params.recipe != "paper":
         return []
     recipe, own = params.recipe_of(params.model)
-    with unfilled():
-        kinds = labels_of(METHODS[params.model](backbone=recipe.backbone, identities=2, **own))
+    kinds = labels_of(outline(params.model, backbone=recipe.backbone, **own))
     given = {kind: params.labels[kind].tool for kind in kinds}
     return [
         f"recipe paper: {params.model} learns from {kind} of {tool}, its paper from {kind} of {PAPERS[kind]}: "
@@ -171,8 +184,7 @@ def doubts(params: Params) -> list[str]:
             f"labels.schp.tool and labels.schp.person are both {schp.tool}: MPN's prior is the union of what two "
             "networks that err differently call body (section 3.2), and one network adds nothing to itself"
         )
-    with unfilled():
-        starts_from = METHODS[params.model](backbone=recipe.backbone, identities=2, **own).starts_from
+    starts_from = outline(params.model, backbone=recipe.backbone, **own).starts_from
     found += [
         f"recipes.{params.recipe}.epochs is {epochs}, and the pre-training {name} has no more either"
         for name in starts_from.values()
@@ -211,6 +223,24 @@ def by_data_set(block: Mapping[str, Any], where: str) -> None:
     for key, value in block.items():
         for dataset in value if isinstance(value, Mapping) else ():
             choose({**DATASETS, "synthetic": None, "others": None}, dataset, f"data set ({where}.{key})")
+
+
+def typed(function: Callable[..., Any], block: Mapping[str, Any], where: str) -> None:
+    """Raise a UserError for a value, of any data set, of another type than Recipe or the function's argument has."""
+    kinds = {**plain(function), **{field.name: field.type for field in fields(Recipe)}}
+    for key in block.keys() & kinds.keys():
+        for value in block[key].values() if isinstance(block[key], Mapping) else [block[key]]:
+            converted(value, kinds[key], f"{where}.{key}")
+
+
+def plain(function: Callable[..., Any]) -> dict[str, Any]:
+    """The function's arguments of KINDS, with these."""
+    found = {}
+    for name, argument in inspect.signature(function).parameters.items():
+        kind = getattr(argument.annotation, "__name__", argument.annotation)  # a text under annotations of the future
+        if kind in KINDS:
+            found[name] = KINDS[kind]
+    return found
 
 
 def fed(label: Label, block: LabelBlock, name: str) -> None:
@@ -278,13 +308,12 @@ def options(
         for name, argument in inspect.signature(function).parameters.items()
         if argument.kind is argument.KEYWORD_ONLY and name not in given
     }
-    known = ", ".join(sorted(wanted))
+    known, kinds = ", ".join(sorted(wanted)), plain(function)
     for name in given_options:
         if name not in wanted:
             raise UserError(f"params.yaml: unknown key {where}.{name}; known: {known}")
     for name, argument in wanted.items():
         if argument.default is argument.empty and name not in given_options:
             raise UserError(f"params.yaml: missing key {where}.{name}; known: {known}")
-        kind = getattr(argument.annotation, "__name__", argument.annotation)  # a text under annotations of the future
-        if name in given_options and kind in KINDS:
-            converted(given_options[name], KINDS[kind], f"{where}.{name}")
+        if name in given_options and name in kinds:
+            converted(given_options[name], kinds[name], f"{where}.{name}")
