@@ -234,8 +234,7 @@ def written(out: Path, table: Table, runs: Sequence[Run], dataset: str) -> None:
         metrics = each.folder / each.stages[-1][-1]
         if metrics.is_file():
             results.setdefault(each.name, []).append(json.loads(metrics.read_text(encoding="utf-8")))
-    seeds = len({each.seed for each in runs})
-    text = f"{ablation.markdown(table, results, seeds)}\n{ablation.inequalities(table, results, dataset)}"
+    text = ablation.text(table, results, len({each.seed for each in runs}), dataset)
     write_text(out / "table.md", text)
     print(f"\n{text}\nwrote {out / 'table.md'}")
     if missing := [each.label for each in runs if not (each.folder / each.stages[-1][-1]).is_file()]:

@@ -60,8 +60,7 @@ def main() -> None:
     }
     what = f"{p.dataset}, recipe {overrides.recipe(p, changes)}, seeds {', '.join(map(str, seeds))}"
     heading = f"{table.title}. {what}; mAP / rank-1, mean ± standard deviation."
-    verdict = ablation.inequalities(table, results, p.dataset)
-    text = f"{heading}\n\n{ablation.markdown(table, results, len(seeds))}\n{verdict}"
+    text = f"{heading}\n\n{ablation.text(table, results, len(seeds), p.dataset)}"
     path = Path(f"results/ablation/{table.paper}-{table.name}-{p.dataset}.md")
     write_text(path, text)
     print(f"\n{text}\nwrote {path}")

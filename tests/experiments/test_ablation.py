@@ -107,6 +107,8 @@ def test_the_table(table):
     )
     assert "not: better < best." in words
     assert ablation.inequalities(table, {}, "synthetic") == ""
+    assert ablation.text(table, results, 2, "synthetic") == f"{ablation.markdown(table, results, 2)}\n{words}"
+    assert ablation.text(table, {}, 2, "synthetic") == ablation.markdown(table, {}, 2)  # no blank line at its end
 
 
 LTCC, PRCC = "LTCC, cross-clothes", "PRCC, cross-clothes"

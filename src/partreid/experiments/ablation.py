@@ -103,6 +103,11 @@ def experiment(values: Mapping[str, Any], table: Table, row: Row, seed: int) -> 
     return {"model": row.model or table.model, "train.seed": seed, **row.values}
 
 
+def text(table: Table, results: Mapping[str, Sequence[Metrics]], seeds: int, dataset: str) -> str:
+    """The table, and below it which of the paper's orderings hold on the data set; see `markdown`, `inequalities`."""
+    return "\n".join(filter(None, [markdown(table, results, seeds), inequalities(table, results, dataset)]))
+
+
 def markdown(table: Table, results: Mapping[str, Sequence[Metrics]], seeds: int) -> str:
     """The table, mAP / rank-1 in per cent, mean and standard deviation over seeds, then the paper's numbers.
 
