@@ -48,7 +48,7 @@ def client(part, token=None, host="127.0.0.1:8000"):
     return TestClient(app, f"http://{host}", raise_server_exceptions=False, follow_redirects=False)
 
 
-@pytest.mark.parametrize("path", ["/", "/part/echo", "/part/mistake", "/part/fault", "/nothing", "/static/report.css"])
+@pytest.mark.parametrize("path", ["/", "/part/echo", "/part/mistake", "/part/fault", "/nothing", "/static/pages.css"])
 def test_every_answer_carries_the_headers(own, path):
     found = client(own).get(path)
     for name, value in HEADERS.items():
@@ -113,7 +113,7 @@ def test_other_sites_cannot_have_the_browser_ask(own, method, headers, status):
 
 def test_with_a_token_every_request_must_bring_it(own):
     ask = client(own, TOKEN, "192.168.1.7:8000")
-    for path in ("/", "/part/echo", "/static/report.css", "/nothing"):
+    for path in ("/", "/part/echo", "/static/pages.css", "/nothing"):
         found = ask.get(path)
         assert found.status_code == 401
         assert "token" in found.json()["error"]

@@ -1,16 +1,13 @@
 """The HTML page: one file, pictures inlined, nothing loaded from elsewhere; filters are a few lines of plain script."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
+from partreid.drawing import pages
 from partreid.drawing.colours import Legend
-from partreid.drawing.pictures import jpeg
 from partreid.inspection.stats import Bars, Facts, Table
 
 QUALITY = 90  # of the pictures' JPEG: lower, and thin coloured lines blur
@@ -56,16 +53,13 @@ def render(
     makes the page again.
     """
     here = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = pages.templates(here)
     environment.filters["uri"] = uri
-    style = (here.parent / "report" / "report.css").read_text(encoding="utf-8")
     return environment.get_template("page.html").render(
         title=title,
         subtitle=subtitle,
         lead=lead,
-        style=Markup(style + (here / "page.css").read_text(encoding="utf-8")),
+        style=pages.style(here / "page.css"),
         tables=tables,
         bars=bars,
         most=max([1, *(count for _, count in bars.bars)]) if bars else 1,
@@ -82,4 +76,4 @@ def render(
 
 def uri(picture: np.ndarray) -> str:
     """A picture as a data URI."""
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg(picture, QUALITY)).decode()
+    return pages.uri(picture, QUALITY)

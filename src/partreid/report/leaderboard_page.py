@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from partreid.drawing import plots
+from partreid.drawing import pages, plots
 from partreid.experiments.leaderboard import Board, tables
 from partreid.report import leaderboard_pictures
 
@@ -29,15 +28,15 @@ def pictures(board: Board) -> dict[str, Figure]:
 
 def render(board: Board, commands: Sequence[str]) -> str:
     """The page. commands: shell lines that make it again."""
-    here = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("leaderboard.html").render(
-        title=board.title,
-        subtitle=f"{board.subtitle}; per cent, mean ± standard deviation over seeds",
-        style=Markup((here / "report.css").read_text(encoding="utf-8")),
-        pictures=[(CAPTIONS[key], Markup(plots.svg(figure, key))) for key, figure in pictures(board).items()],
-        tables=tables(board),
-        commands=commands,
+    return (
+        pages.templates(Path(__file__).parent)
+        .get_template("leaderboard.html")
+        .render(
+            title=board.title,
+            subtitle=f"{board.subtitle}; per cent, mean ± standard deviation over seeds",
+            style=pages.style(),
+            pictures=[(CAPTIONS[key], Markup(plots.svg(figure, key))) for key, figure in pictures(board).items()],
+            tables=tables(board),
+            commands=commands,
+        )
     )

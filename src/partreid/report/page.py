@@ -1,16 +1,14 @@
 """The HTML page: one file, pictures inlined, no script, nothing loaded from elsewhere."""
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from partreid.drawing import pictures, plots
+from partreid.drawing import pages, pictures, plots
 from partreid.drawing.colours import PART_COLOURS
 from partreid.drawing.label_marks import heat
 from partreid.report.attention import Looks
@@ -87,34 +85,34 @@ def render(
     parameters. commands: shell lines that make the run again. notes: said above the attention maps.
     figures: the method's own.
     """
-    here = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("report.html").render(
-        title=title,
-        subtitle=subtitle,
-        style=Markup((here / "report.css").read_text(encoding="utf-8")),
-        shares=list(SHARES.values()),
-        counts=list(COUNTS.values()),
-        protocols=[_protocol(key, values, results.record) for key, values in results.metrics.items()],
-        cmc=Markup(plots.svg(plots.cmc(results.cmc), "cmc")),
-        curves=[
-            (key, Markup(plots.svg(plots.curve(key, *curves[key]), key)), _told(key, curves[key]))
-            for key in plots.in_order(curves)
-        ],
-        rankings={key: [_ranking(each, album) for each in chosen] for key, chosen in rankings.items()},
-        label_kinds=list(looks.labels),
-        parts=looks.names if looks.maps.shape[1] else (),
-        colours={part: f"rgb{PART_COLOURS[part]}" for part in looks.names if looks.labels and part in PART_COLOURS},
-        looks=[_look(looks, row, album) for row in range(len(looks.image_id))],
-        notes=notes,
-        figures=[(figure.title, figure.caption, _uri(figure.picture)) for figure in figures],
-        stages=stages,
-        row_height=ROW,
-        lanes=Markup(drawing(lanes(stages), len(stages))),
-        facts=facts,
-        commands=commands,
+    return (
+        pages.templates(Path(__file__).parent)
+        .get_template("report.html")
+        .render(
+            title=title,
+            subtitle=subtitle,
+            style=pages.style(),
+            shares=list(SHARES.values()),
+            counts=list(COUNTS.values()),
+            protocols=[_protocol(key, values, results.record) for key, values in results.metrics.items()],
+            cmc=Markup(plots.svg(plots.cmc(results.cmc), "cmc")),
+            curves=[
+                (key, Markup(plots.svg(plots.curve(key, *curves[key]), key)), _told(key, curves[key]))
+                for key in plots.in_order(curves)
+            ],
+            rankings={key: [_ranking(each, album) for each in chosen] for key, chosen in rankings.items()},
+            label_kinds=list(looks.labels),
+            parts=looks.names if looks.maps.shape[1] else (),
+            colours={part: f"rgb{PART_COLOURS[part]}" for part in looks.names if looks.labels and part in PART_COLOURS},
+            looks=[_look(looks, row, album) for row in range(len(looks.image_id))],
+            notes=notes,
+            figures=[(figure.title, figure.caption, pages.uri(figure.picture)) for figure in figures],
+            stages=stages,
+            row_height=ROW,
+            lanes=Markup(drawing(lanes(stages), len(stages))),
+            facts=facts,
+            commands=commands,
+        )
     )
 
 
@@ -140,10 +138,6 @@ def _told(key: str, curve: Curve) -> str:
     return f"{plots.TITLES.get(key, key)}: from {values[0]:.3g} in the first to {values[-1]:.3g} in the last epoch"
 
 
-def _uri(image: np.ndarray) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(pictures.jpeg(image)).decode()
-
-
 def distance(value: float) -> str:
     """A distance with three digits; ∞ where no part could be compared."""
     return "∞" if value > APART else f"{value:.3f}"
@@ -158,7 +152,7 @@ def _ranking(ranking: Ranking, album: Album) -> Line:
 
 
 def _picture(image_id: int, album: Album, alt: str, **more: Any) -> Picture:
-    return Picture(_uri(album.thumb(image_id)), alt, album.paths[image_id], **more)
+    return Picture(pages.uri(album.thumb(image_id)), alt, album.paths[image_id], **more)
 
 
 def _hit(hit: Hit, place: int, hits: Sequence[Hit], album: Album) -> Picture:
@@ -180,11 +174,11 @@ def _look(looks: Looks, row: int, album: Album) -> dict[str, Any]:
     for kind, drawn in looks.labels.items():
         picture = drawn[row]
         fitted = None if picture is None else pictures.fit(picture, *image.shape[:2])
-        labels.append(None if fitted is None else Picture(_uri(fitted), f"{kind} label", file))
+        labels.append(None if fitted is None else Picture(pages.uri(fitted), f"{kind} label", file))
     maps = []
     for part, values, visible in zip(looks.names, looks.maps[row], looks.visible[row], strict=False):  # maybe no maps
         alt, verdict = (f"{part}: visible", "right") if visible else (f"{part}: invisible", "wrong")
-        maps.append(Picture(_uri(heat(image, values)), alt, file, verdict))
+        maps.append(Picture(pages.uri(heat(image, values)), alt, file, verdict))
     return {"name": name, "image": _picture(image_id, album, f"person {name}"), "labels": labels, "maps": maps}
 
 

@@ -1,16 +1,14 @@
 """The result of a search as one HTML page: pictures inlined, nothing loaded from elsewhere, no script."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
-from partreid.drawing.pictures import fit, jpeg
+from partreid.drawing import pages
+from partreid.drawing.pictures import fit
 from partreid.search.gallery import Gallery, Photos
 from partreid.search.nearest import Hits
 from partreid.tools.reading import picture
@@ -67,17 +65,17 @@ def render(
     threshold: what is to be said of it. facts: names and values of the record. command: makes the page again.
     """
     here = Path(__file__).parent
-    environment = Environment(
-        loader=FileSystemLoader(here), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    style = (here.parent / "report" / "report.css").read_text(encoding="utf-8")
-    return environment.get_template("search.html").render(
-        subtitle=subtitle,
-        style=Markup(style + (here / "search.css").read_text(encoding="utf-8")),
-        answers=[_shown(answer) for answer in answers],
-        threshold=threshold,
-        facts=facts,
-        command=command,
+    return (
+        pages.templates(here)
+        .get_template("search.html")
+        .render(
+            subtitle=subtitle,
+            style=pages.style(here / "search.css"),
+            answers=[_shown(answer) for answer in answers],
+            threshold=threshold,
+            facts=facts,
+            command=command,
+        )
     )
 
 
@@ -114,4 +112,4 @@ def uri(path: Path) -> str:
     image = picture(path)
     if image is None:
         image = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg(fit(image, HEIGHT, WIDTH))).decode()
+    return pages.uri(fit(image, HEIGHT, WIDTH))

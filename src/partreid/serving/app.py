@@ -12,18 +12,19 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 
+from partreid.drawing import pages
 from partreid.errors import UserError
 from partreid.serving.guard import Guard
 
 HERE = Path(__file__).parent
-FILES = {"report.css": HERE.parent / "report" / "report.css", "serving.css": HERE / "serving.css"}  # of every page
+FILES = {"pages.css": pages.STYLE, "serving.css": HERE / "serving.css"}  # of every page
 
 
 @dataclass(frozen=True)
@@ -102,13 +103,7 @@ def _finite(value: Any) -> Any:
 
 @lru_cache(maxsize=1)
 def _templates() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    return pages.templates(HERE)
 
 
 def _mistake(_request: Request, error: Exception) -> Response:
