@@ -6,8 +6,9 @@ Usage: python benchmarks/methods.py --out FOLDER [--models bot mpn ... | --table
 For machines where DVC is not, and where starting a process for every stage would cost more than some stages: each run
 is one process. It runs the stages' own programs (stages/pretrain.py, train.py, embed.py, evaluate.py) with params.yaml
 as it is, changed by the row, -S and the seed, on a data set whose index and labels are there: `dvc repro
-data/dvc.yaml:<label>@<data set>` makes them. Without DVC's cache, what several runs start from (a pre-training with the
-same values and seed) is made once, before them.
+data/dvc.yaml:<label>@<data set>` makes them. What DVC's cache would share
+is made once here too: what several runs start from (a pre-training with the same values and seed) before them, and the
+training of rows that differ in `at_test` alone by the first of them, whose weights the others then take.
 
 FOLDER/<name>-s<seed>-<digest of its values>/ is a run, with params.yaml, runs/ and results/ of its own; data/ and
 weights/ are those of the project, the folder that this is started in. FOLDER/results.jsonl grows by one line after
@@ -28,7 +29,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,11 @@ RECORD = "results.jsonl"
 
 @dataclass(frozen=True)
 class Run:
-    """name: the row's or the method's. stages: the run's own. starts: pre-training -> folder it is made in."""
+    """name: the row's or the method's. stages: the run's own. starts: pre-training -> folder it is made in.
+
+    training: the same for two runs whose training gives the same weights. trained_in: the folder of the run whose
+    training this one takes; None where it trains itself.
+    """
 
     name: str
     seed: int
@@ -55,6 +60,8 @@ class Run:
     values: dict[str, Any]
     stages: Sequence[tuple[str, Sequence[str], str]]
     starts: dict[str, Path]
+    training: str
+    trained_in: Path | None = None
 
     @property
     def label(self) -> str:
@@ -86,9 +93,9 @@ def main() -> None:
         for row in table.rows
     ]
     before = {each.folder: each for run in runs for each in pretrainings(run)}
-    for some in (list(before.values()), runs):
+    for groups in ([[each] for each in before.values()], by_training(runs)):
         with ThreadPoolExecutor(given.jobs) as pool:
-            list(pool.map(lambda each: apart(each, given.jobs, began, given.minutes), some))
+            list(pool.map(lambda some: [apart(each, given.jobs, began, given.minutes) for each in some], groups))
     written(given.out, table, runs, p.dataset)
 
 
@@ -114,7 +121,8 @@ def planned(out: Path, values: dict[str, Any], changes: overrides.Changes, table
     wanted = overrides.changed(base, ablation.experiment(base, table, row, seed))
     p = params.parse(wanted)
     recipe, options = p.recipe_of(p.model)
-    starts = methods.outline(p.model, backbone=recipe.backbone, **options).starts_from
+    parts = methods.outline(p.model, backbone=recipe.backbone, **options).starts_from
+    starts = {by: out / f"pretrain-{by}-{like(p, *p.pretraining_of(by))}" for by in dict.fromkeys(parts.values())}
     files = places.Run(p.model, p.dataset, p.dataset)
     return Run(
         row.name,
@@ -126,24 +134,38 @@ def planned(out: Path, values: dict[str, Any], changes: overrides.Changes, table
             ("embed", (p.model, p.dataset), str(files.embeddings)),
             ("evaluate", (), str(files.results / "metrics.json")),
         ],
-        {by: out / f"pretrain-{by}-{like(p, by)}" for by in dict.fromkeys(starts.values())},
+        starts,
+        like(p, recipe, options, p.model, *(folder.name for folder in starts.values())),
     )
 
 
-def like(p: params.Params, by: str) -> str:
-    """The same for two pre-trainings that give the same weights."""
-    recipe, options = p.pretraining_of(by)
-    return fingerprint(p.dataset, p.recipe, asdict(recipe), options, asdict(p.train))
+def like(p: params.Params, recipe: params.Recipe, options: dict[str, Any], *beside: str) -> str:
+    """The same for two trainings that give the same weights. beside: what it is and starts from, if that may differ."""
+    return fingerprint(p.dataset, p.recipe, asdict(recipe), options, asdict(p.train), *beside)
+
+
+def by_training(runs: Sequence[Run]) -> list[list[Run]]:
+    """The runs by their training, in the order of the first of each, which trains for the others."""
+    groups: dict[str, list[Run]] = {}
+    for each in runs:
+        groups.setdefault(each.training, []).append(each)
+    return [[first, *(sharing(first, each) for each in others)] for first, *others in groups.values()]
+
+
+def sharing(first: Run, run: Run) -> Run:
+    """The run with the training of the first."""
+    return replace(run, stages=[stage for stage in run.stages if stage[0] != "train"], trained_in=first.folder)
 
 
 def pretrainings(run: Run) -> list[Run]:
     """What a run starts from, as runs."""
     dataset = run.values["dataset"]
-    made = "runs/pretrain-{}-{}/weights.safetensors"
-    return [
-        Run(f"pretrain-{by}", run.seed, folder, run.values, [("pretrain", (by, dataset), made.format(by, dataset))], {})
-        for by, folder in run.starts.items()
-    ]
+    found = []
+    for by, folder in run.starts.items():
+        weights = places.pretraining(by, dataset) / "weights.safetensors"
+        stage = ("pretrain", (by, dataset), str(weights))
+        found.append(Run(f"pretrain-{by}", run.seed, folder, run.values, [stage], {}, folder.name))
+    return found
 
 
 def apart(run: Run, jobs: int, began: float, minutes: int | None) -> None:
@@ -169,14 +191,19 @@ def prepared(run: Run) -> None:
     (run.folder / "tmp").mkdir(exist_ok=True)
     (run.folder / "params.yaml").write_text(yaml.safe_dump(run.values, sort_keys=False), encoding="utf-8")
     shared = {run.folder / name: Path(name).resolve() for name in ("data", "weights")}
-    for by, folder in run.starts.items():
-        name = f"runs/pretrain-{by}-{run.values['dataset']}"
-        shared[run.folder / name] = folder / name
+    dataset = run.values["dataset"]
+    links = [(places.pretraining(by, dataset), folder) for by, folder in run.starts.items()]
+    if run.trained_in is not None:
+        files = places.Run(run.values["model"], dataset, dataset)
+        (run.folder / files.folder).mkdir(exist_ok=True)  # of its own, for its embeddings
+        links += [(file, run.trained_in) for file in (files.weights, files.training)]
+    shared |= {run.folder / name: folder / name for name, folder in links}
     for name in ("tmp/pixels", "tmp/cards"):
         shared[run.folder / name] = run.folder.parent / name
         shared[run.folder / name].mkdir(parents=True, exist_ok=True)
     for link, target in shared.items():
-        if not link.is_symlink():
+        if not link.exists():  # an earlier call, of other rows, may have trained here
+            link.unlink(missing_ok=True)  # or led to what was never finished
             link.symlink_to(target)
 
 
@@ -198,7 +225,7 @@ def here(name: str, seed: str, stages: str) -> None:
         if stage == "evaluate":
             metrics = json.loads(Path(product).read_text(encoding="utf-8"))
             files = places.Run(p.model, p.dataset, p.dataset)
-            training = json.loads((files.folder / "training.json").read_text(encoding="utf-8"))
+            training = json.loads(files.training.read_text(encoding="utf-8"))
             add(record, {**about, "dataset": p.dataset, "recipe": p.recipe, "metrics": metrics, "training": training})
 
 

@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import chdir
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +17,8 @@ import yaml
 
 from partreid import params
 from partreid.experiments import ablation
-from partreid.storage import image_table
+from partreid.experiments.ablation import Row, Table
+from partreid.storage import embeddings, image_table, places
 
 ABSENT = ("dvc", "anny", "ai_edge_litert", "faiss", "safetensors", "PIL", "jinja2", "uv", "flatbuffers", "ray")
 BLOCKER = """
@@ -101,12 +104,18 @@ def test_the_gpu_is_measured_there(project, there):
     assert json.loads(done.stdout.splitlines()[-1])["fed"] > 0
 
 
-def test_what_several_rows_start_from_is_made_once_a_seed(tmp_path, project, monkeypatch):
+@pytest.fixture
+def benchmark(project, monkeypatch):
+    """benchmarks/methods.py as a module, in the project's folder."""
     monkeypatch.chdir(project)
     spec = importlib.util.spec_from_file_location("methods_benchmark", project / "benchmarks/methods.py")
-    benchmark = importlib.util.module_from_spec(spec)
-    monkeypatch.setitem(sys.modules, spec.name, benchmark)
-    spec.loader.exec_module(benchmark)
+    module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, spec.name, module)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_what_several_rows_start_from_is_made_once_a_seed(tmp_path, benchmark):
     table = ablation.read(Path("ablations.yaml"), "mpn", "1")
     runs = [benchmark.planned(tmp_path, params.read(), {}, table, row, seed) for seed in (1, 2) for row in table.rows]
     before = {each.folder: each for run in runs for each in benchmark.pretrainings(run)}
@@ -119,6 +128,55 @@ def test_what_several_rows_start_from_is_made_once_a_seed(tmp_path, project, mon
     table = ablation.read(Path("ablations.yaml"), "mpn", "1")
     other = benchmark.planned(tmp_path, params.read(), {"recipes.laptop.ide.epochs": 1}, table, table.rows[0], 1)
     assert other.starts["ide"] not in before
+
+
+@pytest.mark.parametrize(
+    ("paper", "name", "shared"),
+    [
+        ("bpbreid", "2", [["BPBreID", "w/o visibility scores"]]),
+        ("bpbreid", "3", [["f_g", "f_f", "f_c"]]),
+        ("fsam", "3", [["A", "S"], ["A (MU)", "S (MU)"]]),
+        ("mpn", "1", []),
+        ("pah", "erasing", []),  # a test that erases: its value is one of the method's block, which trains
+    ],
+)
+def test_rows_that_a_test_alone_tells_apart_have_one_training(tmp_path, benchmark, paper, name, shared):
+    table = ablation.read(Path("ablations.yaml"), paper, name)
+    runs = [benchmark.planned(tmp_path, params.read(), {}, table, row, seed) for seed in (1, 2) for row in table.rows]
+    groups = benchmark.by_training(runs)
+    assert sorted(run.name for group in groups for run in group) == sorted(run.name for run in runs)
+    several = [group for group in groups if len(group) > 1]
+    assert [[run.name for run in group][: len(names)] for group, names in zip(several, 2 * shared, strict=True)] == (
+        2 * shared
+    )
+    for first, *others in groups:
+        assert [stage for stage, *_ in first.stages] == ["train", "embed", "evaluate"]
+        for each in others:
+            assert [stage for stage, *_ in each.stages] == ["embed", "evaluate"]
+            assert (each.seed, each.trained_in, each.folder != first.folder) == (first.seed, first.folder, True)
+
+
+def test_a_row_is_tested_with_the_weights_that_another_trained(tmp_path, project, benchmark, monkeypatch):
+    a_project(tmp_path, project)
+    monkeypatch.chdir(tmp_path)
+    rows = [Row(name, {"at_test.pcb.vectors": name}, {}, "pcb") for name in ("reduced", "averages")]
+    table = Table("", "", "", "pcb", rows)
+    planned = [benchmark.planned(tmp_path / "out", params.read(), {"dataset": "folder"}, table, row, 1) for row in rows]
+    ((first, second),) = benchmark.by_training(planned)
+    for run in (first, second):
+        benchmark.prepared(run)
+        with chdir(run.folder):
+            benchmark.here(run.name, "1", json.dumps(run.stages))
+    lines = [json.loads(line) for line in (tmp_path / "out/results.jsonl").read_text().splitlines()]
+    assert [line.get("stage") for line in lines] == ["train", "embed", "evaluate", None, "embed", "evaluate", None]
+    assert lines[-1]["training"] == lines[3]["training"]
+    files = places.Run("pcb", "folder", "folder")
+    assert (second.folder / files.weights).samefile(first.folder / files.weights)
+    found = [embeddings.read(run.folder / files.embeddings) for run in (first, second)]
+    assert found[0].header["weights"] == found[1].header["weights"]
+    assert found[0].features.shape != found[1].features.shape
+    benchmark.prepared(replace(first, trained_in=second.folder))  # called for other rows: what it trained stays
+    assert not (first.folder / files.weights).is_symlink()
 
 
 def test_a_row_that_needs_other_labels_is_refused(tmp_path, project):

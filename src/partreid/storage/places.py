@@ -1,7 +1,17 @@
-"""Where the files of a trained model lie, and of its test on its own or another data set."""
+"""Where files of the project lie: image tables, what a training leaves behind, the test on its own or another set."""
 
 from dataclasses import dataclass
 from pathlib import Path
+
+
+def index(dataset: str) -> Path:
+    """The image table of a data set."""
+    return Path("data/index") / f"{dataset}.parquet"
+
+
+def pretraining(name: str, dataset: str) -> Path:
+    """The folder of a pre-training: weights.safetensors, curves/ and the like, as of a training."""
+    return Path("runs") / f"pretrain-{name}-{dataset}"
 
 
 def index_stage(dataset: str) -> str:
@@ -40,6 +50,11 @@ class Run:
         return self.folder / "weights.safetensors"
 
     @property
+    def training(self) -> Path:
+        """What the training had, and how far it came: partreid.training.budget."""
+        return self.folder / "training.json"
+
+    @property
     def card(self) -> Path:
         """The model card, beside the weights."""
         return self.weights.with_suffix(".md")
@@ -47,7 +62,7 @@ class Run:
     @property
     def index(self) -> Path:
         """The image table that is tested on."""
-        return Path("data/index") / f"{self.target}.parquet"
+        return index(self.target)
 
     @property
     def embeddings(self) -> Path:
