@@ -24,7 +24,7 @@ from partreid.errors import UserError, choose, run
 from partreid.evaluation.metrics import chance
 from partreid.evaluation.protocols import PROTOCOLS
 from partreid.evaluation.results import evaluate, summary, text
-from partreid.storage import image_table
+from partreid.storage import image_table, places
 from partreid.storage.embeddings import Embeddings
 
 SIZE = (64, 128)  # width, height in pixels
@@ -75,7 +75,7 @@ def main() -> None:
     if len(sys.argv) != 2:
         raise UserError("usage: python benchmarks/colour_histogram.py <dataset>")
     dataset = sys.argv[1]
-    table = image_table.read(Path("data/index") / f"{dataset}.parquet")
+    table = image_table.read(places.index(dataset))
     print(f"colour histogram on {dataset} (rectangle average precision, per cent)")
     print(report(table, params.load().root(dataset), dataset))
 

@@ -37,7 +37,7 @@ import yaml
 
 from partreid import methods, params
 from partreid.errors import UserError, at_least, choose, run
-from partreid.experiments import ablation, overrides, queue
+from partreid.experiments import ablation, dvc, overrides, queue
 from partreid.experiments.ablation import Row, Table
 from partreid.storage import places
 from partreid.storage.files import fingerprint, write_text
@@ -132,7 +132,7 @@ def planned(out: Path, values: dict[str, Any], changes: overrides.Changes, table
         [
             ("train", (p.model, p.dataset), str(files.weights)),
             ("embed", (p.model, p.dataset), str(files.embeddings)),
-            ("evaluate", (), str(files.results / "metrics.json")),
+            ("evaluate", (), str(files.metrics)),
         ],
         starts,
         like(p, recipe, options, p.model, *(folder.name for folder in starts.values())),
@@ -175,7 +175,7 @@ def apart(run: Run, jobs: int, began: float, minutes: int | None) -> None:
         return
     prepared(run)
     command = [sys.executable, __file__, "--out", ".", "--one", run.name, str(run.seed), json.dumps(run.stages)]
-    environment = queue.shared(jobs)
+    environment = dvc.shared(jobs)
     screen = nullcontext()  # as None, subprocess's own word for it
     with screen if jobs == 1 else (run.folder / "output.txt").open("a", encoding="utf-8") as said:
         done = subprocess.run(command, cwd=run.folder, check=False, env=environment, stdout=said, stderr=said)

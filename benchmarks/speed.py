@@ -31,7 +31,7 @@ from partreid.inputs.batch import Batch
 from partreid.labels import LABELS, native
 from partreid.methods.base import Method
 from partreid.params import Params, Recipe
-from partreid.storage import image_table
+from partreid.storage import image_table, places
 from partreid.storage.files import sha256, write_json
 from partreid.storage.pieces import Program, Work
 from partreid.storage.revision import revision
@@ -125,7 +125,7 @@ def labels(p: Params, dataset: str, kinds: Iterable[str], images: int) -> Second
     wanted = sources(p, sorted(kinds))
     if not wanted:
         return {}
-    file = Path(f"data/index/{dataset}.parquet")
+    file = places.index(dataset)
     table = image_table.read(file)
     seen = Images(dataset, table, sha256(file), p.root(dataset), file)
     found: Seconds = {}

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from partreid import params
 from partreid.errors import UserError, run
-from partreid.experiments import ablation, check, overrides, queue
+from partreid.experiments import ablation, check, dvc, overrides, queue
 from partreid.storage.files import write_text
 from partreid.storage.places import index_stage
 
@@ -51,7 +51,7 @@ def main() -> None:
         params.parse(each.wanted)
 
     images = [index_stage(p.dataset)]
-    found = queue.complete(list(runs.values()), table.title, before=lambda: queue.repro(images), dry=given.dry)
+    found = queue.complete(list(runs.values()), table.title, before=lambda: dvc.repro(images), dry=given.dry)
     if found is None:
         return
     results = {

@@ -27,7 +27,7 @@ from typing import Any
 from partreid import methods, params, pretraining
 from partreid.drawing import plots
 from partreid.errors import UserError, at_least, choose, run
-from partreid.experiments import additions, check, leaderboard, overrides, published, queue
+from partreid.experiments import additions, check, dvc, leaderboard, overrides, published, queue
 from partreid.experiments.leaderboard import Board, Cost, Entry
 from partreid.experiments.overrides import Changes
 from partreid.experiments.particulars import otherwise
@@ -63,9 +63,7 @@ def main() -> None:
     wanted = ready(p, models)
     recipe = overrides.recipe(p, changes)
     title = f"{leaderboard.compared(models)} on {dataset}, recipe {recipe}"
-    found = queue.complete(
-        list(runs.values()), title, before=lambda: queue.repro(wanted), jobs=given.jobs, dry=given.dry
-    )
+    found = queue.complete(list(runs.values()), title, before=lambda: dvc.repro(wanted), jobs=given.jobs, dry=given.dry)
     if found is None:
         return
 
@@ -117,7 +115,7 @@ def speeds(
     path = Path(f"results/compare/{p.dataset}/speed.json")
     if found := leaderboard.recorded(path, p, models):
         return found
-    queue.repro(wanted)
+    dvc.repro(wanted)
     command = [sys.executable, "benchmarks/speed.py", "--models", *models, *overrides.command(p, changes)]
     print(f"costs: python {' '.join(command[1:])}", flush=True)
     if not subprocess.run(command, check=False).returncode and (found := leaderboard.recorded(path, p, models)):

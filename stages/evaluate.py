@@ -61,7 +61,7 @@ def main() -> None:
     summaries = {name: summary(result) for name, result in results.items()}
     used = {name: wanted[name][0] for name in results}
     about = record(here.model, here.target, embedded.header, used, how.average_precision, how.unmatched)
-    write_json(here.results / "metrics.json", summaries)
+    write_json(here.metrics, summaries)
     write_text(here.results / "cmc.csv", cmc_csv(results))
     write_json(here.results / "record.json", about)
     with whole(here.results / "ranks.parquet") as temporary:

@@ -1,13 +1,12 @@
 """Write a data set's image table, data/index/DATASET.parquet. Usage: python stages/index.py [--check] DATASET"""
 
 import argparse
-from pathlib import Path
 
 from partreid import params
 from partreid.datasets import DATASETS, notes, read, summary
 from partreid.datasets.prospects import foreseen
 from partreid.errors import UserError, choose, run
-from partreid.storage import image_table, turn
+from partreid.storage import image_table, places, turn
 
 
 def main() -> None:
@@ -29,7 +28,7 @@ def main() -> None:
         return
     # only told: in the table, whose bytes all else hangs on, they would change with what params.yaml chooses
     prospects = [line for line in foreseen(dataset, table, p) if line not in notes.warnings(table)]
-    out = Path(f"data/index/{dataset}.parquet")
+    out = places.index(dataset)
     image_table.write(table, out)
     print(summary.splits(table))
     print(summary.troubles(table))

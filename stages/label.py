@@ -1,13 +1,12 @@
 """Make a label cache from a tool's output. Usage: python stages/label.py LABEL DATASET"""
 
 import argparse
-from pathlib import Path
 
 from partreid import params
 from partreid.errors import at_least, choose, run
 from partreid.labels import LABELS, native
 from partreid.labels.dropping import fewer
-from partreid.storage import elsewhere, image_table, pieces, turn
+from partreid.storage import elsewhere, image_table, pieces, places, turn
 
 
 def main() -> None:
@@ -21,7 +20,7 @@ def main() -> None:
     label = choose(LABELS, name, "label")
     turn.taken(params.read())
     block = choose(params.load().labels, name, "label in params.yaml")
-    table_file = Path(f"data/index/{dataset}.parquet")
+    table_file = places.index(dataset)
     table = image_table.read(table_file)
     header, work = native.build(name, block.tool, dataset, table, table_file, block.options)
     header |= {"version": block.version, "drop": block.drop}

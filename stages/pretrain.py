@@ -1,13 +1,12 @@
 """Train what methods start from on a data set. Usage: python stages/pretrain.py NAME DATASET"""
 
 import sys
-from pathlib import Path
 
 from partreid import memory, params, pretraining
 from partreid.datasets.prospects import foreseen
 from partreid.errors import arguments, choose, run
 from partreid.labels import LABELS
-from partreid.storage import files, image_table, turn
+from partreid.storage import files, image_table, places, turn
 from partreid.training import run as training
 from partreid.training.coverage import covered
 from partreid.training.inputs import training_set
@@ -20,9 +19,9 @@ def main() -> None:
     p = params.load()
     recipe, options = p.pretraining_of(name)
     kind = choose(pretraining.PRETRAININGS, name, "pre-training")
-    table = Path(f"data/index/{dataset}.parquet")
+    table = places.index(dataset)
     labels = {label: LABELS[label].file(label, dataset) for label in kind.labels}
-    folder = Path(f"runs/pretrain-{name}-{dataset}")
+    folder = places.pretraining(name, dataset)
     for warning in foreseen(dataset, image_table.read(table), p):
         print(f"warning: {warning}", file=sys.stderr)
     coverage = covered(table, labels, dataset, p.coverage)

@@ -9,7 +9,7 @@ import argparse
 
 from partreid.errors import run
 from partreid.experiments import kept
-from partreid.experiments.queue import commits, show
+from partreid.experiments.dvc import commits, show
 
 
 def main() -> None:

@@ -16,7 +16,8 @@ from partreid import methods
 from partreid.datasets import SPLITS
 from partreid.errors import UserError, at_least, choose, run
 from partreid.experiments import check, overrides, published, queue
-from partreid.experiments.queue import Metrics, spread
+from partreid.experiments.cells import spread
+from partreid.experiments.shown import Metrics
 from partreid.storage.files import write_text
 
 MEASURES = {"rank1": "rank-1", "rank5": "rank-5", "rank10": "rank-10", "rank20": "rank-20", "mAP": "mAP"}

@@ -9,7 +9,7 @@ import numpy as np
 from partreid import params
 from partreid.datasets.prospects import foreseen
 from partreid.errors import at_least, choose, run
-from partreid.storage import cache, elsewhere, image_table, pieces, turn
+from partreid.storage import cache, elsewhere, image_table, pieces, places, turn
 from partreid.storage.files import sha256
 from partreid.tools import TOOLS, reading
 from partreid.tools.base import Images
@@ -26,7 +26,7 @@ def main() -> None:
     tool = choose(TOOLS, name, "tool")
     turn.taken(params.read())
     p = params.load()
-    file = Path(f"data/index/{dataset}.parquet")
+    file = places.index(dataset)
     foreseen(dataset, image_table.read(file), p)  # stops where nothing could be done with what the tool would say
     images = Images(dataset, image_table.read(file), sha256(file), p.root(dataset), file)
     header, work = tool.build(images, **choose(p.tools, name, "tool in params.yaml"))

@@ -1,7 +1,6 @@
 """Train a method on a data set. Usage: python stages/train.py METHOD DATASET"""
 
 import sys
-from pathlib import Path
 from typing import Any
 
 from partreid import memory, methods, params
@@ -9,7 +8,7 @@ from partreid.datasets.prospects import foreseen
 from partreid.errors import arguments, run
 from partreid.labels import LABELS
 from partreid.methods.start import load_start
-from partreid.storage import files, image_table, turn
+from partreid.storage import files, image_table, places, turn
 from partreid.storage.cache import Cache
 from partreid.training import run as training
 from partreid.training.coverage import covered
@@ -23,17 +22,14 @@ def main() -> None:
     p = params.load()
     recipe, options = p.recipe_of(name)
     wanted = methods.outline(name, backbone=recipe.backbone, **options)  # some options decide what it learns from
-    table = Path(f"data/index/{dataset}.parquet")
+    here = places.Run(name, dataset, dataset)
     labels = {label: LABELS[label].file(label, dataset) for label in wanted.labels}
-    pretrained = {
-        part: Path(f"runs/pretrain-{by}-{dataset}/weights.safetensors") for part, by in wanted.starts_from.items()
-    }
-    folder = Path(f"runs/{name}-{dataset}")
-    for warning in foreseen(dataset, image_table.read(table), p):
+    pretrained = {part: places.pretraining(by, dataset) / here.weights.name for part, by in wanted.starts_from.items()}
+    for warning in foreseen(dataset, image_table.read(here.index), p):
         print(f"warning: {warning}", file=sys.stderr)
-    coverage = covered(table, labels, dataset, p.coverage)
-    files.writable(folder / "weights.safetensors")
-    data = training_set(table, p.root(dataset), labels)
+    coverage = covered(here.index, labels, dataset, p.coverage)
+    files.writable(here.weights)
+    data = training_set(here.index, p.root(dataset), labels)
     header = {
         "model": name,
         "backbone": recipe.backbone,
@@ -43,9 +39,11 @@ def main() -> None:
         "width": recipe.width,
         "dataset": dataset,
         "recipe": p.recipe,
-        "table": files.sha256(table),
+        "table": files.sha256(here.index),
         "labels": {label: files.sha256(path) for label, path in labels.items()},
-        "label_tools": {label: made_by(label, Cache(path, f"label/{label}", table)) for label, path in labels.items()},
+        "label_tools": {
+            label: made_by(label, Cache(path, f"label/{label}", here.index)) for label, path in labels.items()
+        },
         "coverage": coverage,
         "pretrained": {part: files.sha256(path) for part, path in pretrained.items()},
     }
@@ -59,7 +57,7 @@ def main() -> None:
         about = {key: before.get(key) for key in ("dataset", "recipe", "seed", "revision")}
         header["start"] = {"file": start.name, "sha256": files.sha256(start), **about}
         print(f"starts from {start}: {name} trained on {before.get('dataset')}; classifiers start at random")
-    training.run(method, data, recipe, p.train, header, folder, table)
+    training.run(method, data, recipe, p.train, header, here.folder, here.index)
 
 
 def made_by(label: str, cache: Cache) -> dict[str, Any]:

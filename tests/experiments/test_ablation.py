@@ -233,7 +233,7 @@ def test_a_seed_named_twice_is_run_once_on_an_image_table_made_before(project, t
         return [{"general": {"mAP": 0.2, "rank1": 0.3}}] * len(experiments)
 
     monkeypatch.setattr(stage["queue"], "complete", complete)
-    monkeypatch.setattr(stage["queue"], "repro", asked.extend)
+    monkeypatch.setattr(stage["dvc"], "repro", asked.extend)
     monkeypatch.setattr(sys, "argv", ["ablation.py", "mpn", "1", "--rows", "Baseline", "--seeds", "2", "2", "1"])
     stage["main"]()
     assert asked == ["mpn-1-Baseline-s2", "mpn-1-Baseline-s1", "data/dvc.yaml:index-synthetic"]

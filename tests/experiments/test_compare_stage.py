@@ -114,7 +114,7 @@ def test_costs_are_measured_when_none_are_recorded(stage, monkeypatch):
     recorded = [None, ({}, "the CPU")]
     run = []
     monkeypatch.setattr(leaderboard, "recorded", lambda *_: recorded.pop(0))
-    monkeypatch.setattr(stage["queue"], "repro", run.append)
+    monkeypatch.setattr(stage["dvc"], "repro", run.append)
     done = type("Done", (), {"returncode": 0})
     monkeypatch.setattr(stage["subprocess"], "run", lambda command, **_: run.append(command[1:]) or done)
     p = stage["params"].load()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from partreid.experiments import queue
+from partreid.experiments import dvc, queue
 
 FILES = {
     "params.yaml": "model: bot\ndataset: d\ntrain:\n  seed: 1\n",
@@ -61,8 +61,8 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     monkeypatch.setenv("DVC_NO_ANALYTICS", "1")
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))  # as in a queued run
-    monkeypatch.setattr(queue, "PAUSE", 1)
-    monkeypatch.setattr(queue, "GONE", 6)
+    monkeypatch.setattr(dvc, "PAUSE", 1)
+    monkeypatch.setattr(dvc, "GONE", 6)
     for name, text in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -79,7 +79,7 @@ def test_runs_are_known_by_values_code_and_images_and_survive_their_worker(here,
 
     def ask(*seeds):
         runs = [queue.experiment(f"s{seed}", values, {"train.seed": seed}) for seed in seeds]
-        found = queue.complete(runs, "T", before=lambda: queue.repro(["data/dvc.yaml:index"]))
+        found = queue.complete(runs, "T", before=lambda: dvc.repro(["data/dvc.yaml:index"]))
         assert found == [{"general": {"mAP": seed / 10}} for seed in seeds]
         return capfd.readouterr().out
 

@@ -17,7 +17,8 @@ import numpy as np
 from partreid import params
 from partreid.errors import UserError, choose
 from partreid.experiments import overrides
-from partreid.experiments.queue import Metrics, spread, told
+from partreid.experiments.cells import spread, told
+from partreid.experiments.shown import Metrics
 
 NAMES = {"mAP": "mAP", "rank1": "rank-1"}
 RANKS = {"rank5": "rank-5", "rank10": "rank-10"}

@@ -4,7 +4,6 @@ import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
-from pathlib import Path
 from typing import Any, TypeVar
 
 from torch import nn
@@ -25,7 +24,7 @@ from partreid.methods.start import fitting
 from partreid.params import Label as LabelBlock
 from partreid.params import Params, Recipe, Rerank, converted
 from partreid.pretraining import PRETRAININGS, labels_of
-from partreid.storage import image_table
+from partreid.storage import image_table, places
 from partreid.tools import TOOLS
 from partreid.training.parallel import wanted
 from partreid.training.precision import PRECISIONS, device_of
@@ -154,7 +153,7 @@ def tables(params: Params) -> list[str]:
     """
     warnings = []
     for dataset in (params.dataset, *params.also_test_on):
-        file = Path(f"data/index/{dataset}.parquet")
+        file = places.index(dataset)
         if not file.is_file():
             continue
         table = image_table.read(file)

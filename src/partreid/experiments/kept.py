@@ -11,8 +11,9 @@ from typing import Any
 from partreid import params
 from partreid.errors import UserError
 from partreid.experiments import overrides
-from partreid.experiments.queue import Metrics, entries, progress
+from partreid.experiments.shown import Metrics, entries, known, measured, parameters, places_of, progress
 from partreid.storage.places import Run
+from partreid.storage.revision import committed
 
 KEPT = Path("kept")
 CHOICE = ("model", "dataset")  # have columns of their own
@@ -47,7 +48,7 @@ def keep(name: str, here: Run) -> Path:
         raise UserError(f"{name!r} is no name of a folder; take letters, digits, - and _")
     if target.exists():
         raise UserError(f"{target} is there already; choose another name, or remove it")
-    if not (here.results / "metrics.json").is_file():
+    if not here.metrics.is_file():
         raise UserError(f"no results in {here.results}; `dvc repro` makes them")
     own_values(here)
     temporary = KEPT / f".{name}.part"
@@ -89,15 +90,13 @@ def experiments(shown: Sequence[Mapping[str, Any]]) -> list[Line]:
 
 
 def _line(entry: Mapping[str, Any], commit: str) -> Line | None:
-    data = ((entry.get("revs") or [{}])[0]).get("data") or {}
-    values = data.get("params", {}).get("params.yaml", {}).get("data")
+    revision, data = known(entry)
+    values = parameters(data)
     if not values:
         return None
-    file = str(Run(values["model"], values["dataset"], values["dataset"]).results / "metrics.json")
-    metrics = data.get("metrics", {}).get(file, {}).get("data")
-    name = entry.get("name") or str(entry.get("revs", [{}])[0].get("rev", ""))[:7]
+    metrics = measured(data, places_of(values).metrics)
     when = (data.get("timestamp") or "")[:16]
-    return Line(name, when, values, metrics or None, progress(entry), commit[:7])
+    return Line(entry.get("name") or revision[:7], when, values, metrics or None, progress(entry), commit[:7])
 
 
 def kept() -> list[Line]:
@@ -151,5 +150,5 @@ def found(lines: Sequence[Line], name: str) -> Line:
 
 def committed_values() -> Mapping[str, Any]:
     """What params.yaml holds in the last commit, or, where git does not know, as it is."""
-    text = overrides.committed("params.yaml")
+    text = committed("params.yaml")
     return params.read() if text is None else params.loaded(text)

@@ -13,8 +13,9 @@ from typing import Any
 
 import numpy as np
 
+from partreid.experiments.cells import spread, told
 from partreid.experiments.published import Published
-from partreid.experiments.queue import Metrics, spread, told
+from partreid.experiments.shown import Metrics
 from partreid.methods import METHODS
 from partreid.params import Params
 from partreid.storage.source import code

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from partreid import params
 from partreid.errors import UserError, choose
-from partreid.storage import image_table
+from partreid.storage import image_table, places
 from partreid.tools.reading import picture
 
 
@@ -45,5 +45,5 @@ class Images:
 def open_images(name: str, p: params.Params) -> Images:
     """UserError when the data set is not in params.yaml or has no image table yet."""
     choose(dict.fromkeys(p.datasets), name, "data set (`datasets` in params.yaml)")
-    file = Path(f"data/index/{name}.parquet")
+    file = places.index(name)
     return Images(name, file, image_table.read(file), p.root(name))

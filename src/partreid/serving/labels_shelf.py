@@ -22,7 +22,7 @@ from partreid.params import Params
 from partreid.quality.images import Images, open_images
 from partreid.quality.side import Side, open_side
 from partreid.serving.labels_comparison import Comparison
-from partreid.storage import image_table
+from partreid.storage import image_table, places
 from partreid.tools import TOOLS
 
 OPEN = 8  # labels that stay open, each with a chunk of its maps (some 20 MB)
@@ -74,7 +74,7 @@ class Shelf:
         """UserError when params.yaml does not know it, or it has no image table."""
         choose(dict.fromkeys(self.p.datasets), name, "data set (`datasets` in params.yaml)")
         with self._opening:
-            return self._sets.get((name, _stamp(_index(name))), lambda: self._data_set(name))
+            return self._sets.get((name, _stamp(places.index(name))), lambda: self._data_set(name))
 
     def label(self, dataset: str, label: str, source: str) -> Opened:
         """UserError when there is none; it says what would make one."""
@@ -124,7 +124,7 @@ class Shelf:
 
     def _written(self, dataset: str, label: str) -> Hashable:
         """Changes when one of the files changes that a label could be of."""
-        every = [_index(dataset), file(label, dataset), *(native.file(tool, dataset) for tool in TOOLS)]
+        every = [places.index(dataset), file(label, dataset), *(native.file(tool, dataset) for tool in TOOLS)]
         return tuple(_stamp(path) for path in every)
 
 
@@ -165,10 +165,6 @@ def need_pictures(images: Images) -> str | None:
     except UserError as error:
         return str(error)
     return None
-
-
-def _index(dataset: str) -> Path:
-    return Path(f"data/index/{dataset}.parquet")
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

@@ -75,6 +75,11 @@ class Run:
         return Path("results") / self.target / (self.model if self._own() else f"{self.model}-{self.dataset}")
 
     @property
+    def metrics(self) -> Path:
+        """What was measured: protocol -> measure -> value."""
+        return self.results / "metrics.json"
+
+    @property
     def title(self) -> str:
         return f"{self.model} on {self.target}" + ("" if self._own() else f", trained on {self.dataset}")
 

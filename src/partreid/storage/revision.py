@@ -12,10 +12,20 @@ def revision() -> str:
     params.yaml, whose values are recorded apart, and what DVC writes do not count.
     """
     try:
-        commit = _git("rev-parse", "HEAD")
-        return commit + ("-dirty" if _git("status", "--porcelain", "--untracked-files=no", "--", *CODE) else "")
+        return _git("rev-parse", "HEAD") + ("-dirty" if uncommitted() else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
+
+
+def uncommitted() -> list[str]:
+    """The files that decide results and differ from the commit. Raises CalledProcessError outside git."""
+    return [line[3:] for line in _git("status", "--porcelain", "--untracked-files=no", "--", *CODE).splitlines()]
+
+
+def same_code(commit: str) -> bool:
+    """Whether a commit has this one's code; False where there is none: `dvc exp run` takes edited files along."""
+    command = ["git", "diff", "--quiet", "HEAD", commit, "--", *CODE]
+    return not subprocess.run(command, check=False, capture_output=True).returncode
 
 
 def committed(file: str, commit: str = "HEAD") -> str | None:
@@ -27,4 +37,4 @@ def committed(file: str, commit: str = "HEAD") -> str | None:
 
 
 def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout.rstrip()
