@@ -18,14 +18,13 @@ Writes results/compare/<data set>/speed.json, which the leaderboard of `make com
 import argparse
 import time
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 import torch
 
 from partreid import memory, methods, pretraining
 from partreid.errors import at_least, choose, run
-from partreid.experiments import check, costs, leaderboard, overrides
-from partreid.experiments.leaderboard import Cost
+from partreid.experiments import check, costs, leaderboard, overrides, speed_file
+from partreid.experiments.speed_file import Cost
 from partreid.experiments.timing import best
 from partreid.inputs.batch import Batch
 from partreid.labels import LABELS, native
@@ -34,7 +33,7 @@ from partreid.params import Params, Recipe
 from partreid.storage import image_table, places
 from partreid.storage.files import sha256, write_json
 from partreid.storage.pieces import Program, Work
-from partreid.storage.revision import revision
+from partreid.storage.revision import revision, short
 from partreid.tools import TOOLS
 from partreid.tools.base import Images
 from partreid.training.precision import device_of, precision_of
@@ -74,9 +73,9 @@ def main() -> None:
             labels_at_test=list(method.labels_at_test),
         )
     print(leaderboard.grid(leaderboard.cost(found, where)))
-    path = Path(f"results/compare/{dataset}/speed.json")
-    about = {"device": where, "revision": leaderboard.short(revision()), "batch": given.batch, "rounds": given.rounds}
-    write_json(path, leaderboard.measured(about, p, found))
+    path = speed_file.file(dataset)
+    about = {"device": where, "revision": short(revision()), "batch": given.batch, "rounds": given.rounds}
+    write_json(path, speed_file.measured(about, p, found))
     print(f"wrote {path}")
 
 

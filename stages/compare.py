@@ -27,14 +27,15 @@ from typing import Any
 from partreid import methods, params, pretraining
 from partreid.drawing import plots
 from partreid.errors import UserError, at_least, choose, run
-from partreid.experiments import additions, check, dvc, leaderboard, overrides, published, queue
-from partreid.experiments.leaderboard import Board, Cost, Entry
+from partreid.experiments import additions, check, dvc, leaderboard, overrides, published, queue, speed_file
+from partreid.experiments.leaderboard import Board, Entry
 from partreid.experiments.overrides import Changes
 from partreid.experiments.particulars import otherwise
+from partreid.experiments.speed_file import Cost
 from partreid.report import leaderboard_page
 from partreid.storage.files import whole, write_text
 from partreid.storage.places import index_stage
-from partreid.storage.revision import revision
+from partreid.storage.revision import revision, short
 
 
 def main() -> None:
@@ -74,7 +75,7 @@ def main() -> None:
         Entry(model, of_model(results, model), costs.get(model), of_model(trained, model), otherwise(p, model))
         for model in models
     ]
-    board = Board(dataset, recipe, seeds, leaderboard.short(revision()), entries, [], device)
+    board = Board(dataset, recipe, seeds, short(revision()), entries, [], device)
     papers = published.of(published.read(Path("published.yaml")), dataset, board.protocols, models)
     write(replace(board, published=papers), overrides.command(p, changes), Path(f"results/compare/{dataset}"))
     queue.all_there(list(runs.values()), found)
@@ -112,13 +113,13 @@ def speeds(
     p: params.Params, models: Sequence[str], changes: Changes, wanted: Sequence[str]
 ) -> tuple[dict[str, Cost], str]:
     """Every model's cost and on what it was measured: as found, or measured now."""
-    path = Path(f"results/compare/{p.dataset}/speed.json")
-    if found := leaderboard.recorded(path, p, models):
+    path = speed_file.file(p.dataset)
+    if found := speed_file.recorded(path, p, models):
         return found
     dvc.repro(wanted)
     command = [sys.executable, "benchmarks/speed.py", "--models", *models, *overrides.command(p, changes)]
     print(f"costs: python {' '.join(command[1:])}", flush=True)
-    if not subprocess.run(command, check=False).returncode and (found := leaderboard.recorded(path, p, models)):
+    if not subprocess.run(command, check=False).returncode and (found := speed_file.recorded(path, p, models)):
         return found
     raise UserError("benchmarks/speed.py did not measure the methods' costs; what it said stands above")
 

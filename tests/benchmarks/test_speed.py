@@ -14,7 +14,7 @@ import yaml
 
 from partreid import backbones, params
 from partreid.errors import UserError
-from partreid.experiments import leaderboard
+from partreid.experiments import speed_file
 from partreid.storage import image_table
 from partreid.storage.pieces import Program
 
@@ -52,7 +52,7 @@ def test_it_writes_what_the_leaderboard_reads(speed, here, monkeypatch, capsys):
     assert "recipe laptop, batch 8, best of 1 rounds" in out
     content = json.loads((here / "results/compare/synthetic/speed.json").read_text())
     assert content["revision"]
-    costs, _ = leaderboard.recorded(here / "results/compare/synthetic/speed.json", params.load(), ["bot", "pcb"])
+    costs, _ = speed_file.recorded(here / "results/compare/synthetic/speed.json", params.load(), ["bot", "pcb"])
     recipe, _ = params.load().recipe_of("bot")
     assert costs["bot"].numbers == backbones.build(recipe.backbone).channels
     assert costs["pcb"].numbers == 6 * 128
@@ -69,7 +69,7 @@ def test_as_many_clusters_as_the_label_has(speed, here, monkeypatch):
     monkeypatch.setitem(speed["main"].__globals__, "labels", lambda *_: defaultdict(float))
     monkeypatch.setattr(sys, "argv", ["speed.py", "--models", "fsam", "--batch", "8", "--rounds", "1"])
     speed["main"]()
-    costs, _ = leaderboard.recorded(here / "results/compare/synthetic/speed.json", params.load(), ["fsam"])
+    costs, _ = speed_file.recorded(here / "results/compare/synthetic/speed.json", params.load(), ["fsam"])
     assert costs["fsam"].numbers > 0
 
 

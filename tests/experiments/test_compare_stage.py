@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from partreid.errors import UserError
-from partreid.experiments import leaderboard
-from partreid.experiments.leaderboard import Board, Cost, Entry
+from partreid.experiments import speed_file
+from partreid.experiments.leaderboard import Board, Entry
+from partreid.experiments.speed_file import Cost
 
 METRICS = {"general": {"mAP": 0.2, "rank1": 0.3, "mINP": 0.1}}
 
@@ -113,7 +114,7 @@ def test_no_picture_of_an_earlier_board_stays(stage, tmp_path, capsys):
 def test_costs_are_measured_when_none_are_recorded(stage, monkeypatch):
     recorded = [None, ({}, "the CPU")]
     run = []
-    monkeypatch.setattr(leaderboard, "recorded", lambda *_: recorded.pop(0))
+    monkeypatch.setattr(speed_file, "recorded", lambda *_: recorded.pop(0))
     monkeypatch.setattr(stage["dvc"], "repro", run.append)
     done = type("Done", (), {"returncode": 0})
     monkeypatch.setattr(stage["subprocess"], "run", lambda command, **_: run.append(command[1:]) or done)

@@ -2,17 +2,15 @@
 
 import csv
 import io
-import json
 from dataclasses import replace
 
 import pytest
 
-from partreid import params
 from partreid.experiments import leaderboard
-from partreid.experiments.leaderboard import Board, Cost, Entry
+from partreid.experiments.leaderboard import Board, Entry
 from partreid.experiments.published import Published
+from partreid.experiments.speed_file import Cost
 from partreid.methods import METHODS
-from partreid.storage import source
 
 
 def run(mAP, rank1, occluded=None):
@@ -114,72 +112,3 @@ def test_the_csv_has_a_line_per_method_and_protocol(board):
     assert (first["parameters"], first["train_images_per_second"], first["label_seconds"]) == ("2000000", "40.0", "0.0")
     assert (missing["method"], missing["mAP"], missing["seeds"], missing["label_seconds"]) == ("mpn", "", "0", "")
     assert (paper["source"], paper["rank1"], paper["seeds"]) == ("X et al., Y 2020, table 5, X", "96.3", "")
-
-
-@pytest.fixture
-def p(project):
-    return params.load(project / "params.yaml")
-
-
-@pytest.fixture
-def speed(p, board, tmp_path):
-    """A speed.json of the board's costs."""
-    costs = {entry.model: entry.cost for entry in board.entries}
-    about = {"device": "the CPU", "revision": "abc", "batch": 8, "rounds": 1}
-    path = tmp_path / "speed.json"
-    path.write_text(json.dumps(leaderboard.measured(about, p, costs)))
-    return path
-
-
-def test_costs_are_read_back_with_where_they_were_measured(p, board, speed):
-    bot, pah, _ = (entry.cost for entry in board.entries)
-    assert leaderboard.recorded(speed, p, ["pah", "bot"]) == ({"pah": pah, "bot": bot}, "the CPU (revision abc)")
-
-
-def test_a_measurement_of_other_values_is_out_of_date(p, speed, monkeypatch):
-    def known(p, *models):
-        return leaderboard.recorded(speed, p, models) is not None
-
-    assert known(p, "bot", "pah")
-    assert not known(p, "bot", "pcb")
-    wider = replace(p, methods={**p.methods, "pah": {**p.methods["pah"], "parts": 5}})
-    assert known(wider, "bot")
-    assert not known(wider, "bot", "pah")
-    assert not known(replace(p, recipe="paper"), "bot")
-    assert not known(replace(p, methods={**p.methods, "bot": {**p.methods["bot"], "margin": 0.2}}), "bot")
-    assert not known(replace(p, train=replace(p.train, device="cuda")), "bot")
-    assert not known(replace(p, train=replace(p.train, precision="float32")), "bot")
-    assert known(replace(p, train=replace(p.train, seed=7)), "bot")
-    assert not known(replace(p, tools={**p.tools, "blazepose": {**p.tools["blazepose"], "looks": 5}}), "bot")
-    monkeypatch.setattr(leaderboard, "CODE", ("partreid.experiments.costs",))
-    assert not known(p, "bot")
-
-
-def test_the_code_that_decides_a_cost_is_there():
-    assert all(source.reached(name) for name in leaderboard.CODE)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"methods": []}', '{"methods": {"bot": 1}}', '{"methods": {"bot": {}}}']
-)
-def test_another_file_is_no_measurement(p, speed, text):
-    speed.write_text(text)
-    assert leaderboard.recorded(speed, p, ["bot"]) is None
-    speed.unlink()
-    assert leaderboard.recorded(speed, p, ["bot"]) is None
-
-
-def test_a_measurement_of_another_version_is_none(p, speed):
-    whole = json.loads(speed.read_text())
-    for key in ("device", "revision"):
-        speed.write_text(json.dumps({name: value for name, value in whole.items() if name != key}))
-        assert leaderboard.recorded(speed, p, ["bot"]) is None
-    whole["methods"]["bot"]["more"] = 1
-    speed.write_text(json.dumps(whole))
-    assert leaderboard.recorded(speed, p, ["bot"]) is None
-
-
-def test_a_short_revision_still_says_that_something_was_changed():
-    assert leaderboard.short("0123456789abcdef0123") == "0123456789ab"
-    assert leaderboard.short("0123456789abcdef0123-dirty") == "0123456789ab-dirty"
-    assert leaderboard.short("unknown") == "unknown"

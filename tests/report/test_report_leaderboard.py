@@ -6,7 +6,8 @@ from dataclasses import replace
 import pytest
 
 from partreid.drawing import plots
-from partreid.experiments.leaderboard import Board, Cost, Entry
+from partreid.experiments.leaderboard import Board, Entry
+from partreid.experiments.speed_file import Cost
 from partreid.methods import METHODS
 from partreid.report import leaderboard_page, leaderboard_pictures
 

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from partreid.drawing.plots import COLOURS, INK, STYLE
-from partreid.experiments.leaderboard import BASELINE, Board, Cost, Entry, values
+from partreid.experiments.leaderboard import BASELINE, Board, Entry, values
+from partreid.experiments.speed_file import Cost
 
 # the baselines in grey, every paper in a colour of its own, whichever of them are shown
 LOOKS: Mapping[str, tuple[str, str]] = {

@@ -17,6 +17,12 @@ def revision() -> str:
         return "unknown"
 
 
+def short(revision: str) -> str:
+    """A revision with twelve digits of its hash, and still "-dirty" where it was."""
+    commit, *changed = revision.split("-")
+    return "-".join([commit[:12], *changed])
+
+
 def uncommitted() -> list[str]:
     """The files that decide results and differ from the commit. Raises CalledProcessError outside git."""
     return [line[3:] for line in _git("status", "--porcelain", "--untracked-files=no", "--", *CODE).splitlines()]
