@@ -33,7 +33,7 @@ from partreid.experiments.overrides import Changes
 from partreid.experiments.particulars import otherwise
 from partreid.experiments.speed_file import Cost
 from partreid.report import leaderboard_page
-from partreid.storage.files import whole, write_text
+from partreid.storage.files import write_bytes, write_text
 from partreid.storage.places import index_stage
 from partreid.storage.revision import revision, short
 
@@ -136,8 +136,7 @@ def write(board: Board, changes: Sequence[str], folder: Path) -> None:
     for name in leaderboard_page.CAPTIONS.keys() - pictures.keys():
         (folder / f"{name}.png").unlink(missing_ok=True)  # it would show an earlier board
     for name, figure in pictures.items():
-        with whole(folder / f"{name}.png") as temporary:
-            temporary.write_bytes(plots.png(figure))
+        write_bytes(folder / f"{name}.png", plots.png(figure))
     names = ["leaderboard.md", ".csv", ".html", *(f"{name}.png" for name in pictures)]
     print(f"\n{text}\nwrote {folder}/{', '.join(names)}")
 

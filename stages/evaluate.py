@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from partreid import params
 from partreid.errors import UserError, run
 from partreid.evaluation import protocols, rerank
-from partreid.evaluation.protocols import Protocol, reached
+from partreid.evaluation.protocols import RE_RANKED, Protocol, reached
 from partreid.evaluation.record import record
 from partreid.evaluation.results import cmc_csv, evaluate, ranks_table, summary, text
 from partreid.storage import embeddings, image_table, turn
@@ -90,7 +90,7 @@ def ways(there: dict[str, Protocol], reranking: params.Rerank) -> dict[str, tupl
         result[name] = protocol, None
         if reranking.code != "none":
             full = f"{protocol.text}; {rerank.described(**options)}"
-            result[f"{name} re-ranked"] = replace(protocol, text=full), options
+            result[f"{name}{RE_RANKED}"] = replace(protocol, text=full), options
     return result
 
 

@@ -21,7 +21,7 @@ from partreid.quality.images import open_images
 from partreid.quality.plots import joints
 from partreid.quality.sides import JOINTS, TRUTH, open_pairs
 from partreid.storage import turn
-from partreid.storage.files import whole, write_json
+from partreid.storage.files import write_bytes, write_json
 from partreid.tools import TOOLS
 
 
@@ -64,19 +64,14 @@ def main() -> None:
         if label == "keypoints":
             shown = {group: details[group].get(label, {}) for group in ("unoccluded", "occluded")}
             figure = joints(shown, f"{tool}: joints near the truth")
-            _write(out / "pictures" / f"{label}.png", plots.png(figure))
+            write_bytes(out / "pictures" / f"{label}.png", plots.png(figure))
         if label in JOINTS:
             continue
         measure = MEASURES[label]
         sheet = pictures.sheet(label, measure, images, a, b, measure.score(kept[label]), masks)
         if sheet is not None:
-            _write(out / "pictures" / f"{label}.png", png(sheet))
+            write_bytes(out / "pictures" / f"{label}.png", png(sheet))
     print(table.markdown(quality) + f"wrote {out}/quality.json, details.json and pictures/ ({tool} against {TRUTH})")
-
-
-def _write(path: Path, data: bytes) -> None:
-    with whole(path) as temporary:
-        temporary.write_bytes(data)
 
 
 def _read(path: Path, tool: str) -> dict[str, dict[str, dict[str, float]]]:

@@ -18,7 +18,7 @@ from partreid.labels import LABELS
 from partreid.report import attention, card, facts, figures, gather, inputs, page, parts, pipeline, ranking, sheets
 from partreid.storage import image_table, turn
 from partreid.storage.cache import Cache
-from partreid.storage.files import whole, write_json, write_text
+from partreid.storage.files import write_bytes, write_json, write_text
 from partreid.storage.places import Run
 
 
@@ -85,17 +85,12 @@ def main() -> None:
     if target is None:
         write_text(here.card, card.card(header, results.metrics, here.target, headers))
     first = next(iter(rankings.values()))
-    _write(folder / "ranking.png", pictures.png(sheets.rankings(first, album.thumb)))
-    _write(folder / "attention.png", pictures.png(sheets.looks(looks, album.thumb)))
+    write_bytes(folder / "ranking.png", pictures.png(sheets.rankings(first, album.thumb)))
+    write_bytes(folder / "attention.png", pictures.png(sheets.looks(looks, album.thumb)))
     if not converted:  # an output of the stage, also of a training of no epochs
-        _write(folder / "curves.png", plots.png(plots.curves(curves)))
-    _write(folder / "cmc.png", plots.png(plots.cmc(results.cmc)))
+        write_bytes(folder / "curves.png", plots.png(plots.curves(curves)))
+    write_bytes(folder / "cmc.png", plots.png(plots.cmc(results.cmc)))
     print(f"wrote {folder}/report.html ({len(html) / 1e6:.1f} MB) and ranking, attention, curves, cmc.png beside it")
-
-
-def _write(path: Path, data: bytes) -> None:
-    with whole(path) as temporary:
-        temporary.write_bytes(data)
 
 
 if __name__ == "__main__":

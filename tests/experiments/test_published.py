@@ -8,7 +8,7 @@ import yaml
 
 from partreid.datasets import DATASETS
 from partreid.errors import UserError
-from partreid.evaluation.protocols import PROTOCOLS
+from partreid.evaluation.protocols import PROTOCOLS, RE_RANKED
 from partreid.experiments import published
 from partreid.methods import METHODS
 
@@ -30,7 +30,7 @@ def test_every_name_is_known_and_every_number_is_a_share(entries):
     for each in entries:
         assert {each.dataset, each.trained_on} <= set(DATASETS)
         for protocol, numbers in each.numbers.items():
-            assert protocol.removesuffix(published.RE_RANKED) in PROTOCOLS[each.dataset]
+            assert protocol.removesuffix(RE_RANKED) in PROTOCOLS[each.dataset]
             assert set(numbers) <= set(MEASURES)
             assert "rank1" in numbers
             assert all(0 <= value <= 100 for value in numbers.values())

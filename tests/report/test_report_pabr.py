@@ -68,5 +68,5 @@ def test_sheets_and_scatters_have_a_place_for_everything(names):
     descriptors = [random.normal(size=(120, 4)) for _ in names]
     points = pabr.scatter(descriptors, random.integers(0, 5, 120), names, 1)
     assert points.dtype == np.uint8
-    assert points.shape == (552, 552 * len(names), 3)
+    assert points.shape == (598, 598 * len(names), 3)
     assert points.std() > 5

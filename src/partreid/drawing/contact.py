@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from partreid.datasets import synthetic
-from partreid.storage.files import whole
+from partreid.storage.files import write_bytes
 from partreid.synthetic.plan import CAMERAS
 
 OUTFITS, TILE = 2, (128, 64)  # shown per person; rows and columns of a picture in pixels
@@ -27,5 +27,4 @@ def contact_sheet(root: Path, out: Path, persons: int = 10, quality: int = 82) -
             sheet[pids.index(row["pid"]), :, column] = cv2.resize(image, TILE[::-1], interpolation=cv2.INTER_AREA)
     flat = sheet.reshape(len(pids) * TILE[0], -1, 3)
     coded = cv2.imencode(".jpg", flat, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    with whole(out) as temporary:
-        temporary.write_bytes(coded.tobytes())
+    write_bytes(out, coded.tobytes())

@@ -8,6 +8,7 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
@@ -15,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 COLOURS = ("#1f83c4", "#e08a00", "#009e73", "#cc5fa0", "#d55e00", "#56b4e9")
 MARKERS = "osD^vP"
 LEAST = 10  # ranks of a CMC that are shown
+DPI = 130  # of pictures in pixels
 INK = "#23262b"
 FADED = "#8a8f98"
 STYLE: dict[Any, Any] = {
@@ -149,8 +151,17 @@ def svg(figure: Figure, salt: str) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """PNG on white at 130 dots per inch."""
+    """PNG on white, of DPI dots per inch."""
     buffer = io.BytesIO()
     with mpl.rc_context(STYLE):
-        figure.savefig(buffer, format="png", dpi=130, facecolor="white", metadata={"Software": None})
+        figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
     return buffer.getvalue()
+
+
+def pixels(figure: Figure) -> np.ndarray:
+    """The same as RGB uint8 (H, W, 3)."""
+    figure.set_dpi(DPI)
+    canvas = FigureCanvasAgg(figure)
+    with mpl.rc_context(STYLE):
+        canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()

@@ -8,7 +8,7 @@ import numpy as np
 
 from partreid.drawing.colours import Legend
 from partreid.drawing.pictures import PAPER, SOFT, png, text, text_width
-from partreid.storage.files import whole
+from partreid.storage.files import write_bytes
 
 WIDTH = 1640  # pixels that a sheet's tiles fill at most, unless one alone is wider
 ROWS = 8  # of tiles on a sheet
@@ -102,8 +102,7 @@ def write(folder: Path, heading: str, tiles: Sequence[np.ndarray], legend: Legen
     paths = [folder / ("sheet.png" if len(groups) == 1 else f"sheet-{n}.png") for n in range(1, len(groups) + 1)]
     for number, (path, group) in enumerate(zip(paths, groups, strict=True), 1):
         of = f", sheet {number} of {len(groups)}" if len(groups) > 1 else ""
-        with whole(path) as temporary:
-            temporary.write_bytes(png(sheet(heading + of, group, legend, note)))
+        write_bytes(path, png(sheet(heading + of, group, legend, note)))
     for old in folder.iterdir():
         if re.fullmatch(r"sheet(-\d+)?\.png", old.name) and old not in paths:
             old.unlink()

@@ -25,6 +25,7 @@ from partreid.evaluation.pooling import Pool
 from partreid.evaluation.rules import Relation, cross_clothes_rule, market_rule, other_cameras_rule, same_clothes_rule
 
 FILE = "src/partreid/evaluation/protocols.py"  # as messages name it
+RE_RANKED = " re-ranked"  # ends the name of a protocol whose distances are re-ranked (evaluation.rerank)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,7 @@ from pathlib import Path
 
 from partreid import params
 from partreid.errors import choose
-from partreid.evaluation.protocols import PROTOCOLS
-
-RE_RANKED = " re-ranked"  # ends the name of a protocol with re-ranking, as in metrics.json
+from partreid.evaluation.protocols import PROTOCOLS, RE_RANKED
 
 
 @dataclass(frozen=True)

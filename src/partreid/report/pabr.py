@@ -13,12 +13,11 @@ import matplotlib as mpl
 import numpy as np
 import torch
 import torch.nn.functional as F
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Drawing
 
 from partreid.body.openpose_layout import JOINTS
+from partreid.drawing import plots
 from partreid.drawing.colours import PART_COLOURS
-from partreid.drawing.plots import STYLE
 from partreid.inference import BATCH, load_inputs
 from partreid.inputs import kinds
 from partreid.labels import LABELS
@@ -164,8 +163,8 @@ def scatter(found: Sequence[np.ndarray], kind: np.ndarray, names: Sequence[str],
     """t-SNE of kinds of descriptors, each (n, c), called `names`; kind: (n,), their part. RGB uint8 (H, W, 3)."""
     from sklearn.manifold import TSNE  # here: it takes a second, and every report knows all methods' pictures
 
-    with mpl.rc_context({**STYLE, "axes.grid": False}):
-        figure = Drawing(figsize=(4.6 * len(found), 4.6), dpi=120, layout="constrained")
+    with mpl.rc_context({**plots.STYLE, "axes.grid": False}):
+        figure = Drawing(figsize=(4.6 * len(found), 4.6), layout="constrained")
         for number, (name, values) in enumerate(zip(names, found, strict=True)):
             points = TSNE(init="pca", random_state=seed).fit_transform(values)
             axes = figure.add_subplot(1, len(found), number + 1, xticks=[], yticks=[], title=f"{name} descriptors")
@@ -174,6 +173,4 @@ def scatter(found: Sequence[np.ndarray], kind: np.ndarray, names: Sequence[str],
                 axes.scatter(x, y, 7, [tuple(np.array(PART_COLOURS[part]) / 255)], label=part, linewidths=0)
             axes.spines[:].set_visible(False)
         figure.axes[0].legend(markerscale=2.5, loc="best", fontsize=9)
-        canvas = FigureCanvasAgg(figure)
-        canvas.draw()
-        return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+        return plots.pixels(figure)

@@ -11,7 +11,6 @@ region, over all images together; both at the truth's resolution, maps resized b
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-import cv2
 import matplotlib as mpl
 import numpy as np
 import torch
@@ -224,6 +223,4 @@ def picture(names: tuple[str, ...], values: np.ndarray) -> np.ndarray:
         axes.set_ylim(0, 1)
         axes.grid(visible=False, axis="x")
         figure.legend(loc="outside upper center", ncols=len(MEASURES))
-        return cv2.cvtColor(
-            cv2.imdecode(np.frombuffer(plots.png(figure), np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB
-        )
+        return plots.pixels(figure)
