@@ -14,6 +14,7 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -30,12 +31,9 @@ GOALS = {"training": 10.9 / 8.3, "test": 5.1 / 4.9}
 
 def build(name: str, **changes: object) -> tuple[Method, Recipe]:
     """The paper's method, whatever recipe params.yaml names."""
-    p = params.load()
-    block = p.methods[name]
-    given = {key: value for key, value in block.items() if key not in Recipe.__dataclass_fields__}
+    recipe, options = replace(params.load(), recipe="paper").recipe_of(name)
     torch.manual_seed(0)
-    method = methods.build(name, backbone="resnet50", identities=751, **{**given, **changes})
-    return method, Recipe(**{key: value for key, value in block.items() if key in Recipe.__dataclass_fields__})
+    return methods.build(name, backbone=recipe.backbone, identities=751, **{**options, **changes}), recipe
 
 
 def seconds(step: Callable[[], object]) -> float:

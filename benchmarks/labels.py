@@ -37,7 +37,7 @@ from threadpoolctl import threadpool_limits
 from partreid import params
 from partreid.errors import UserError, run
 from partreid.labels import LABELS, heads, kmeans, partmaps, pifpaf, poses, schp
-from partreid.storage import cache, chunks, image_table, published_weights
+from partreid.storage import cache, chunks, image_table, places, published_weights
 from partreid.storage.files import sha256
 from partreid.storage.pieces import PIECE
 from partreid.tools import blazepose
@@ -87,7 +87,7 @@ def project(folder: Path, table: pa.Table, images: int, different: int) -> None:
     repeated = table.take(np.arange(images) % different)
     ids = pa.array(np.arange(images, dtype=np.int32))
     repeated = repeated.set_column(0, table.schema.field("image_id"), ids)
-    image_table.write(repeated, folder / f"data/index/{DATASET}.parquet")
+    image_table.write(repeated, folder / places.index(DATASET))
 
 
 def stage(folder: Path, *command: str) -> Used:
@@ -299,7 +299,7 @@ def truth(root: Path, table: pa.Table) -> Arrays:
 
 def seen(folder: Path, arrays: Arrays, images: int) -> None:
     """Write the output of a tool that says this of `images` images, over and over."""
-    index = folder / f"data/index/{DATASET}.parquet"
+    index = folder / places.index(DATASET)
     head = {**cache.header("tool/blazepose", "blazepose", "made up", None, {}, sha256(index)), "gives": list(MEMBERS)}
 
     def pieces() -> Iterator[Arrays]:
@@ -337,7 +337,7 @@ def main() -> None:
         other.append("labels.schp.person")
     if given.what != "tool" and other:
         raise UserError(f"{other[0]} in params.yaml must be blazepose here")
-    table = image_table.read(Path(f"data/index/{DATASET}.parquet"))
+    table = image_table.read(places.index(DATASET))
     sizes = {name: tuple(given.images) if given.images else SIZES[name] for name in SIZES}
     print(f"{given.processes} processes; tool: {sizes['tool']} images; labels: {sizes['labels']} images", flush=True)
     before = None

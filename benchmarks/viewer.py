@@ -33,7 +33,7 @@ from partreid.quality.images import open_images
 from partreid.serving import labels_pages
 from partreid.serving.app import application
 from partreid.serving.labels_shelf import Shelf
-from partreid.storage import cache, image_table, pieces
+from partreid.storage import cache, image_table, pieces, places
 from partreid.storage.files import sha256
 
 SIZES = (2_000, 36_036)
@@ -41,7 +41,7 @@ ROUNDS = 5
 PHOTOS = 64
 LABEL, DATASET = "pifpaf", "synthetic"
 PARAMS = Path(__file__).resolve().parents[1] / "params.yaml"
-INDEX = Path(f"data/index/{DATASET}.parquet")
+INDEX = places.index(DATASET)
 ADDRESS = f"dataset={DATASET}&label={LABEL}"
 
 

@@ -12,7 +12,7 @@ from partreid.labels import LABELS
 from partreid.methods import METHODS
 from partreid.pretraining import PRETRAININGS
 from partreid.report import pipeline
-from partreid.storage import source
+from partreid.storage import places, source
 
 ROOT = Path(__file__).parents[2]
 
@@ -44,6 +44,12 @@ def test_every_method_and_pretraining_has_its_stages(stages):
         assert {f"{kind}@{name}" for name in names} == {name for name in stages if name.startswith(f"{kind}@")}
     on = [stage for name, stage in embed_on().items() if name.startswith("embed-on@")]
     assert [stage.cmd.split()[2] for stage in on] == list(METHODS)
+
+
+def test_every_image_table_has_the_stage_that_messages_name(stages):
+    p = params.load(ROOT / "params.yaml")
+    made = {f"{stage.file}:{name}": stage.outs for name, stage in stages.items() if name.startswith("index")}
+    assert made == {places.index_stage(name): (str(places.index(name)),) for name in (*params.RENDERED, *p.raw)}
 
 
 def test_the_code_a_stage_depends_on_is_what_its_script_and_method_import(stages, written):

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -60,8 +62,10 @@ def test_damage_is_named(file):
     file.write_bytes(data)
     with pytest.raises(UserError, match=r"a\.parquet is damaged"):
         columns.Reader(file)
-    with pytest.raises(UserError, match="no file"):
-        columns.Reader(file.with_name("none.parquet"))
+    with pytest.raises(
+        UserError, match=r"no file data/labels/heads/d\.parquet; `dvc repro data/dvc\.yaml:heads@d` makes"
+    ):
+        columns.Reader(Path("data/labels/heads/d.parquet"))
 
 
 def test_a_missing_column_is_named(file):

@@ -15,7 +15,7 @@ def pretraining(name: str, dataset: str) -> Path:
 
 
 def index_stage(dataset: str) -> str:
-    """The stage that makes a data set's image table; of rendered people it has a name of its own."""
+    """The stage that makes a data set's image table; rendered sets, all called synthetic..., have one of their own."""
     return f"data/dvc.yaml:index{'-' if dataset.startswith('synthetic') else '@'}{dataset}"
 
 
