@@ -62,9 +62,7 @@ def test_damage_is_named(file):
     file.write_bytes(data)
     with pytest.raises(UserError, match=r"a\.parquet is damaged"):
         columns.Reader(file)
-    with pytest.raises(
-        UserError, match=r"no file data/labels/heads/d\.parquet; `dvc repro data/dvc\.yaml:heads@d` makes"
-    ):
+    with pytest.raises(UserError, match=r"no file .*; `dvc repro data/dvc\.yaml:heads@d` makes it"):
         columns.Reader(Path("data/labels/heads/d.parquet"))
 
 

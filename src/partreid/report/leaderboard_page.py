@@ -28,15 +28,12 @@ def pictures(board: Board) -> dict[str, Figure]:
 
 def render(board: Board, commands: Sequence[str]) -> str:
     """The page. commands: shell lines that make it again."""
-    return (
-        pages.templates(Path(__file__).parent)
-        .get_template("leaderboard.html")
-        .render(
-            title=board.title,
-            subtitle=f"{board.subtitle}; per cent, mean ± standard deviation over seeds",
-            style=pages.style(),
-            pictures=[(CAPTIONS[key], Markup(plots.svg(figure, key))) for key, figure in pictures(board).items()],
-            tables=tables(board),
-            commands=commands,
-        )
+    template = pages.templates(Path(__file__).parent).get_template("leaderboard.html")
+    return template.render(
+        title=board.title,
+        subtitle=f"{board.subtitle}; per cent, mean ± standard deviation over seeds",
+        style=pages.style(),
+        pictures=[(CAPTIONS[key], Markup(plots.svg(figure, key))) for key, figure in pictures(board).items()],
+        tables=tables(board),
+        commands=commands,
     )

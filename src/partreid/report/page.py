@@ -85,34 +85,31 @@ def render(
     parameters. commands: shell lines that make the run again. notes: said above the attention maps.
     figures: the method's own.
     """
-    return (
-        pages.templates(Path(__file__).parent)
-        .get_template("report.html")
-        .render(
-            title=title,
-            subtitle=subtitle,
-            style=pages.style(),
-            shares=list(SHARES.values()),
-            counts=list(COUNTS.values()),
-            protocols=[_protocol(key, values, results.record) for key, values in results.metrics.items()],
-            cmc=Markup(plots.svg(plots.cmc(results.cmc), "cmc")),
-            curves=[
-                (key, Markup(plots.svg(plots.curve(key, *curves[key]), key)), _told(key, curves[key]))
-                for key in plots.in_order(curves)
-            ],
-            rankings={key: [_ranking(each, album) for each in chosen] for key, chosen in rankings.items()},
-            label_kinds=list(looks.labels),
-            parts=looks.names if looks.maps.shape[1] else (),
-            colours={part: f"rgb{PART_COLOURS[part]}" for part in looks.names if looks.labels and part in PART_COLOURS},
-            looks=[_look(looks, row, album) for row in range(len(looks.image_id))],
-            notes=notes,
-            figures=[(figure.title, figure.caption, pages.uri(figure.picture)) for figure in figures],
-            stages=stages,
-            row_height=ROW,
-            lanes=Markup(drawing(lanes(stages), len(stages))),
-            facts=facts,
-            commands=commands,
-        )
+    template = pages.templates(Path(__file__).parent).get_template("report.html")
+    return template.render(
+        title=title,
+        subtitle=subtitle,
+        style=pages.style(),
+        shares=list(SHARES.values()),
+        counts=list(COUNTS.values()),
+        protocols=[_protocol(key, values, results.record) for key, values in results.metrics.items()],
+        cmc=Markup(plots.svg(plots.cmc(results.cmc), "cmc")),
+        curves=[
+            (key, Markup(plots.svg(plots.curve(key, *curves[key]), key)), _told(key, curves[key]))
+            for key in plots.in_order(curves)
+        ],
+        rankings={key: [_ranking(each, album) for each in chosen] for key, chosen in rankings.items()},
+        label_kinds=list(looks.labels),
+        parts=looks.names if looks.maps.shape[1] else (),
+        colours={part: f"rgb{PART_COLOURS[part]}" for part in looks.names if looks.labels and part in PART_COLOURS},
+        looks=[_look(looks, row, album) for row in range(len(looks.image_id))],
+        notes=notes,
+        figures=[(figure.title, figure.caption, pages.uri(figure.picture)) for figure in figures],
+        stages=stages,
+        row_height=ROW,
+        lanes=Markup(drawing(lanes(stages), len(stages))),
+        facts=facts,
+        commands=commands,
     )
 
 

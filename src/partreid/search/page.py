@@ -65,17 +65,14 @@ def render(
     threshold: what is to be said of it. facts: names and values of the record. command: makes the page again.
     """
     here = Path(__file__).parent
-    return (
-        pages.templates(here)
-        .get_template("search.html")
-        .render(
-            subtitle=subtitle,
-            style=pages.style(here / "search.css"),
-            answers=[_shown(answer) for answer in answers],
-            threshold=threshold,
-            facts=facts,
-            command=command,
-        )
+    template = pages.templates(here).get_template("search.html")
+    return template.render(
+        subtitle=subtitle,
+        style=pages.style(here / "search.css"),
+        answers=[_shown(answer) for answer in answers],
+        threshold=threshold,
+        facts=facts,
+        command=command,
     )
 
 
