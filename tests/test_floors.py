@@ -14,7 +14,7 @@ drawing methods tools
 backbones datasets
 evaluation inputs labels synthetic
 losses params storage
-body chatter errors layers memory progress
+body chatter errors layers memory progress strict_yaml
 """
 SOURCE = Path(__file__).parents[1] / "src/partreid"
 

@@ -7,7 +7,6 @@ of the label's function; a tool's block those of the tool's function. They are c
 """
 
 import dataclasses
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,53 +16,12 @@ from typing import Any, TypeVar, get_args, get_origin
 import yaml
 
 from partreid.errors import UserError, choose
+from partreid.strict_yaml import loaded
 
 T = TypeVar("T")
 PARAMS = Path("params.yaml")
 RENDERED = ("synthetic", "synthetic_large")  # the data sets that a stage renders, each with a block of its own
 EXPORTS = dict.fromkeys(("float32", "int8"))
-
-
-class Once(yaml.constructor.SafeConstructor):
-    """Refuses a key that stands twice in a block, as YAML 1.2 does; PyYAML takes the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        lines: dict[str, int] = {}
-        for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                continue
-            if key.value in lines:
-                problem = f"{key.value!r} stands twice in one block, first in line {lines[key.value]}; keep one"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            lines[key.value] = key.start_mark.line + 1
-        return super().construct_mapping(node, deep)
-
-
-class Loader(Once, yaml.SafeLoader):
-    """PyYAML's safe loader, with YAML 1.2's numbers: `1e-05`, as DVC writes a small `-S` value, is one."""
-
-
-class Quick(Once, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """The same by libyaml, six times as fast. Its errors show no line, and deep nesting ends the process."""
-
-
-for loader in (Loader, Quick):
-    loader.add_implicit_resolver(
-        "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-    )
-SURVIVED = 8000  # levels of nesting; libyaml's loader has been seen to survive twice as many
-
-
-def loaded(text: str) -> Any:
-    """What a YAML text holds. Raises yaml.YAMLError, ValueError, and RecursionError where it is nested too deep."""
-    if sum(map(text.count, "[{-?:")) < SURVIVED:  # one of these begins a level
-        try:
-            value = yaml.load(text, Quick)
-        except yaml.YAMLError:
-            return yaml.load(text, Loader)  # says where
-        repr(value)  # fails here, and not where a message shows the value
-        return value
-    return yaml.load(text, Loader)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from partreid import methods, params
+from partreid import methods, params, strict_yaml
 from partreid.errors import UserError
 from partreid.evaluation.protocols import PROTOCOLS
 from partreid.experiments import ablation, overrides
@@ -41,7 +41,7 @@ def test_a_file_that_somebody_got_wrong_is_one_message(tmp_path):
 
 def test_every_row_of_every_paper_is_a_set_of_parameters_that_the_code_has(project, values):
     path = project / "ablations.yaml"
-    for paper, block in params.loaded(path.read_text()).items():
+    for paper, block in strict_yaml.loaded(path.read_text()).items():
         for name in block["tables"]:
             table = ablation.read(path, paper, name)
             assert table.rows
@@ -161,7 +161,7 @@ def test_further_ranks_stand_where_the_paper_prints_them(clothes, table):
 
 
 def test_every_column_of_every_paper_has_its_data_set_and_protocol(project):
-    content = params.loaded((project / "ablations.yaml").read_text())
+    content = strict_yaml.loaded((project / "ablations.yaml").read_text())
     tables = [table for block in content.values() for table in block["tables"].values()]
     columns = {name for table in tables for row in table["rows"] for name in row.get("paper", {})}
     assert columns == ablation.MEASURED.keys()
@@ -257,7 +257,7 @@ def test_what_a_table_cannot_be_run_with(project, monkeypatch, words, message):
 
 
 def test_every_table_that_docs_send_a_reader_to_is_there(project):
-    papers = params.loaded((project / "ablations.yaml").read_text())
+    papers = strict_yaml.loaded((project / "ablations.yaml").read_text())
     text = (project / "docs/methods.md").read_text()
     sections = {"BPBreID": "bpbreid", "MPN": "mpn", "Part-Aligned": "pabr", "FSAM": "fsam", "PAH-Net": "pah"}
     for section in text.split("\n### ")[1:]:

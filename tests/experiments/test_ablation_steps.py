@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from partreid import methods, params, pretraining
+from partreid import methods, params, pretraining, strict_yaml
 from partreid.errors import UserError
 from partreid.experiments import ablation, check, costs, overrides
 
@@ -22,9 +22,9 @@ def rows():
 
 
 def read():
-    values = params.loaded((PROJECT / "params.yaml").read_text())
+    values = strict_yaml.loaded((PROJECT / "params.yaml").read_text())
     file = PROJECT / "ablations.yaml"
-    for paper, block in params.loaded(file.read_text()).items():
+    for paper, block in strict_yaml.loaded(file.read_text()).items():
         for name in block["tables"]:
             table = ablation.read(file, paper, name)
             for row in table.rows:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from dvc.utils.hydra import apply_overrides
 
-from partreid import params
+from partreid import params, strict_yaml
 from partreid.errors import UserError
 from partreid.experiments import overrides
 
@@ -45,7 +45,7 @@ def test_dvc_reads_what_is_meant(tmp_path, value, text):
     file = tmp_path / "params.yaml"
     file.write_text("a: {b: 1}\n")
     apply_overrides(file, [overrides.word("a.b", value)])
-    assert params.loaded(file.read_text()) == {"a": {"b": value}}
+    assert strict_yaml.loaded(file.read_text()) == {"a": {"b": value}}
     assert overrides.changed({"a": {"b": 1}}, {"a.b": value}) == {"a": {"b": value}}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import yaml
 
-from partreid import params
+from partreid import params, strict_yaml
 from partreid.errors import UserError
 from partreid.experiments import check
 from reliability.mangling import cases, mangled, restructured, told
@@ -24,7 +24,7 @@ def test_a_broken_params_yaml_is_accepted_or_one_message(project, tmp_path):
     wrong = []
     for number in range(cases(FULL)):
         if number % 2:
-            values = restructured(yaml.load(text, params.Loader), random)
+            values = restructured(yaml.load(text, strict_yaml.Loader), random)
             way, broken = "another value", yaml.safe_dump(values, allow_unicode=True).encode()
         else:
             way, broken = mangled(text.encode(), random)

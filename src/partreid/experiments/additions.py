@@ -9,7 +9,8 @@ from partreid.datasets import DATASETS
 from partreid.errors import UserError
 from partreid.evaluation import protocols
 from partreid.methods import METHODS
-from partreid.params import RENDERED, Params, Recipe, loaded
+from partreid.params import RENDERED, Params, Recipe
+from partreid.strict_yaml import loaded
 
 COMMON = {field.name for field in dataclasses.fields(Recipe)}
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from partreid import params
+from partreid import params, strict_yaml
 from partreid.errors import UserError
 from partreid.experiments import overrides
 from partreid.experiments.shown import Metrics, entries, known, measured, parameters, places_of, progress
@@ -151,4 +151,4 @@ def found(lines: Sequence[Line], name: str) -> Line:
 def committed_values() -> Mapping[str, Any]:
     """What params.yaml holds in the last commit, or, where git does not know, as it is."""
     text = committed("params.yaml")
-    return params.read() if text is None else params.loaded(text)
+    return params.read() if text is None else strict_yaml.loaded(text)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from partreid import params
+from partreid import params, strict_yaml
 from partreid.errors import UserError
 from partreid.storage.revision import committed
 
@@ -110,7 +110,7 @@ def changed(values: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
 def since(commit: str, values: Mapping[str, Any]) -> list[str] | None:
     """What `-S` has to be given at a commit to get params.yaml's mapping `values`; None where git lacks the commit."""
     before = committed("params.yaml", commit)
-    return None if before is None else words(params.loaded(before), values)
+    return None if before is None else words(strict_yaml.loaded(before), values)
 
 
 def apart(commit: str, values: Mapping[str, Any]) -> tuple[list[str], list[str]]:
@@ -118,7 +118,7 @@ def apart(commit: str, values: Mapping[str, Any]) -> tuple[list[str], list[str]]
     before = committed("params.yaml", commit)
     if before is None:
         return [], []
-    loaded = params.loaded(before)
+    loaded = strict_yaml.loaded(before)
     blocks = new_blocks(loaded, values)
     inside = tuple(f"+{block}{end}" for block in blocks for end in ".=")
     return blocks, [each for each in words(loaded, values) if not each.startswith(inside)]
@@ -153,7 +153,7 @@ def words(before: Mapping[str, Any], values: Mapping[str, Any], way: str = "") -
 
 def word(path: str, value: Any) -> str:
     """A change as an argument of `dvc exp run -S`."""
-    if isinstance(value, str) and (not re.fullmatch(r"[\w./-]+", value) or params.loaded(value) != value):
+    if isinstance(value, str) and (not re.fullmatch(r"[\w./-]+", value) or strict_yaml.loaded(value) != value):
         escaped = value.replace("'", r"\'")
         return f"{path}='{escaped}'"
     return f"{path}={value if isinstance(value, str) else json.dumps(value, separators=(',', ':'))}"

@@ -1,20 +1,22 @@
-"""params.yaml's text: libyaml reads it as PyYAML does, says where it is wrong, and survives what is nested deep."""
+"""YAML: libyaml reads it as PyYAML does, says where it is wrong, and survives what is nested deep."""
 
 import pytest
 import yaml
 
-from partreid import params
+from partreid import params, strict_yaml
 from partreid.errors import UserError
 
 
 def test_both_loaders_read_the_projects_files_alike(project):
     for name in ("params.yaml", "ablations.yaml", "published.yaml", "data/dvc.yaml", "stages/dvc.yaml"):
         text = (project / name).read_text(encoding="utf-8")
-        assert yaml.load(text, params.Quick) == yaml.load(text, params.Loader) == params.loaded(text), name
+        assert yaml.load(text, strict_yaml.Quick) == yaml.load(text, strict_yaml.Loader) == strict_yaml.loaded(text), (
+            name
+        )
 
 
 def test_small_numbers_are_numbers():
-    found = params.loaded("[1e-05, 1E5, .5e3, 1e, e5, 010]")
+    found = strict_yaml.loaded("[1e-05, 1E5, .5e3, 1e, e5, 010]")
     assert list(map(repr, found)) == ["1e-05", "100000.0", "500.0", "'1e'", "'e5'", "8"]
 
 
