@@ -227,9 +227,10 @@ def by_data_set(block: Mapping[str, Any], where: str) -> None:
 def typed(function: Callable[..., Any], block: Mapping[str, Any], where: str) -> None:
     """Raise a UserError for a value, of any data set, of another type than Recipe or the function's argument has."""
     kinds = {**plain(function), **{field.name: field.type for field in fields(Recipe)}}
-    for key in block.keys() & kinds.keys():
-        for value in block[key].values() if isinstance(block[key], Mapping) else [block[key]]:
-            converted(value, kinds[key], f"{where}.{key}")
+    for key, given in block.items():
+        if key in kinds:
+            for value in given.values() if isinstance(given, Mapping) else [given]:
+                converted(value, kinds[key], f"{where}.{key}")
 
 
 def plain(function: Callable[..., Any]) -> dict[str, Any]:
