@@ -62,6 +62,7 @@ def test_the_version_of_python_decides_nothing(tmp_path, monkeypatch):
         for kind in (ast.FunctionDef, ast.ClassDef):
             patch.setattr(kind, "_fields", tuple(dict.fromkeys([*kind._fields, "type_params"])))
         patch.setattr(ast, "parse", as_newer_ones_parse)
+        file.write_text(f"{file.read_text()}# another text, which is parsed anew\n")
         newer = source.digest(file)
     assert newer == here == "86aa355f58b427d3"  # what 3.11, 3.12 and 3.13 gave
 

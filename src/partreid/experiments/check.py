@@ -101,7 +101,7 @@ def names(params: Params) -> None:
 def blocks(params: Params) -> Iterator[tuple[str, type[Learner], Mapping[str, Any]]]:
     """Where each block of values stands, the method or pre-training that it is of, and what it holds.
 
-    All that are written, since what one recipe lays over another leaves in force.
+    Not only what is in force: another recipe may lay nothing over a value.
     """
     written: dict[str, tuple[type[Learner], Mapping[str, Any]]] = {}
     for name, block in params.pretraining.items():

@@ -30,7 +30,12 @@ def digests(*origins: str | Path) -> dict[str, str]:
 
 def digest(file: Path) -> str:
     """16 hex digits of a source file's code: comments, docstrings, layout and Python's version do not count."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
+    return _digest(file.read_text(encoding="utf-8"))
+
+
+@cache  # many results depend on the same files, and parsing all takes a second
+def _digest(text: str) -> str:
+    tree = ast.parse(text)
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
             node, clean=False
