@@ -95,7 +95,7 @@ def main() -> None:
     before = {each.folder: each for run in runs for each in pretrainings(run)}
     for groups in ([[each] for each in before.values()], by_training(runs)):
         with ThreadPoolExecutor(given.jobs) as pool:
-            list(pool.map(lambda some: [apart(each, given.jobs, began, given.minutes) for each in some], groups))
+            list(pool.map(lambda some: one_by_one(some, given.jobs, began, given.minutes), groups))
     written(given.out, table, runs, p.dataset)
 
 
@@ -166,6 +166,12 @@ def pretrainings(run: Run) -> list[Run]:
         stage = ("pretrain", (by, dataset), str(weights))
         found.append(Run(f"pretrain-{by}", run.seed, folder, run.values, [stage], {}, folder.name))
     return found
+
+
+def one_by_one(runs: Sequence[Run], jobs: int, began: float, minutes: int | None) -> None:
+    """Do runs of which the later ones take what the first has trained."""
+    for each in runs:
+        apart(each, jobs, began, minutes)
 
 
 def apart(run: Run, jobs: int, began: float, minutes: int | None) -> None:

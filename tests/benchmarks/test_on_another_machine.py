@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from partreid import params
+from partreid.errors import UserError
 from partreid.experiments import ablation
 from partreid.experiments.ablation import Row, Table
 from partreid.storage import embeddings, image_table, places
@@ -154,6 +155,20 @@ def test_rows_that_a_test_alone_tells_apart_have_one_training(tmp_path, benchmar
         for each in others:
             assert [stage for stage, *_ in each.stages] == ["embed", "evaluate"]
             assert (each.seed, each.trained_in, each.folder != first.folder) == (first.seed, first.folder, True)
+
+
+def test_a_row_comes_after_the_one_that_trains_for_it(tmp_path, benchmark, monkeypatch):
+    done = []
+    monkeypatch.setattr(benchmark, "apart", lambda run, *_: done.append(run))
+    words = ["--out", str(tmp_path), "--table", "bpbreid", "2", "--seeds", "1", "2", "--jobs", "2"]
+    monkeypatch.setattr(sys, "argv", ["methods.py", *words])
+    with pytest.raises(UserError, match="no result of BoT baseline, seed 1; BPBreID, seed 1;"):
+        benchmark.main()
+    for seed in (1, 2):
+        (first,) = [run for run in done if (run.name, run.seed) == ("BPBreID", seed)]
+        (second,) = [run for run in done if (run.name, run.seed) == ("w/o visibility scores", seed)]
+        assert second.trained_in == first.folder
+        assert done.index(first) < done.index(second)
 
 
 def test_a_row_is_tested_with_the_weights_that_another_trained(tmp_path, project, benchmark, monkeypatch):

@@ -72,9 +72,9 @@ def names(params: Params) -> None:
         raise UserError(f"no file {start} (train.start_from); copy there the weights of an earlier training")
     at_least(1, {"evaluate.ranks": params.evaluate.ranks})
     reranking(params.evaluate.rerank)
-    for where, kind, block in blocks(params):
-        by_data_set(block, where)
-        typed(kind, block, where)
+    for where, kind, written in blocks(params):
+        by_data_set(written, where)
+        typed(kind, written, where)
     pretrainings = {
         name: learner(PRETRAININGS[name], *params.pretraining_of(name), f"pretraining.{name}", params.recipe)
         for name in params.pretraining
@@ -103,16 +103,16 @@ def blocks(params: Params) -> Iterator[tuple[str, type[Learner], Mapping[str, An
 
     Not only what is in force: another recipe may lay nothing over a value.
     """
-    written: dict[str, tuple[type[Learner], Mapping[str, Any]]] = {}
+    kinds: dict[str, type[Learner]] = {}
     for name, block in params.pretraining.items():
-        written[f"pretraining.{name}"] = choose(PRETRAININGS, name, "pre-training"), block
+        kinds[name] = choose(PRETRAININGS, name, "pre-training")
+        yield f"pretraining.{name}", kinds[name], block
     for name, block in params.methods.items():
-        written[f"methods.{name}"] = choose(METHODS, name, "model"), block
-    for where, (kind, block) in written.items():
-        yield where, kind, block
-        for recipe, over in params.recipes.items():
-            name = where.partition(".")[2]
-            yield f"recipes.{recipe}.{name}", kind, over.get(name, {})
+        kinds[name] = choose(METHODS, name, "model")
+        yield f"methods.{name}", kinds[name], block
+    for recipe, over in params.recipes.items():
+        for name in (each for each in over if each in kinds):
+            yield f"recipes.{recipe}.{name}", kinds[name], over[name]
 
 
 def preserved(params: Params) -> None:
