@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -183,6 +184,28 @@ def test_threads_share_a_model(bot, photos):
         thread.join()
     assert len(found) == 4
     assert all(np.array_equal(each, wanted) for each in found)
+
+
+def test_a_forked_process_embeds(tmp_path, photos):
+    file = write(tmp_path / "weights.safetensors", "bot")
+    code = f"""
+import os, signal, partreid, torch
+torch.set_num_threads(2)
+model = partreid.load({str(file)!r})
+wanted = model.embed({[str(photo) for photo in photos]!r}).features
+child = os.fork()
+if not child:
+    signal.alarm(60)  # ends one that waits for ever
+    found = model.embed({[str(photo) for photo in photos]!r}).features
+    os._exit(int(abs(found - wanted).max() > 1e-5 * abs(wanted).max()))
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), torch.get_num_threads())
+"""
+    assert run(tmp_path, code).split() == ["0", "2"]
+
+
+def test_a_model_can_be_pickled(bot, photos):
+    there = pickle.loads(pickle.dumps(bot))
+    assert np.array_equal(there.embed(photos).features, bot.embed(photos).features)
 
 
 def test_a_saved_folder_is_the_same_model(bot, photos, tmp_path):

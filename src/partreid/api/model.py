@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from partreid import methods
+from partreid.api import forked
 from partreid.api import photos as given_photos
 from partreid.api.labels import Given, labels
 from partreid.api.people import People
@@ -128,6 +129,7 @@ class Model:
         return self._people([f for f, _ in found], [v for _, v in found], [None] * len(images))
 
     def _embedded(self, inputs: Inputs) -> tuple[np.ndarray, np.ndarray]:
+        forked.ready()
         with torch.inference_mode():
             features, visibility = self._method.embed(inputs.to(self.device))
         return features.float().cpu().numpy(), visibility.float().cpu().numpy()
