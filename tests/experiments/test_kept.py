@@ -116,6 +116,17 @@ def test_a_run_without_results_says_its_state(values):
     assert "failed" in kept.table(kept.experiments(entry), values)
 
 
+@pytest.mark.parametrize("state", ["queued", "running", "failed"])
+def test_a_run_that_did_not_end_has_none_of_the_commits_results(values, state):
+    metrics = {f"results/{values['dataset']}/{values['model']}/metrics.json": {"data": {"photos": {"mAP": 0.387}}}}
+    entry = shown(copy.deepcopy(values), metrics=metrics)  # DVC tells them of it
+    assert "38.7" in kept.table(kept.experiments(entry), values)
+    entry[0]["experiments"][0]["executor"] = {"state": state}
+    (line,) = kept.experiments(entry)
+    assert line.metrics is None
+    assert state in kept.table([line], values)
+
+
 def test_the_programs_are_there(done, project, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["keep.py", "mine"])
     HERE.results.parent.rename(done / "results/synthetic")

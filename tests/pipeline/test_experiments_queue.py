@@ -1,5 +1,6 @@
 """What counts as done and what becomes of a dead worker's runs, by the real dvc, in a project of two small stages."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,7 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from partreid.experiments import dvc, queue
+from partreid.errors import UserError
+from partreid.experiments import brought, dvc, queue
+from partreid.experiments.kept import Line
 
 FILES = {
     "params.yaml": "model: bot\ndataset: d\ntrain:\n  seed: 1\n",
@@ -32,6 +35,11 @@ stages:
     cmd: mkdir -p data/index && cp $DVC_ROOT/tmp/images data/index/d.parquet
     outs:
       - data/index/d.parquet
+  other: # which nobody runs
+    wdir: ..
+    cmd: mkdir -p data/index && touch data/index/other.parquet
+    outs:
+      - data/index/other.parquet
 """,
     # the accuracy of a seed; where a file tells it to, it kills its worker first and then does nothing
     "src/run.py": """
@@ -71,6 +79,20 @@ def here(tmp_path, monkeypatch):
     run("git", "add", "-A")
     run("git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "-qm", "project")
     return tmp_path
+
+
+@pytest.mark.slow
+def test_a_run_is_brought_back_though_dvc_ends_with_an_error(here):
+    run("dvc", "exp", "run", "--name", "two", "-S", "train.seed=2", "data/dvc.yaml:index", "evaluate")
+    run("dvc", "exp", "run", "--name", "three", "-S", "train.seed=3", "evaluate")
+    file = here / "results/d/bot/metrics.json"
+    assert json.loads(file.read_text()) == {"general": {"mAP": 0.3}}
+    values = yaml.safe_load(FILES["params.yaml"])
+    brought.bring(Line("two", "", values, None))
+    assert json.loads(file.read_text()) == {"general": {"mAP": 0.2}}
+    assert yaml.safe_load((here / "params.yaml").read_text())["train"]["seed"] == 2
+    with pytest.raises(UserError, match="`dvc exp apply four` failed"):
+        brought.bring(Line("four", "", values, None))
 
 
 @pytest.mark.slow

@@ -94,9 +94,11 @@ def _line(entry: Mapping[str, Any], commit: str) -> Line | None:
     values = parameters(data)
     if not values:
         return None
-    metrics = measured(data, places_of(values).metrics)
+    state = progress(entry)
+    # of what is queued, at work or failed DVC tells the commit's own metrics
+    metrics = measured(data, places_of(values).metrics) if state == "success" else None
     when = (data.get("timestamp") or "")[:16]
-    return Line(entry.get("name") or revision[:7], when, values, metrics or None, progress(entry), commit[:7])
+    return Line(entry.get("name") or revision[:7], when, values, metrics or None, state, commit[:7])
 
 
 def kept() -> list[Line]:
