@@ -1,7 +1,8 @@
-"""Experiments through DVC's queue: what is known, what is to be run, and having it run.
+"""Experiments through DVC's queue: what is to be run, and having it run.
 
 An experiment is known by its parameters, its code and its image table: it has been run if there is one on the same
-commit where all three are the same. So what was begun is taken up by asking again, and nothing is run twice.
+commit where all three are the same (partreid.experiments.shown). So what was begun is taken up by asking again, and
+nothing is run twice.
 """
 
 import argparse
