@@ -17,6 +17,7 @@ from dataclasses import asdict
 from typing import Any
 
 from partreid import methods, params
+from partreid.datasets.walk import printable
 from partreid.errors import UserError, run
 from partreid.search import arguments, learned, page
 from partreid.search import gallery as galleries
@@ -68,12 +69,13 @@ def main() -> None:
 
     print(told)
     for answer in found:
-        print(answer.path)
+        print(printable(str(answer.path)))
         if all(hit.distance is None for hit in answer.found):
             print("  warning: can be compared with nothing: no gallery image shows a part that this photo shows")
         for hit in answer.found[:5]:
             same = " the photo itself" if hit.itself else " same" if hit.same else ""
-            print(f"  {hit.rank:2d}  {'inf' if hit.distance is None else f'{hit.distance:.4f}'}  {hit.name}{same}")
+            far = "inf" if hit.distance is None else f"{hit.distance:.4f}"
+            print(f"  {hit.rank:2d}  {far}  {printable(hit.name)}{same}")
     print(f"wrote {given.out}/search.html and search.json")
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import runpy
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -224,6 +225,14 @@ def test_what_trained_the_model_and_the_photo_itself_are_told(project, search):
     printed = search("--query", "photos/3_0.png", "--gallery", "photos", "--out", "results/learned")
     assert "cannot be told here" in printed  # these weights know of no image table
     assert json.loads((project / "results/learned/search.json").read_text())["images_that_trained"] is None
+
+
+def test_a_name_takes_one_line_of_what_is_printed(project, search, tmp_path):
+    file = tmp_path / "a\nb.png"
+    shutil.copy(project / "photos/3_0.png", file)
+    printed = search("--query", file, "--gallery", tmp_path, "--out", tmp_path / "out").splitlines()
+    assert f"{tmp_path}/a\\nb.png" in printed
+    assert any(line.endswith("a\\nb.png the photo itself") for line in printed)
 
 
 def test_names_are_shown_to_their_end():

@@ -260,6 +260,7 @@ def test_what_is_no_photo_is_said_and_loses_nothing(root, address, tab):
     expect(page.locator("#error")).to_be_hidden()
     give(page, root / "text.png")
     expect(page.get_by_role("alert")).to_be_visible()
+    expect(page.locator("#status")).to_have_text("")
     assert len(names(page)) == 20
 
 

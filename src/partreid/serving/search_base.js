@@ -30,6 +30,7 @@ export function fail(text) {
   $("error").textContent = text.charAt(0).toUpperCase() + text.slice(1);
   $("error").hidden = !text;
   if (text) {
+    say(""); // what was begun is at an end
     $("error").scrollIntoView({ block: "nearest" });
   }
 }
