@@ -13,7 +13,7 @@ NEEDED = {
     "laptop": {
         "ids_per_batch": {"pcb"},  # without a triplet loss, and with a classifier for each strip
         "images_per_id": {"pcb"},
-        "backbone": {"pcb", "mpn", "pabr"},  # a finer map, for strips and for what is pooled cell by cell
+        "backbone": {"mpn", "pabr"},  # a finer map, for parts cut out of it and for what is pooled cell by cell
     },
     "workstation": {
         "height": {"pcb", "mpn"},  # their strips need the rows
