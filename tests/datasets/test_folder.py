@@ -71,6 +71,14 @@ def test_one_camera_for_all_is_an_error_that_says_what_to_do(tmp_path):
         folder.read(tmp_path)
 
 
+def test_an_error_over_who_is_left_names_who_is_missing(tmp_path):
+    photos(tmp_path, {"ann": {"": 1}})
+    (name,) = [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.jpg")]
+    (tmp_path / "images.csv").write_text(f"path,pid\n{name},ann\nann/mistyped.jpg,ann\n")
+    with pytest.raises(UserError, match=r"(?s)nobody can be.*1 image read, 1 skipped; the first: ann/mistyped\.jpg \("):
+        folder.read(tmp_path)
+
+
 def test_split_folders(tmp_path):
     photos(tmp_path / "train", {"ann": {"a": 2}, "bob": {"a": 2}})
     photos(tmp_path / "query", {"cid": {"a": 1}})
@@ -117,7 +125,7 @@ def test_what_lies_in_the_wrong_place_is_named(tmp_path):
     about = image_table.about(table)
     assert about["skipped"] == [
         ["stray.jpg", "lies in no person's folder"],
-        ["ann/door/monday/", "folders inside a camera's are not read (1 images)"],
+        ["ann/door/monday/", "folders inside a camera's are not read (1 image)"],
         ["bob/door/0.jpg", "not an image, or damaged"],
     ]
     assert about["ignored"] == {".mp4": 1, "hidden folders": 2}

@@ -18,8 +18,8 @@ import pyarrow as pa
 from partreid.datasets import counts, images, names, splits
 from partreid.datasets.prospects import NO_QUERIES
 from partreid.datasets.table import CSV, listed
-from partreid.datasets.walk import Walk, printable
-from partreid.errors import UserError
+from partreid.datasets.walk import Skipped, Walk, printable
+from partreid.errors import UserError, counted
 from partreid.storage import image_table
 
 # names of splits elsewhere; a person is not called so by chance
@@ -51,14 +51,13 @@ def read(root: Path) -> pa.Table:
     rows, unreadable = images.measure(root, rows)
     skipped += unreadable
     if not rows:
-        first = f"; the first: {skipped[0][0]} ({skipped[0][1]})" if skipped else ""
-        raise images.bad_layout(root, f"no readable image, {len(skipped)} skipped{first}", TREE)
+        raise images.bad_layout(root, f"no readable image, {_told(skipped)}", TREE)
     persons = sorted({row["person"] for row in rows} - {str(image_table.JUNK)}, key=str.encode)
     cameras = sorted({row["camera"] for row in rows if row["camera"]}, key=str.encode)
     pids = {str(image_table.JUNK): image_table.JUNK} | {name: number for number, name in enumerate(persons, start=1)}
     camids = {name: number for number, name in enumerate(cameras)}
     rows = [{**row, "pid": pids[row["person"]], "camid": camids.get(row["camera"])} for row in rows]
-    rows, warnings = _split(rows, given)
+    rows, warnings = _split(rows, given, skipped)
     about = {
         "dataset": "folder",
         "found": counts.count(rows),
@@ -111,7 +110,10 @@ def _walk(root: Path, walk: Walk) -> list[images.Row]:
 
 
 def _deeper(walk: Walk, folder: str) -> list[str]:
-    return [printable(f"{folder}/"), f"folders inside a camera's are not read ({len(walk.below(folder))} images)"]
+    return [
+        printable(f"{folder}/"),
+        f"folders inside a camera's are not read ({counted(len(walk.below(folder)), 'image')})",
+    ]
 
 
 def _no_split(root: Path, path: str, level: str, split: str) -> None:
@@ -150,8 +152,16 @@ def _given(rows: Sequence[images.Row]) -> bool:
     return bool(rows) and not silent
 
 
-def _split(rows: list[images.Row], given: bool) -> tuple[list[images.Row], list[str]]:
-    """Rows with their final split, and warnings. UserError when the rule finds nobody to search for."""
+def _told(skipped: Skipped) -> str:
+    first = f"; the first: {skipped[0][0]} ({skipped[0][1]})" if skipped else ""
+    return f"{len(skipped)} skipped{first}"
+
+
+def _split(rows: list[images.Row], given: bool, skipped: Skipped) -> tuple[list[images.Row], list[str]]:
+    """Rows with their final split, and warnings. UserError when the rule finds nobody to search for.
+
+    skipped: what is missing among the rows, which may be why.
+    """
     kept = [row for row in rows if given and row["split"] != "test"]
     by_rule = [row for row in rows if not given or row["split"] == "test"]
     if not by_rule:
@@ -161,7 +171,8 @@ def _split(rows: list[images.Row], given: bool) -> tuple[list[images.Row], list[
         raise UserError(
             "nobody can be searched for: no person has images from two cameras, nor two images without a camera.\n"
             "Images of one person by one camera never count as an answer. If the photos come from one camera, leave "
-            "the camera folders (or camid) out; each person then needs two images"
+            f"the camera folders (or camid) out; each person then needs two images\n"
+            f"{counted(len(rows), 'image')} read, {_told(skipped)}"
         )
     return kept + divided, warnings
 
