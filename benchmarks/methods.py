@@ -6,9 +6,10 @@ Usage: python benchmarks/methods.py --out FOLDER [--models bot mpn ... | --table
 For machines where DVC is not, and where starting a process for every stage would cost more than some stages: each run
 is one process. It runs the stages' own programs (stages/pretrain.py, train.py, embed.py, evaluate.py) with params.yaml
 as it is, changed by the row, -S and the seed, on a data set whose index and labels are there: `dvc repro
-data/dvc.yaml:<label>@<data set>` makes them. What DVC's cache would share
-is made once here too: what several runs start from (a pre-training with the same values and seed) before them, and the
-training of rows that differ in `at_test` alone by the first of them, whose weights the others then take.
+data/dvc.yaml:<label>@<data set>` makes them. What DVC's cache would share is made once here too: what several runs
+start from (a pre-training with the same values and seed) before them, and the training of rows that differ in `at_test`
+alone by the first of them, whose weights the others then take. Unlike DVC it does not see whether a label is another
+than when a folder was begun: with other labels take another FOLDER.
 
 FOLDER/<name>-s<seed>-<digest of its values>/ is a run, with params.yaml, runs/ and results/ of its own; data/ and
 weights/ are those of the project, the folder that this is started in. FOLDER/results.jsonl grows by one line after
@@ -39,6 +40,7 @@ from partreid import methods, params
 from partreid.errors import UserError, at_least, choose, run
 from partreid.experiments import ablation, dvc, overrides, queue
 from partreid.experiments.ablation import Row, Table
+from partreid.methods.base import meet
 from partreid.storage import places
 from partreid.storage.files import fingerprint, write_text
 
@@ -87,6 +89,7 @@ def main() -> None:
     began = time.monotonic()
     values, changes, p = overrides.asked(given)
     table = chosen(given)
+    ablation.undisputed(table, changes)
     runs = [
         planned(given.out.resolve(), values, changes, table, row, seed)
         for seed in dict.fromkeys(given.seeds)
@@ -111,7 +114,7 @@ def chosen(given: argparse.Namespace) -> Table:
 
 
 def planned(out: Path, values: dict[str, Any], changes: overrides.Changes, table: Table, row: Row, seed: int) -> Run:
-    """What a row's seed needs. UserError where params.yaml does not have what it changes, or where that is a label."""
+    """What a row's seed needs. UserError where params.yaml does not have what it changes, or cannot train it so."""
     if made := [path for path in row.values if path.startswith("labels.")]:
         raise UserError(
             f"{row.name} sets {made[0]}, and labels are made before this starts: change it in params.yaml, make the "
@@ -121,8 +124,10 @@ def planned(out: Path, values: dict[str, Any], changes: overrides.Changes, table
     wanted = overrides.changed(base, ablation.experiment(base, table, row, seed))
     p = params.parse(wanted)
     recipe, options = p.recipe_of(p.model)
-    parts = methods.outline(p.model, backbone=recipe.backbone, **options).starts_from
-    starts = {by: out / f"pretrain-{by}-{like(p, *p.pretraining_of(by))}" for by in dict.fromkeys(parts.values())}
+    method = methods.outline(p.model, backbone=recipe.backbone, **options)
+    meet(method, recipe.images_per_id, p.model, p.recipe)
+    befores = dict.fromkeys(method.starts_from.values())
+    starts = {by: out / f"pretrain-{by}-{like(p, *p.pretraining_of(by))}" for by in befores}
     files = places.Run(p.model, p.dataset, p.dataset)
     return Run(
         row.name,

@@ -16,7 +16,7 @@ import argparse
 from pathlib import Path
 
 from partreid import params
-from partreid.errors import UserError, run
+from partreid.errors import run
 from partreid.experiments import ablation, check, dvc, overrides, queue
 from partreid.storage.files import write_text
 from partreid.storage.places import index_stage
@@ -34,9 +34,7 @@ def main() -> None:
     base = overrides.changed(values, changes)
     check.names(p)
     table = ablation.read(Path("ablations.yaml"), given.paper, given.table).only(given.rows)
-    for row in table.rows:
-        for both in changes.keys() & row.values.keys():
-            raise UserError(f"-S {both}: the row {row.name} has a value of its own; leave it out, or choose --rows")
+    ablation.undisputed(table, changes)
     seeds = list(dict.fromkeys(given.seeds))
     runs = {
         (row.name, seed): queue.experiment(

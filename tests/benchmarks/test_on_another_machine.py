@@ -194,12 +194,16 @@ def test_a_row_is_tested_with_the_weights_that_another_trained(tmp_path, project
     assert not (first.folder / files.weights).is_symlink()
 
 
-def test_a_row_that_needs_other_labels_is_refused(tmp_path, project):
-    words = ["--out", str(tmp_path / "out"), "--table", "bpbreid", "tools"]
-    done = subprocess.run(
-        [sys.executable, "benchmarks/methods.py", *words], capture_output=True, text=True, check=False, cwd=project
-    )
-    assert done.returncode == 1
-    assert "labels.pifpaf.tool" in done.stderr
-    assert "Traceback" not in done.stderr
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["bpbreid", "tools"], "labels.pifpaf.tool"),  # a row needs other labels
+        (["bpbreid", "4-pcb"], "images_per_id is 1, but pcb compares images of a person"),
+        (["mpn", "1", "-S", "methods.mpn.alignment=none"], "alignment: the row .* has a value of its own"),
+    ],
+)
+def test_a_table_that_would_not_be_what_it_says_is_refused(tmp_path, benchmark, monkeypatch, words, message):
+    monkeypatch.setattr(sys, "argv", ["methods.py", "--out", str(tmp_path / "out"), "--table", *words])
+    with pytest.raises(UserError, match=message):
+        benchmark.main()
     assert not (tmp_path / "out").exists()

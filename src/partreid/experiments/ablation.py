@@ -92,6 +92,13 @@ def read(path: Path, paper: str, table: str) -> Table:
         raise UserError(f"{path}: {paper}, table {table}: there is no {error}; the other tables have it") from error
 
 
+def undisputed(table: Table, changes: overrides.Changes) -> None:
+    """UserError where -S, whose changes these are, sets what a row of the table has a value of its own for."""
+    for row in table.rows:
+        for both in changes.keys() & row.values.keys():
+            raise UserError(f"-S {both}: the row {row.name} has a value of its own; leave it out, or choose --rows")
+
+
 def experiment(values: Mapping[str, Any], table: Table, row: Row, seed: int) -> dict[str, Any]:
     """All that the row's experiment changes in params.yaml, beside the data set: dotted path -> value.
 

@@ -19,7 +19,7 @@ from partreid.labels import LABELS
 from partreid.labels.base import Label
 from partreid.layers.unfilled import unfilled
 from partreid.methods import METHODS, outline
-from partreid.methods.base import Learner
+from partreid.methods.base import Learner, meet
 from partreid.methods.start import fitting
 from partreid.params import Label as LabelBlock
 from partreid.params import Params, Recipe, Rerank, converted
@@ -82,11 +82,7 @@ def names(params: Params) -> None:
     for name in params.methods:
         recipe, own = params.recipe_of(name)
         method = learner(METHODS[name], recipe, own, f"methods.{name}", params.recipe)
-        if method.compares and recipe.images_per_id < 2:
-            raise UserError(
-                f"params.yaml: methods.{name} with recipe {params.recipe}: images_per_id is 1, but {name} compares "
-                "images of a person with each other; give it 2 or more, as 16 x 4"
-            )
+        meet(method, recipe.images_per_id, name, params.recipe)
         for part, by in method.starts_from.items():
             alike(getattr(method, part), getattr(choose(pretrainings, by, "pre-training"), part), part, name, by)
         if name == params.model and start is not None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from partreid import backbones
 from partreid.backbones.base import Backbone
-from partreid.errors import choose
+from partreid.errors import UserError, choose
 from partreid.inputs.batch import Batch, Inputs
 from partreid.layers import shares
 from partreid.layers.layout import gradient_channels_last
@@ -111,6 +111,15 @@ class Method(Learner):
     def maps(self, inputs: Inputs) -> Tensor:
         """Attention of each embedded part: (B, P, h, w) in 0..1; P = 0 if there is none."""
         return inputs.images.new_zeros(inputs.images.shape[0], 0, 1, 1)
+
+
+def meet(method: Method, images_per_id: int, name: str, recipe: str) -> None:
+    """UserError where the method's losses compare images of one person, and no batch of the recipe has two."""
+    if method.compares and images_per_id < 2:
+        raise UserError(
+            f"params.yaml: methods.{name} with recipe {recipe}: images_per_id is 1, but {name} compares "
+            "images of a person with each other; give it 2 or more, as 16 x 4"
+        )
 
 
 @dataclass(frozen=True)
