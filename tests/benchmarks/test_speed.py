@@ -53,9 +53,9 @@ def test_it_writes_what_the_leaderboard_reads(speed, here, monkeypatch, capsys):
     content = json.loads((here / "results/compare/synthetic/speed.json").read_text())
     assert content["revision"]
     costs, _ = speed_file.recorded(here / "results/compare/synthetic/speed.json", params.load(), ["bot", "pcb"])
-    recipe, _ = params.load().recipe_of("bot")
+    (recipe, _), (_, strips) = (params.load().recipe_of(name) for name in ("bot", "pcb"))
     assert costs["bot"].numbers == backbones.build(recipe.backbone).channels
-    assert costs["pcb"].numbers == 6 * 128
+    assert costs["pcb"].numbers == strips["parts"] * strips["embedding"]
     assert all(cost.train > 0 and cost.test > 0 for cost in costs.values())
     assert costs["bot"].label == 0
     assert costs["bot"].labels == []
