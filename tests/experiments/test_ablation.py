@@ -37,6 +37,10 @@ def test_a_file_that_somebody_got_wrong_is_one_message(tmp_path):
     file.write_text("mpn: {model: mpn, tables: {'1': {title: T, rows: [{name: plain}]}}}")
     with pytest.raises(UserError, match=r"ablations\.yaml: mpn, table 1: there is no 'set'"):
         ablation.read(file, "mpn", "1")
+    row = "{name: plain, set: {}, paper: {Market: {rank1: 90.0, mAP: 80.0}}}"
+    file.write_text(f"mpn: {{model: mpn, tables: {{'1': {{title: T, rows: [{row}]}}}}}}")
+    with pytest.raises(UserError, match=r"unknown measurement \(.*table 1, plain\) 'Market'; .*Market-1501"):
+        ablation.read(file, "mpn", "1")
 
 
 def test_every_row_of_every_paper_is_a_set_of_parameters_that_the_code_has(project, values):

@@ -14,7 +14,7 @@ TABLES = {
             "1": {
                 "title": "Margins",
                 "rows": [
-                    {"name": "small", "set": {"margin": 0.1}, "paper": {"M": {"rank1": 90.0, "mAP": 80.0}}},
+                    {"name": "small", "set": {"margin": 0.1}, "paper": {"Market-1501": {"rank1": 90.0, "mAP": 80.0}}},
                     {"name": "large", "set": {"margin": 0.5}},
                 ],
             }

@@ -86,7 +86,10 @@ def read(path: Path, paper: str, table: str) -> Table:
         for row in content["rows"]:
             own = row.get("model", model)
             values = {key if "." in key else f"methods.{own}.{key}": value for key, value in row["set"].items()}
-            rows.append(Row(row["name"], values, row.get("paper", {}), own))
+            numbers = row.get("paper", {})
+            for name in numbers:
+                choose(MEASURED, name, f"measurement ({path}: {paper}, table {table}, {row['name']})")
+            rows.append(Row(row["name"], values, numbers, own))
         return Table(paper, table, content["title"], model, rows, block.get("protocol"))
     except KeyError as error:
         raise UserError(f"{path}: {paper}, table {table}: there is no {error}; the other tables have it") from error
