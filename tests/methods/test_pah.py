@@ -179,6 +179,43 @@ def test_every_combination_of_streams_trains_and_embeds(project, streams):
     assert (method.made["pseudo_parts"].shape[0] == 8) == ("parts" in streams)
 
 
+@pytest.mark.parametrize("streams", COMBINATIONS)
+def test_a_training_of_some_streams_is_a_part_of_a_training_of_all(project, streams):
+    every, batch = ready(project)
+    some, _ = ready(project, streams=streams)
+    some.load_state_dict(every.state_dict(), strict=False)
+    some.begin_epoch(0, persons(batch))
+    total(every, batch).backward()
+    total(some, batch).backward()
+    theirs = dict(every.named_parameters())
+    for name, p in some.named_parameters():
+        torch.testing.assert_close(p.grad, theirs[name].grad, msg=name)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("head_box", ["label", "own"])
+def test_a_test_compares_the_vectors_of_the_streams_it_is_given(project, head_box):
+    method = build("pah", project, head_box=head_box).eval()
+    batch = batch_for(method)
+    f, *_ = method.vectors(batch)
+    normed = {name: method.necks[name].norm(vector) for name, vector in f.items()}
+    for streams in COMBINATIONS:
+        method.use(streams=streams[::-1])
+        own = [vector for name, vector in normed.items() if name.split()[0] in streams]
+        assert method.labels_at_test == (("heads",) if "head" in streams and head_box == "label" else ())
+        found, _ = method.embed(batch if method.labels_at_test else Inputs(batch.images))
+        torch.testing.assert_close(found[:, 0], torch.cat(own, 1))
+
+
+def test_a_test_compares_what_was_trained(project):
+    method = build("pah", project, streams=["global", "parts"])
+    assert method.compared == ("global", "parts")  # of the three that params.yaml names
+    with pytest.raises(UserError, match=r"at_test\.pah\.streams is \[head\], and the network has global, parts alone"):
+        method.use(streams=["head"])
+    with pytest.raises(UserError, match=r"at_test\.pah\.streams is \[\]"):
+        method.use(streams=[])
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -37,6 +37,10 @@ input size, flipped with the image and erased where the image is. The paper does
 found: here the upper quarter of the network's input, in the middle half of its width, stands in, which is where heads
 mostly are.
 
+Table 4. The streams share neither weights nor losses, so a training of some of them is a part of a training of all, and
+the table's rows can be seven tests of one network: `at_test.pah.streams` says whose vectors f^final has. A test without
+the head stream needs no heads. `methods.pah.streams` trains fewer of them, in less time.
+
 Beyond the paper, `head_box: own` needs no head detector at test time: the head is one more part that the local body
 part stream finds. Training goes on with the label's crops and teaches W_head, a batch norm and a 1x1 convolution on
 F^dense (which learns nothing from it), where their boxes are: a softmax over all places, uniform inside the box. A test
@@ -76,14 +80,13 @@ class PAH(Method):
     """Seven vectors of one image: f^gGMP, f^gAE, f^gGAP, f^l, f^hGMP, f^hAE, f^hGAP.
 
     backbone: of the global and the head stream, one that can be split. part_backbone: of the local body part stream.
-    parts: K - 1, without the background. streams: which of STREAMS there are (Table 4). erase_in: the streams with
+    parts: K - 1, without the background. streams: which of STREAMS there are. erase_in: the streams with
     adversarial erasing (Table 5). erase_rows, erase_at_test, part_loss, head_box: see the module's docstring.
     pair_weight, part_weight: λ_pair and λ_psd of Eq. 15. alpha_positive, alpha_negative, margin: α1, α2 and λ of
     Eq. 13. mining: margin of its mining. smoothing: of the identity labels, 0 in Eq. 11.
     """
 
     labels: tuple[str, ...] = ("heads",)
-    labels_at_test: tuple[str, ...] = ("heads",)
     backbone: nn.ModuleDict  # type: ignore[assignment]  # by stream
     distance = "cosine"
 
@@ -121,9 +124,7 @@ class PAH(Method):
             raise UserError("head_box is own, but streams has no parts, which the head's box is read off")
         self.part_loss = choose({"mean": "mean", "sum": "sum"}, part_loss, "reduction (part_loss)")
         if "head" not in self.streams:
-            self.labels = self.labels_at_test = ()
-        elif self.finds_head:
-            self.labels_at_test = ()
+            self.labels = ()
         self.part_backbone, self.parts = part_backbone, parts
         self.backbone, self.necks = nn.ModuleDict(), nn.ModuleDict()
         for stream in self.streams:
@@ -144,6 +145,7 @@ class PAH(Method):
         self.mining, self.smoothing = mining, smoothing
         self.classifiers = {"identity": len(self.necks)}
         self.made = {} if "parts" in self.streams else {"pseudo_parts": torch.zeros(0, 1, 1, dtype=torch.uint8)}
+        self.use()
 
     def load_initial(self, backbone: str) -> None:
         """ImageNet weights for every stream."""
@@ -218,17 +220,20 @@ class PAH(Method):
         return -(inside * score).sum() / inside.sum().clamp_min(1)
 
     def vectors(self, inputs: Inputs) -> tuple[dict[str, Tensor], Tensor | None, Tensor | None]:
-        """S_pair of Eq. 12 by name, in the order of Eq. 16: (B, D) each. With a part stream its F^dense (B, C, h, w)
-        and the scores that the softmax of Eq. 5 takes (B, K, h, w), background first."""
+        """S_pair of Eq. 12 by name, in the order of Eq. 16: (B, D) each; a test computes those it compares. With a part
+        stream its F^dense (B, C, h, w) and the scores that the softmax of Eq. 5 takes (B, K, h, w), background first.
+        """
+        streams = self.streams if self.training else self.compared
         f: dict[str, Tensor] = {}
         F_dense = scores = None
-        if "global" in self.streams:
+        if "global" in streams:
             f |= self.pooled("global", inputs.images)
-        if "parts" in self.streams:
+        if "parts" in streams or (self.finds_head and "head" in streams):
             F_dense = self.dense(inputs.images)
+        if F_dense is not None and "parts" in streams:
             scores = self.W_part(F_dense)
             f["parts"] = self.aggregated(F_dense, scores.softmax(1))
-        if "head" in self.streams:
+        if "head" in streams:
             f |= self.pooled("head", self.head_images(inputs, F_dense))
         return f, F_dense, scores
 
@@ -299,8 +304,19 @@ class PAH(Method):
 
     # 3.3 inference
 
+    def use(self, *, streams: Sequence[str] = STREAMS) -> None:
+        """streams: whose vectors a test compares (Table 4), as far as methods.pah.streams has them."""
+        chosen = _chosen(streams, STREAMS, "at_test.pah.streams")
+        self.compared = tuple(name for name in chosen if name in self.streams)
+        if not self.compared:
+            raise UserError(
+                f"at_test.pah.streams is [{', '.join(chosen)}], and the network has {', '.join(self.streams)} alone; "
+                "name one of these, or train others (methods.pah.streams)"
+            )
+        self.labels_at_test = ("heads",) if "head" in self.compared and not self.finds_head else ()
+
     def embed(self, inputs: Inputs) -> tuple[Tensor, Tensor]:
-        """f^final of Eq. 16: the vectors after their batch norms, side by side; (B, 1, D), (B, 1)."""
+        """f^final of Eq. 16: the compared streams' vectors after their batch norms, side by side; (B, 1, D), (B, 1)."""
         f, *_ = self.vectors(inputs)
         final = torch.cat([cast(BNNeck, self.necks[name]).norm(vector) for name, vector in f.items()], 1)
         return final[:, None], final.new_ones(final.shape[0], 1)
@@ -310,7 +326,7 @@ class PAH(Method):
 
     def maps(self, inputs: Inputs) -> Tensor:
         """Where the network sees the person, all parts together: (B, 1, h, w)."""
-        if "parts" not in self.streams:
+        if "parts" not in self.compared:
             return super().maps(inputs)
         return 1 - self.W_part(self.dense(inputs.images)).softmax(1)[:, :1]
 

@@ -27,19 +27,19 @@ A_ROW = 6  # of them beside each other
 
 
 def figures(context: Context) -> list[Figure]:
-    """What the trained streams have to show."""
+    """What the streams that the test compares have to show."""
     method = cast(PAH, context.trained.method)
     with torch.inference_mode():
         inputs = test_inputs(context)
         images = [context.album.image(image_id) for image_id in context.image_ids.tolist()]
         found = []
-        if {"global", "head"} & set(method.streams):
+        if {"global", "head"} & set(method.compared):
             found.append(erasing(method, inputs))
-        if "parts" in method.streams:
+        if "parts" in method.compared:
             found.append(own_parts(method, inputs, images))
         labels = made.file("pseudo_parts", context.dataset)
         # a test on another data set has nothing to show of the training images; weights may come without the labels
-        if "parts" in method.streams and labels.parent == context.run and labels.is_file():
+        if "parts" in method.compared and labels.parent == context.run and labels.is_file():
             found.append(pseudo_labels(context, Cache(labels, "label/pseudo_parts", context.index)))
     return found
 
@@ -57,9 +57,9 @@ def test_inputs(context: Context) -> Inputs:
 
 def erasing(method: PAH, inputs: Inputs) -> Figure:
     """Of body and head: the image, the energy of its features, and the image without the rows that are erased."""
-    F_dense = method.dense(inputs.images) if "parts" in method.streams else None
+    F_dense = method.dense(inputs.images) if method.finds_head else None
     columns, cells = [], []
-    for stream in [stream for stream in ("global", "head") if stream in method.streams]:
+    for stream in [stream for stream in ("global", "head") if stream in method.compared]:
         images = method.head_images(inputs, F_dense) if stream == "head" else inputs.images
         fork = cast(Fork, method.backbone[stream])
         F_22 = method.feature_map(method.feature_map(images, fork.front), fork.tail_2)
