@@ -66,6 +66,7 @@ def test_every_method_answers_in_batches_of_any_size_as_torch_does(name, tmp_pat
         ("bpbreid", {"attention": "sharp"}, {"visibility": "argmax", "neck": "after"}),
         ("bpbreid", {}, {"embeddings": ["global", "concatenated", "head"]}),
         ("pah", {"head_box": "own"}, {}),
+        ("pah", {}, {"streams": ["global", "parts"]}),
         ("pabr", {"part_stream": "cached"}, {}),
         ("pabr", {"pooling": "exact"}, {}),
     ],
