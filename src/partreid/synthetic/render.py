@@ -6,7 +6,7 @@ Memory holds one person per process and one chunk of truth, whatever the size of
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
 
@@ -76,13 +76,16 @@ def render(
     jobs = [(folder, seed, pid, pid in trains, each[pid in trains], *rest) for pid in persons]
     todo = [job for job in jobs if not _piece(folder, job[2]).is_file()]
     total, left = (sum(job[4] for job in some) for some in (jobs, todo))
+    if todo:  # anny and warp fill their caches once, not in every process at the same time, nor on the progress's clock
+        _state(seed)
     with progress(total, "synthetic", done=total - left) as bar:
         processes = min(processes, len(todo), 1 + left // SMALL)
         if processes <= 1:
             for job in todo:
                 bar.update(_person(*job))
         else:
-            _parallel(todo, processes, bar.update)
+            killed = "a rendering process was killed (out of memory?); run again with fewer processes"
+            spread(_person, todo, processes, lambda _, images: bar.update(images), killed)
     chunks.write(folder / "truth.npz", {**header, "occluded_below": plan.OCCLUDED_BELOW}, _chunks(folder, persons))
     shutil.rmtree(folder / "truth")  # from here on a kill means to start again: the images begin to leave
     root.mkdir(parents=True, exist_ok=True)
@@ -114,12 +117,6 @@ def _check(
         strange = sorted(p.name for p in root.iterdir() if p.name not in (*SPLITS, "truth.npz", ".gitignore"))
         if strange:
             raise UserError(f"{root} holds other files ({', '.join(strange[:5])}); name an empty folder")
-
-
-def _parallel(todo: list, processes: int, tell: Callable[[int], object]) -> None:
-    _state(todo[0][1])  # anny and warp build their caches now, once, and not in every process at the same time
-    killed = "a rendering process was killed (out of memory?); run again with fewer processes"
-    spread(_person, todo, processes, lambda _, images: tell(images), killed)
 
 
 @lru_cache(maxsize=1)
