@@ -53,8 +53,9 @@ def test_the_head_box_is_in_pixels_of_the_image(labels, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["0.npz", "0.jpg.densepose.npz", "0.densepose.npz", "0.jpg.npz"])
-def test_npz_files_may_bring_a_score(name, labels, tmp_path):
-    np.savez(tmp_path / name, labels=labels.astype(np.int64), score=np.float32(0.75))
+@pytest.mark.parametrize("score", [np.float32(0.75), np.array([0.75])])
+def test_npz_files_may_bring_a_score(name, score, labels, tmp_path):
+    np.savez(tmp_path / name, labels=labels.astype(np.int64), score=score)
     _, work = densepose_files.build(made(["0.jpg"]), folders={"market": str(tmp_path)})
     assert work(0, 1)["score"].tolist() == [0.75]
 
@@ -76,15 +77,22 @@ def test_what_holds_no_charts_is_refused_with_the_reason(labels, tmp_path):
     cv2.imwrite(str(tmp_path / "grey_IUV.png"), labels)
     with pytest.raises(ValueError, match="three channels"):
         read(tmp_path / "grey_IUV.png", 128, 64)
-    (tmp_path / "text_IUV.png").write_text("hello")
-    with pytest.raises(ValueError, match="no image"):
-        read(tmp_path / "text_IUV.png", 128, 64)
+    for name, text in (("text_IUV.png", "hello"), ("empty_IUV.png", "")):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ValueError, match="it is no image, expected a PNG"):
+            read(tmp_path / name, 128, 64)
     np.savez(tmp_path / "shape.npz", labels=np.zeros((3, 4, 5), np.uint8))
     with pytest.raises(ValueError, match=r"shape \(3, 4, 5\)"):
         read(tmp_path / "shape.npz", 128, 64)
     np.savez(tmp_path / "score.npz", labels=labels, score=3.0)
     with pytest.raises(ValueError, match="0 to 1"):
         read(tmp_path / "score.npz", 128, 64)
+    np.savez(tmp_path / "scores.npz", labels=labels, score=[0.9, 0.8])
+    with pytest.raises(ValueError, match="it holds 2 scores, expected that of one person"):
+        read(tmp_path / "scores.npz", 128, 64)
+    np.savez(tmp_path / "resized.npz", labels=labels / 2)
+    with pytest.raises(ValueError, match=r"its labels hold 11\.5, expected whole numbers"):
+        read(tmp_path / "resized.npz", 128, 64)
 
 
 def test_the_pickle_of_apply_net_is_never_opened_and_the_way_around_it_works(labels, tmp_path, monkeypatch):

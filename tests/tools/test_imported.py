@@ -91,6 +91,22 @@ def test_a_folder_per_split_tells_images_of_one_name_apart(tmp_path):
         imported.find(images, "x_files", {"market": {"query": str(tmp_path / "absent")}}, (".npy",))
 
 
+def test_what_is_no_path_is_refused_and_splits_without_one_are_told(tmp_path, capsys):
+    images = made(["0.jpg"])
+    for value, told in ((None, "None"), ("", "''"), (5, "5"), (["a"], r"\['a'\]")):
+        with pytest.raises(UserError, match=rf"^tools\.x_files\.folders\.market in params.yaml is {told}, expected"):
+            imported.find(images, "x_files", {"market": value}, (".npy",))
+        with pytest.raises(UserError, match=rf"^tools\.x_files\.folders\.market\.train in params.yaml is {told}, "):
+            imported.find(images, "x_files", {"market": {"train": value}}, (".npy",))
+    with pytest.raises(UserError, match=r"folders\.market names no split; market has train"):
+        imported.find(images, "x_files", {"market": {}}, (".npy",))
+    train, query = made(["0.jpg", "1.jpg"]).table.to_pylist()
+    both = replace(images, table=image_table.build([train, {**query, "split": "query"}], {}))
+    np.save(tmp_path / "0.npy", [1.0, 2.0])
+    imported.find(both, "x_files", {"market": {"train": str(tmp_path)}}, (".npy",))
+    assert "tools.x_files.folders.market names nothing for 1 image of query: nobody" in capsys.readouterr().out
+
+
 def test_an_unknown_data_set_names_the_key_to_set(tmp_path):
     with pytest.raises(UserError, match=r"tools\.x_files\.folders\.market"):
         imported.find(made(["0.jpg"]), "x_files", {"duke": str(tmp_path)}, (".npy",))

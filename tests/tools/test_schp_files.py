@@ -1,3 +1,4 @@
+import zlib
 from functools import partial
 
 import cv2
@@ -81,12 +82,15 @@ def test_what_is_no_parsing_is_refused_with_the_reason(classes, tmp_path):
         indices(tmp_path / "deep.png", 7)
 
 
-@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "text"])
+@pytest.mark.parametrize("damage", ["cut", "flip", "empty", "text", "huge"])
 def test_a_damaged_png_is_one_failed_image(damage, classes, tmp_path):
     indexed(tmp_path / "0.png", classes)
     data = bytearray(classes.tobytes() if damage == "text" else (tmp_path / "0.png").read_bytes())
     if damage == "flip":
         data[-30] ^= 255
+    if damage == "huge":  # it claims 2^24 pixels each way
+        data[16:24] = b"\x01\0\0\0\x01\0\0\0"
+        data[29:33] = zlib.crc32(data[12:29]).to_bytes(4)
     cut = {"cut": len(data) * 2 // 3, "empty": 0}.get(damage, len(data))
     (tmp_path / "1.png").write_bytes(data[:cut])
     images = made(["0.jpg", "1.jpg"])

@@ -4,7 +4,7 @@
 first in OpenCV's order (blue) is the chart, 0 for none, 1 to 24; the others are U and V. The charts of all persons that
 it found are in it. (`x_INDS.png` beside it is of no use: it numbers the first person 0, like the background.)
 `x.npz` or `x.densepose.npz`: member `labels`, whole numbers (H, W), the same charts; of any size, over the image's
-extent; and, if there, `score`, 0..1.
+extent; and, if there, `score`, one number, 0..1.
 
 detectron2's `apply_net.py dump` writes a pickle of torch objects. Opening one can run any code and needs DensePose, so
 partreid does not; CONVERT below does, in DensePose's own environment.
@@ -78,6 +78,8 @@ def read(file: Path, height: int, width: int) -> Mapping[str, Any] | None:
             f"its labels have shape {labels.shape} and values up to {labels.max(initial=0)}, expected (H, W) and "
             f"0 to {CHARTS}; in a PNG they are the first channel as OpenCV reads it (blue)"
         )
+    if (between := labels.astype(np.uint8) != labels).any():
+        raise ValueError(f"its labels hold {labels[between][0]:g}, expected whole numbers: was it scaled like a photo?")
     labels = labels.astype(np.uint8)
     if not labels.any():
         return None
@@ -95,7 +97,10 @@ def from_npz(file: Path) -> tuple[np.ndarray, float]:
     labels = imported.numbers(file, "labels")
     with zipfile.ZipFile(file) as archive:
         scored = "score.npy" in archive.namelist()
-    score = float(imported.numbers(file, "score")) if scored else 1.0
+    scores = imported.numbers(file, "score") if scored else np.ones(1)
+    if scores.size != 1:
+        raise ValueError(f"it holds {scores.size} scores, expected that of one person, whose charts `labels` are")
+    score = float(scores.item())
     if not 0 <= score <= 1:
         raise ValueError(f"its score is {score:g}, expected 0 to 1")
     return labels, score
@@ -103,7 +108,8 @@ def from_npz(file: Path) -> tuple[np.ndarray, float]:
 
 def from_png(file: Path) -> np.ndarray:
     """The first channel of an IUV image, uint8 (H, W). ValueError when the file is not one."""
-    image = cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_UNCHANGED)
+    data = np.fromfile(file, np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None  # OpenCV's words on none are its source's
     if image is None or image.dtype != np.uint8 or image.ndim != 3:
         found = "no image" if image is None else f"{image.dtype} {image.shape}"
         raise ValueError(f"it is {found}, expected a PNG with three channels of 8 bits: charts, U, V")

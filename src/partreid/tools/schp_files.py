@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image  # OpenCV turns indexed PNGs into colours
 
 from partreid.body.parsing import PARSING
-from partreid.errors import choose
+from partreid.errors import choose, reason
 from partreid.labels import geometry
 from partreid.storage import cache
 from partreid.storage.pieces import Work
@@ -66,7 +66,7 @@ def read(classes: str, file: Path, height: int, width: int) -> Mapping[str, Any]
 
 def indices(file: Path, classes: int) -> np.ndarray:
     """The class of every pixel of a PNG, uint8 (H, W), all below `classes`. ValueError when they are not."""
-    with Image.open(file) as image:
+    with _opened(file) as image:
         if image.format != "PNG":
             raise ValueError(f"it is {image.format}, expected PNG: others do not keep classes exactly")
         values = np.asarray(image)
@@ -92,6 +92,14 @@ def indices(file: Path, classes: int) -> np.ndarray:
             "expected an indexed PNG whose indices are the classes"
         )
     return result
+
+
+def _opened(file: Path) -> Image.Image:
+    """The image, not yet read. ValueError where it claims so many pixels that Pillow refuses to read them."""
+    try:
+        return Image.open(file)
+    except Image.DecompressionBombError as error:  # none of what other damage raises
+        raise ValueError(reason(error)) from error
 
 
 def by_palette(values: np.ndarray, entries: np.ndarray, classes: int) -> np.ndarray:
