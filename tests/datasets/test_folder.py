@@ -1,3 +1,7 @@
+import errno
+import os
+from pathlib import Path
+
 import pytest
 
 from dataset_trees import image, photos
@@ -142,6 +146,32 @@ def test_wrong_roots(tmp_path):
         folder.read(tmp_path)
 
 
+def test_a_root_one_folder_too_high_is_doubted(tmp_path):
+    table = folder.read(photos(tmp_path, {"photos": dict.fromkeys(FOUR, 2)}).resolve())
+    (doubt,) = [line for line in image_table.about(table)["warnings"] if "too high" in line]
+    assert doubt.startswith("1 person, but 4 cameras: are the two exchanged, or is the root one folder too high")
+
+
+def test_a_persons_folder_that_may_not_be_looked_into_is_named_once(tmp_path, monkeypatch):
+    photos(tmp_path, {**FOUR, "zoe": {"door": 2}, "lost+found": {"": 1}})
+    scandir = os.scandir
+
+    def forbidding(path):
+        if Path(path).name == "zoe":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", forbidding)
+    about = image_table.about(folder.read(tmp_path))
+    assert about["skipped"] == [["zoe/", "cannot be looked into: Permission denied"]]
+    assert about["ignored"] == {"hidden folders": 1}
+    monkeypatch.setattr(os, "scandir", lambda path: forbidding(path if path == tmp_path else "zoe"))
+    with pytest.raises(UserError, match=r"no readable image, 5 skipped; the first: ann/ \(cannot be looked into: Perm"):
+        folder.read(tmp_path)
+    with pytest.raises(PermissionError):  # the root itself
+        folder.read(tmp_path / "zoe")
+
+
 def test_the_same_photos_give_the_same_bytes(tmp_path):
     for name in ("1", "2"):
         table = folder.read(photos(tmp_path / "x", FOUR) if name == "1" else tmp_path / "x")
@@ -190,13 +220,15 @@ def test_csv_as_spreadsheets_write_it(tmp_path, delimiter):
 def test_csv_lines_that_lose_nothing_are_skipped_and_named(tmp_path):
     photos(tmp_path, {"p": {"": 3}})
     (tmp_path / "p" / "2.jpg").write_bytes(b"")
-    csv(tmp_path, "path,pid\np/0.jpg,a\np/1.jpg,a\np/0.jpg,a\np/gone.jpg,a\np/2.jpg,a\np/1.jpg,\n")
+    long = "a" * 300 + ".jpg"  # longer than names may be
+    csv(tmp_path, f"path,pid\np/0.jpg,a\np/1.jpg,a\np/0.jpg,a\np/gone\x1b.jpg,a\np/2.jpg,a\np/1.jpg,\n{long},a\n")
     table = folder.read(tmp_path)
     assert len(table) == 2
     assert image_table.about(table)["skipped"] == [
         ["p/0.jpg", "images.csv line 4: listed twice"],
-        ["p/gone.jpg", "images.csv line 5: no such file"],
+        ["p/gone\\x1b.jpg", "images.csv line 5: no such file"],
         ["p/1.jpg", "images.csv line 7: no pid"],
+        [long, "images.csv line 8: no such file"],
         ["p/2.jpg", "the file is empty"],
     ]
 

@@ -52,6 +52,15 @@ def test_a_set_with_few_persons_is_advised_to_train_elsewhere(p):
     assert foreseen("synthetic", few, replace(p, dataset="synthetic")) == []
 
 
+def test_a_gallery_of_one_person_is_warned_of(p):
+    alone = table(*TRAIN, ("query", 3, 0), ("gallery", 3, 1), ("gallery", -1, 1))
+    for dataset in ("folder", "market1501"):
+        assert foreseen(dataset, alone, p) == [
+            f"the gallery of {dataset} shows one person: every answer is right, and results say nothing"
+        ]
+    assert foreseen("synthetic", alone, p) == []
+
+
 def test_queries_that_nobody_can_answer_are_an_error(p):
     asking = table(*TRAIN, ("query", 3, 0), ("query", 4, 1), ("gallery", 3, 0), ("gallery", 5, 0))
     for dataset in ("folder", "market1501"):

@@ -63,7 +63,7 @@ def read(root: Path) -> pa.Table:
         "found": counts.count(rows),
         "skipped": skipped,
         "ignored": dict(sorted(walk.ignored.items())),
-        "warnings": spelled + warnings + _doubts(rows, cameras),
+        "warnings": spelled + warnings + _doubts(rows, persons, cameras),
         "persons": persons,  # pid 1, 2, ...
         "cameras": cameras,  # camid 0, 1, ...
     }
@@ -91,6 +91,7 @@ def _walk(root: Path, walk: Walk) -> list[images.Row]:
     strays = [path for folder in ("", *words) for path in walk.files(folder)]
     walk.skipped += [[printable(path), "lies in no person's folder"] for path in strays]
     rows: list[images.Row] = []
+    empty = []
     for split in words or [""]:
         for person in walk.folders(split):
             home = f"{split}/{person}" if split else person
@@ -105,7 +106,9 @@ def _walk(root: Path, walk: Walk) -> list[images.Row]:
                 if camera:
                     walk.skipped += [_deeper(walk, f"{folder}/{name}") for name in walk.folders(folder)]
             if len(rows) == before:
-                walk.skipped.append([printable(f"{home}/"), "a person's folder without an image"])
+                empty.append(printable(f"{home}/"))
+    named = {path for path, _ in walk.skipped}  # with a better reason
+    walk.skipped += [[path, "a person's folder without an image"] for path in empty if path not in named]
     return rows
 
 
@@ -177,9 +180,14 @@ def _split(rows: list[images.Row], given: bool, skipped: Skipped) -> tuple[list[
     return kept + divided, warnings
 
 
-def _doubts(rows: Sequence[images.Row], cameras: Sequence[str]) -> list[str]:
+def _doubts(rows: Sequence[images.Row], persons: Sequence[str], cameras: Sequence[str]) -> list[str]:
     """Warnings about what a table holds; it stays usable."""
     warnings = []
+    if len(cameras) > len(persons):  # <camera>/<person>, or a folder of persons taken for one person
+        warnings.append(
+            f"{counted(len(persons), 'person')}, but {len(cameras)} cameras: are the two exchanged, or is the root one "
+            "folder too high, so that persons are read as cameras?"
+        )
     if not cameras:
         warnings.append("no cameras: every other image of a person counts as an answer")
     lost, asking = splits.unanswerable(rows)

@@ -1,6 +1,5 @@
 """What every reader does: find the set's folders, list image files, measure them, say what is wrong with a layout."""
 
-import errno
 import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,13 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from partreid.datasets.walk import Skipped, printable, storable
+from partreid.datasets.walk import LASTING, Skipped, printable, storable
 from partreid.errors import UserError
 from partreid.inputs.decoding import decoded
 from partreid.progress import followed
 
-# what reading a file says again tomorrow; other errors (a disk or a network that fails) are no finding about the file
-LASTING = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG)
 SHOWN = 12  # entries of a folder that an error prints
 
 Row = dict[str, Any]  # one image: columns of the image table

@@ -36,6 +36,8 @@ def foreseen(dataset: str, table: pa.Table, p: Params) -> list[str]:
             f"person, by another camera where cameras are known), so nothing could be measured; {RULES}"
         )
     warnings = [NO_QUERIES] if trains and not asking else []
+    if (trains or tested) and asking and searched(table) == 1:
+        warnings.append(f"the gallery of {dataset} shows one person: every answer is right, and results say nothing")
     if trains and dataset not in RENDERED and persons < FEW:  # rendered persons are as many as were ordered
         warnings.append(
             f"{dataset} has {persons} persons to train on: too few to learn from. Train elsewhere and test here: "
@@ -47,6 +49,12 @@ def foreseen(dataset: str, table: pa.Table, p: Params) -> list[str]:
 def trained_on(table: pa.Table) -> int:
     """How many persons train."""
     pid = image_table.integers(image_table.select(table, "train"), "pid")
+    return len(np.unique(pid[pid != JUNK]))
+
+
+def searched(table: pa.Table) -> int:
+    """How many persons the gallery shows; distractors count as one."""
+    pid = image_table.integers(image_table.select(table, "gallery"), "pid")
     return len(np.unique(pid[pid != JUNK]))
 
 

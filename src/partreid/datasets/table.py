@@ -6,7 +6,7 @@ from pathlib import Path
 
 from partreid.datasets.images import Row, Skipped
 from partreid.datasets.names import cell
-from partreid.datasets.walk import Walk
+from partreid.datasets.walk import Walk, printable
 from partreid.errors import UserError
 from partreid.storage import strict_csv
 
@@ -40,13 +40,13 @@ def listed(root: Path) -> tuple[list[Row], Skipped]:
             "split": cell(values.get("split", "")).lower(),
         }
         if not row["person"]:
-            skipped.append([said, f"{where}: no pid"])
+            skipped.append([printable(said), f"{where}: no pid"])
         elif path is None:
-            skipped.append([said, f"{where}: no such file"])
+            skipped.append([printable(said), f"{where}: no such file"])
         elif rows.setdefault(path, row) is row:
             continue
         elif rows[path] == row:
-            skipped.append([path, f"{where}: listed twice"])
+            skipped.append([printable(path), f"{where}: listed twice"])
         else:
             raise UserError(f"{where}: {path} is already listed with another pid, camid or split; keep one line")
     return list(rows.values()), skipped

@@ -2,9 +2,11 @@
 
 What belongs: visible files with a known ending (any case), in visible folders; links to files and to folders are
 followed. What does not is never lost without a word: other files are counted by ending, hidden ones (a dot before the
-name, and what macOS, Windows and network disks leave behind) as hidden, and a link that leads nowhere is named.
+name, and what systems and network disks leave behind) as hidden; a link that leads nowhere is named, and so is a folder
+that may not be looked into.
 """
 
+import errno
 import os
 import unicodedata
 from collections import Counter
@@ -13,7 +15,16 @@ from pathlib import Path
 
 # in any case: what OpenCV decodes everywhere (jfif and jpe are JPEG)
 ENDINGS = (".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".bmp", ".webp", ".tif", ".tiff")
-LEFT_BEHIND = ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information")  # by systems, not by people
+LEFT_BEHIND = (
+    "__MACOSX",
+    "@eaDir",
+    "$RECYCLE.BIN",
+    "System Volume Information",
+    "lost+found",
+)  # by systems, not by people
+
+# what looking at a file or folder says again tomorrow; other errors (a disk or a network that fails) are no finding
+LASTING = (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENAMETOOLONG)
 
 Skipped = list[list[str]]  # [[path, reason], ...]
 
@@ -59,8 +70,13 @@ class Walk:
 
     def find(self, path: str) -> str | None:
         """The path, as the disk spells it, of a file that may be spelled in another Unicode form; None if none."""
-        if (self.root / path).is_file():
-            return path
+        try:
+            if (self.root / path).is_file():
+                return path
+        except OSError as error:
+            if error.errno not in LASTING:
+                raise
+            return None  # a name too long for any file
         here = ""
         for step in path.split("/"):
             if not (self.root / here).is_dir():
@@ -76,22 +92,32 @@ class Walk:
     def _look(self, folder: str) -> tuple[list[str], list[str]]:
         if folder not in self._seen:
             files, folders = [], []
-            with os.scandir(self.root / folder) as entries:
-                for entry in sorted(entries, key=lambda entry: os.fsencode(entry.name)):
-                    path = f"{folder}/{entry.name}" if folder else entry.name
-                    kind = _kind(entry)
-                    if kind == "folder" and not hidden(entry.name):
-                        folders.append(entry.name)
-                    elif kind == "file" and not hidden(entry.name) and self._belongs(entry.name):
-                        files.append(path)
-                    elif hidden(entry.name):
-                        self.ignored["hidden folders" if kind == "folder" else "hidden"] += 1
-                    elif kind == "file":
-                        self.ignored[Path(entry.name).suffix.lower() or "none"] += 1
-                    else:
-                        self.skipped.append([printable(path), kind])
+            for entry in self._entries(folder):
+                path = f"{folder}/{entry.name}" if folder else entry.name
+                kind = _kind(entry)
+                if kind == "folder" and not hidden(entry.name):
+                    folders.append(entry.name)
+                elif kind == "file" and not hidden(entry.name) and self._belongs(entry.name):
+                    files.append(path)
+                elif hidden(entry.name):
+                    self.ignored["hidden folders" if kind == "folder" else "hidden"] += 1
+                elif kind == "file":
+                    self.ignored[Path(entry.name).suffix.lower() or "none"] += 1
+                else:
+                    self.skipped.append([printable(path), kind])
             self._seen[folder] = files, folders
         return self._seen[folder]
+
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+        """What lies in a folder; nothing, and the folder is named, where it is not for us to look into."""
+        try:
+            with os.scandir(self.root / folder) as entries:
+                return sorted(entries, key=lambda entry: os.fsencode(entry.name))
+        except OSError as error:
+            if not folder or error.errno not in LASTING:
+                raise
+            self.skipped.append([printable(f"{folder}/"), f"cannot be looked into: {error.strerror}"])
+            return []
 
     def _belongs(self, name: str) -> bool:
         return self.endings is None or name.lower().endswith(self.endings)
