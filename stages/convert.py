@@ -45,6 +45,8 @@ def main() -> None:
     out = given.out or Path("weights") / f"{ENDINGS.sub('', given.file.name)}{weights.ENDING}"
     if out.exists() and out.samefile(given.file):
         raise UserError(f"{out} is the released file itself; say with --out where the weights go")
+    if out.suffix == ".md":
+        raise UserError(f"--out {out} is where the model card goes; name a file that ends in {weights.ENDING}")
     methods.save(out, found.method, told)
     write_text(out.with_suffix(".md"), card(told, {}, told["dataset"], {}))
     report(found, out, told)

@@ -243,6 +243,34 @@ def test_a_missing_or_misshapen_tensor_is_refused(tmp_path):
         converted(tmp_path, "osnet", state)
 
 
+@pytest.mark.parametrize(
+    ("family", "name", "tensor", "axes"),
+    [
+        ("osnet", "torchreid_osnet_x1_0", "fc.0.weight", 1),
+        ("mpn", "mpn_no_ca", "local_conv_list.0.0.weight", 1),
+        ("pabr", "pabr_dilation_1", "part_feat_extractor.pose1.weight", 2),
+        ("pabr", "pabr_dilation_1", "pooling.cbp.sparse_sketch_matrix1", 2),
+        ("pcb", "torchreid_pcb_p6", "classifier.0.weight", 1),
+    ],
+)
+def test_a_width_that_no_network_has_is_refused(tmp_path, family, name, tensor, axes):
+    state = {key: torch.zeros(of) for key, of in small(name).items()}
+    for odd in (torch.tensor(1.0), torch.zeros(0, 4), torch.zeros(10**12, 0), *[torch.zeros(3)] * (axes > 1)):
+        with pytest.raises(UserError, match=r"released\.pth\.tar does not fit"):
+            converted(tmp_path, family, {**state, tensor: odd})
+
+
+def test_numbers_that_are_no_weights_are_refused(tmp_path):
+    state = filled(small("torchreid_osnet_x1_0"))
+    weight = state["conv1.conv.weight"]
+    for value, kind in ((weight * torch.nan, "NaN or infinite"), (weight.to(torch.int8), "int8")):
+        state["conv1.conv.weight"] = value
+        with pytest.raises(
+            UserError, match=rf"conv1\.conv\.weight holds {kind} values, expected finite floating-point"
+        ):
+            converted(tmp_path, "osnet", state)
+
+
 def test_another_family_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"released\.pth\.tar does not fit bpbreid .*no tensor pixel_classifier"):
         converted(tmp_path, "bpbreid", filled(small("torchreid_osnet_x1_0")))

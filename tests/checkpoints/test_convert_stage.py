@@ -108,7 +108,13 @@ def test_a_name_with_dots_is_kept_and_a_released_file_is_not_written_over(stage)
         (["pcb", "pcb_p6.pth.tar", "--set", "margin=[0.5"], r"--set margin=\[0\.5 is not valid YAML"),
         (["pcb", "pcb_p6.pth.tar", "--set", "margin"], "--set takes NAME=VALUE, found 'margin'"),
         (["osnet", "pcb_p6.pth.tar"], r"pcb_p6\.pth\.tar does not fit bot of torchreid"),
-        (["pcb", "params.yaml"], r"cannot read params\.yaml: it is no file of torch\.save"),
+        (
+            ["pcb", "params.yaml"],
+            r"cannot read params\.yaml: it is a text that begins .*; expected a file of torch\.save",
+        ),
+        (["pcb", "pcb_p6.pth.tar", "--set", "embedding=abc"], r"pcb cannot be built with .*'embedding': 'abc'"),
+        (["pcb", "pcb_p6.pth.tar", "--set", "parts=-1"], r"pcb cannot be built with .*negative dimension"),
+        (["pcb", "pcb_p6.pth.tar", "--out", "weights/pcb.md"], r"--out weights/pcb\.md is where the model card goes"),
     ],
 )
 def test_bad_input_is_one_message(stage, arguments, words):

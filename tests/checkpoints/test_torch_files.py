@@ -3,8 +3,10 @@
 import io
 import os
 import pickle
+import random
 import zipfile
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +17,7 @@ from safetensors.torch import save_file
 
 from partreid.checkpoints import contents, machine, torch_files
 from partreid.checkpoints.machine import Foreign, Name
+from partreid.checkpoints.tables import read
 from partreid.errors import UserError
 
 
@@ -92,6 +95,14 @@ def test_a_whole_saved_network_is_read_as_its_state_dict(tmp_path, zipped):
     found = contents.tensors(torch_files.load(path), path)
     assert set(found) == set(network().state_dict())
     torch.testing.assert_close(found["0.weight"].tensor(), network().state_dict()["0.weight"])
+
+
+def test_names_say_nothing_of_what_a_file_is(tmp_path):
+    state = {"a": torch.arange(3.0)}
+    save_file(state, tmp_path / "a.pth")
+    write(tmp_path / "a.safetensors", state)
+    for name in ("a.pth", "a.safetensors"):
+        assert torch.equal(all_of(tmp_path / name)[0], state["a"])
 
 
 def test_safetensors_are_read(tmp_path):
@@ -275,7 +286,7 @@ def test_an_endless_pickle_is_given_up(tmp_path, monkeypatch):
 
 
 def all_of(path: Path) -> list[torch.Tensor]:
-    return [value.tensor() for value in contents.tensors(torch_files.load(path), path).values()]
+    return [read(value) for value in contents.tensors(torch_files.load(path), path).values()]
 
 
 @pytest.mark.parametrize("zipped", [True, False])
@@ -286,6 +297,51 @@ def test_every_cut_of_a_file_is_one_message_or_all_tensors(tmp_path, zipped):
         path.write_bytes(data[:end])
         with pytest.raises(UserError, match=r"a\.pth"):
             all_of(path)
+
+
+@pytest.mark.parametrize("form", ["zip", "older", "safetensors"])
+def test_a_file_with_changed_bytes_is_one_message_or_all_tensors(tmp_path, form):
+    path, state = tmp_path / "a.pth", {"a": torch.randn(400), "b": torch.zeros(3)}
+    if form == "safetensors":
+        save_file(state, path)
+    else:
+        write(path, {"state_dict": state}, _use_new_zipfile_serialization=form == "zip")
+    data, rng = path.read_bytes(), random.Random(4)
+    for _ in range(150):
+        changed = bytearray(data)
+        for _ in range(rng.choice([1, 3, 20])):
+            changed[rng.choice([1, -1]) * rng.randrange(500)] = rng.randrange(256)
+        path.write_bytes(changed)
+        with suppress(UserError):
+            all_of(path)
+
+
+def test_a_number_that_changed_in_an_archive_is_noticed(tmp_path):
+    path = write(tmp_path / "a.pth", {"state_dict": {"a": torch.zeros(1000)}})
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(UserError, match=r"its storage 0 is damaged \(Bad CRC-32"):
+        all_of(path)
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"<!DOCTYPE html><html>", "it is an HTML page, a download's or login's"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer in the place of the file"),
+        (b"", "it is an empty file"),
+        (b"PK\x03\x04" + b"\0" * 50, "it is a cut or damaged zip archive"),
+        (b"\x89PNG\r\n", "it is a PNG image"),
+    ],
+)
+@pytest.mark.parametrize("name", ["a.pth", "a.safetensors"])
+def test_what_is_no_checkpoint_is_named(tmp_path, name, data, words):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(
+        UserError, match=rf"cannot read .*{name}: {words}.*; expected a file of torch\.save or safetens"
+    ):
+        torch_files.load(tmp_path / name)
 
 
 def test_torchscript_is_refused(tmp_path):

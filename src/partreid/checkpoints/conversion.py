@@ -12,7 +12,7 @@ from partreid import methods
 from partreid.checkpoints import contents, torch_files
 from partreid.checkpoints.families.base import Described, Family
 from partreid.checkpoints.tables import COUNTERS, Renamed, fitted, renamed
-from partreid.errors import UserError
+from partreid.errors import UserError, reason
 from partreid.methods.base import Method
 
 
@@ -43,9 +43,7 @@ def convert(family: Family, file: Path, options: Mapping[str, Any], changes: Map
         chosen = {**options, **described.options, **changes}
         if unknown := sorted(set(changes) - set(options)):
             raise UserError(f"{family.method} has no value {unknown[0]}; known: {', '.join(sorted(options))}")
-        torch.manual_seed(0)
-        identities = described.identities or 2
-        method = methods.build(family.method, backbone=described.backbone, identities=identities, **chosen)
+        method = _built(family.method, described, chosen)
         names = renamed(given, family.table)
         state, alone = _state(method, names, given, family.ours_alone)
     except UserError as error:
@@ -53,6 +51,15 @@ def convert(family: Family, file: Path, options: Mapping[str, Any], changes: Map
     method.load_state_dict(state)
     taken = [each for of in names.places.values() for each in of]
     return Converted(method.eval(), described, chosen, taken, names.unused, alone)
+
+
+def _built(name: str, described: Described, chosen: Mapping[str, Any]) -> Method:
+    """The method, with weights drawn from one seed. UserError where the values are of no network."""
+    torch.manual_seed(0)
+    try:
+        return methods.build(name, backbone=described.backbone, identities=described.identities or 2, **chosen)
+    except (TypeError, ValueError, RuntimeError) as error:  # what torch makes of a width of -1 or "abc"
+        raise UserError(f"{name} cannot be built with {dict(chosen)}: {reason(error)}") from error
 
 
 def _state(

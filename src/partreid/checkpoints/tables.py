@@ -65,6 +65,13 @@ def fitted(given: Tensors, published: Sequence[str], ours: Tensor, name: str) ->
     found = [read(given[each]) for each in published]
     if name.endswith(COUNTERS):
         return found[0].reshape(())
+    for each, value in zip(published, found, strict=True):
+        if ours.is_floating_point() and not (value.is_floating_point() and bool(value.isfinite().all())):
+            kind = "NaN or infinite" if value.is_floating_point() else str(value.dtype).removeprefix("torch.")
+            raise UserError(f"{each} holds {kind} values, expected finite floating-point ones")
+    if len({value.shape for value in found}) > 1:
+        shapes = " and ".join(dict.fromkeys(str(tuple(value.shape)) for value in found))
+        raise UserError(f"the pieces of {name}, {published[0]} and so on, differ in shape: {shapes}")
     together = found[0] if len(found) == 1 else torch.stack(found)
     least = [n for n in together.shape if n != 1]
     joined = len(found) > 1 and list(together.flatten(0, 1).shape) == list(ours.shape)
@@ -74,12 +81,15 @@ def fitted(given: Tensors, published: Sequence[str], ours: Tensor, name: str) ->
     return together.reshape(ours.shape).to(ours.dtype)
 
 
-def shape(given: Tensors, name: str) -> tuple[int, ...]:
-    """Of a published tensor, without reading it. UserError when there is none."""
+def shape(given: Tensors, name: str, axes: int = 1) -> tuple[int, ...]:
+    """Of a published tensor, without reading it. UserError when there is none, it is empty or has fewer axes."""
     if name not in given:
         raise UserError(f"there is no tensor {name}; is it a checkpoint of another family?")
     value = given[name]
-    return value.size if isinstance(value, Stored) else tuple(value.shape)
+    size = value.size if isinstance(value, Stored) else tuple(value.shape)
+    if len(size) < axes or 0 in size:
+        raise UserError(f"{name} has the shape {size}, which tells no width; is it a checkpoint of another family?")
+    return size
 
 
 def read(value: Stored | Tensor) -> Tensor:

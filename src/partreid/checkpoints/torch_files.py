@@ -8,7 +8,6 @@ read, so an optimiser's state costs nothing.
 import math
 import struct
 import zipfile
-import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,7 +24,11 @@ from torch import Tensor
 from partreid.checkpoints import machine
 from partreid.checkpoints.machine import Foreign, Name
 from partreid.errors import UserError, reason
+from partreid.storage import chunks, foreign
 
+SAFETENSORS = "a safetensors file"  # of foreign.what
+EXPECTED = "expected a file of torch.save or safetensors"
+DAMAGE = (*chunks.DAMAGE, safetensors.SafetensorError)
 MAGIC = 0x1950A86A20F9469CFC6C  # the first pickle of the older form
 LONGEST = 256 << 20  # bytes of an archive's pickle
 DTYPES = {
@@ -78,19 +81,23 @@ class Stored:
 def load(path: Path) -> Any:
     """What a file holds: dictionaries, lists, numbers, text, Stored tensors, and Foreign for all else.
 
-    UserError when it cannot be read or is something that would have to be run.
+    What it is shows in its bytes; released files have all kinds of names. UserError when it cannot be read or is
+    something that would have to be run.
     """
+    kind = foreign.what(path)
     try:
-        if path.suffix == ".safetensors":
+        if kind == SAFETENSORS:
             return load_file(path)
         if zipfile.is_zipfile(path):
             return _archive(path)
         with path.open("rb") as file:
             return _older(file)
     except UserError as error:
-        raise UserError(f"cannot read {path}: {error}") from error
-    except (zipfile.BadZipFile, zlib.error, safetensors.SafetensorError, RuntimeError, NotImplementedError) as error:
-        raise UserError(f"cannot read {path}: {reason(error)}; expected a file of torch.save or safetensors") from error
+        if kind in ("", "a pickle", "a file of torch"):
+            raise UserError(f"cannot read {path}: {error}") from error
+        raise UserError(f"cannot read {path}: it is {kind}; {EXPECTED}") from error
+    except DAMAGE as error:
+        raise UserError(f"cannot read {path}: {reason(error)}; {EXPECTED}") from error
 
 
 def _archive(path: Path) -> Any:
@@ -111,8 +118,11 @@ def _archive(path: Path) -> Any:
                 raise UserError(f"its storage {key} is missing, compressed or too short")
 
             def read() -> bytes:
-                with zipfile.ZipFile(path) as again:
-                    return again.read(info)[: numel * dtype.itemsize]
+                try:
+                    with zipfile.ZipFile(path) as again:
+                        return again.read(info)[: numel * dtype.itemsize]
+                except DAMAGE as error:
+                    raise UserError(f"its storage {key} is damaged ({reason(error)}); fetch the file again") from error
 
             return Storage(dtype, numel, read)
 
@@ -141,12 +151,11 @@ def _older(file: BinaryIO) -> Any:
     def storage(dtype: torch.dtype, key: str, numel: int) -> Storage:
         def read() -> bytes:
             start, count = places[key]
+            if count < numel or start + numel * dtype.itemsize > name.stat().st_size:
+                raise UserError(f"{name} is cut short: its storage {key} has not all of its {numel} numbers")
             with name.open("rb") as again:
                 again.seek(start)
-                found = again.read(count * dtype.itemsize)
-            if count < numel or len(found) < numel * dtype.itemsize:
-                raise UserError(f"{name} is cut short: its storage {key} has not all of its {numel} numbers")
-            return found
+                return again.read(numel * dtype.itemsize)
 
         widths[key] = dtype.itemsize
         return Storage(dtype, numel, read)

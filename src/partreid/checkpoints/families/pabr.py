@@ -31,8 +31,9 @@ def split(given: Tensors) -> Tensors:
     rest = {name: value for name, value in given.items() if name not in SKETCHES}
     for name, kind in SKETCHES.items():
         if name in given:
+            shape(given, name, 2)  # not of an empty one, whose other side may be endless
             matrix = read(given[name])
-            if not bool(((matrix != 0).sum(1) == 1).all()):
+            if matrix.ndim != 2 or not bool(((matrix != 0).sum(1) == 1).all()):
                 raise UserError(f"{name} is no sketch matrix: a row has other than one entry")
             places = matrix.abs().argmax(1)
             rest[f"pooling.cbp.{kind}_places"] = places
@@ -42,7 +43,7 @@ def split(given: Tensors) -> Tensors:
 
 def describe(given: Tensors, content: Any) -> Described:  # noqa: ARG001  the file has no settings
     """Widths from the shapes. That the appearance network is dilated shows in no shape."""
-    used = shape(given, "part_feat_extractor.pose1.weight")[1]
+    used = shape(given, "part_feat_extractor.pose1.weight", 2)[1]
     if used not in MAPS:
         raise UserError(f"its part map is made of {used} maps, expected one of {', '.join(map(str, MAPS))}")
     sketch = next(iter(SKETCHES))
@@ -56,7 +57,7 @@ def describe(given: Tensors, content: Any) -> Described:  # noqa: ARG001  the fi
             "appearance": shape(given, "app_feat_extractor.input_feat.weight")[0],
             "part": shape(given, "part_feat_extractor.pose1.weight")[0],
             "pooling": "compact",
-            **({"embedding": shape(given, sketch)[1]} if sketch in given else {}),
+            **({"embedding": shape(given, sketch, 2)[1]} if sketch in given else {}),
         },
         notes=("that the network is the dilated one the file does not say; if so: --set dilated=true",),
     )
