@@ -1,6 +1,7 @@
 """Pictures of labels, in fixed colours. All pictures are uint8 RGB (H, W, 3).
 
-colours says what stands for which part, drawing draws over images, panels has a function per label; VIEWS lists them.
+colours says what stands for which part, label_marks draws over images, label_panels has a function per label; VIEWS
+lists them.
 """
 
 from collections.abc import Callable

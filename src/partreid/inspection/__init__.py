@@ -1,5 +1,5 @@
 """Looking at label caches, and comparing tools: the programs of stages/inspect.py.
 
-look and diff are the two programs; choice picks images, stats says what a cache holds, sides opens the two that are
-compared, difference says how alike they are, sheets and page write PNG contact sheets and one HTML file.
+program is the command line, look and diff its two parts; choice picks images, stats says what a cache holds, page
+writes one HTML file. For the server's page too: sources says where labels can be had from, listing filters and orders.
 """

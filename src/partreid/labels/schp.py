@@ -1,9 +1,8 @@
 """Label `schp`: which body part every cell shows, and how probably it shows the person; for MPN and FSAM.
 
-Members: `parsing` uint8 (n, height, width), the seven classes of partreid.body.parsing; `person` uint8 (n, height,
-width),
-255 times the probability; `status` uint8 (n,) and `score` float32 (n,) as the tool gave them, except that `status` is
-the worse of two where `person` comes from a second tool. Rows that are not ok are all zeros.
+Members: `parsing` uint8 (n, height, width), the seven classes of partreid.body.parsing; `person` uint8, of the same
+shape, 255 times the probability; `status` uint8 (n,) and `score` float32 (n,) as the tool gave them, except that
+`status` is the worse of two where `person` comes from a second tool. Rows that are not ok are all zeros.
 
 From a tool that gives `parsing`, that, resized. From keypoints and a person mask (partreid.labels.geometry): a cell in
 the mask (probability at least 0.5) has the class of the nearest part, nearest in units of the part's half-width
