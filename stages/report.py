@@ -13,7 +13,6 @@ from partreid import methods, params
 from partreid.drawing import pictures, plots
 from partreid.errors import run
 from partreid.experiments import overrides
-from partreid.inputs import kinds
 from partreid.labels import LABELS
 from partreid.report import attention, card, facts, figures, gather, inputs, page, parts, pipeline, ranking, sheets
 from partreid.storage import image_table, turn
@@ -44,10 +43,7 @@ def main() -> None:
 
     queries = {name: ranking.queries(results.ranks, name) for name in results.metrics}
     candidates = attention.candidates(queries, pids, p.train.seed)
-    needed = {
-        kind: kinds.read(kind, LABELS[kind].file(kind, here.target), here.index, candidates)
-        for kind in trained.method.labels_at_test
-    }
+    needed = gather.labels_at_test(trained, here.target, here.index, candidates)
     looks = gather.looks(trained, album, needed, candidates)
     looks = looks.take(attention.rows(looks.visible))
     caches, drawn, notes = {}, {}, []

@@ -12,8 +12,6 @@ import numpy as np
 from partreid.drawing.label_marks import heat
 from partreid.evaluation.protocols import PROTOCOLS
 from partreid.evaluation.results import Result, evaluate
-from partreid.inputs import kinds
-from partreid.labels import LABELS
 from partreid.report import attention, gather
 from partreid.report.attention import Looks
 from partreid.report.context import Context, Figure
@@ -58,11 +56,8 @@ def figures(context: Context) -> list[Figure]:
     queries = [int(image_id) for image_id in context.image_ids if asking[image_id]]
     if not file.is_file() or not queries:
         return []
-    labels = {
-        kind: kinds.read(kind, LABELS[kind].file(kind, context.dataset), context.index, np.array(queries))
-        for kind in trained.method.labels_at_test
-    }
-    looks = gather.looks(trained, context.album, labels, np.array(queries))
+    shown = np.array(queries)
+    looks = gather.looks(trained, context.album, context.labels_at_test(shown), shown)
     looks = looks.take(attention.rows(looks.visible, 1, QUERIES - 1))
     queries = looks.image_id.tolist()
     chosen = np.isin(np.arange(len(context.table)), queries)

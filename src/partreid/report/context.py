@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from partreid.inputs.batch import Inputs
+from partreid.inputs.kinds import Label
 from partreid.methods.base import Trained
+from partreid.report import gather
 from partreid.report.gather import Album
 
 
@@ -26,6 +29,14 @@ class Context:
     dataset: str
     run: Path
     seed: int
+
+    def labels_at_test(self, image_ids: np.ndarray) -> dict[str, Label]:
+        """The labels of the kinds that the method needs in a test, a row per image."""
+        return gather.labels_at_test(self.trained, self.dataset, self.index, image_ids)
+
+    def inputs(self, image_ids: np.ndarray) -> Inputs:
+        """The images, with these labels, as the network takes them in a test."""
+        return gather.inputs(self.trained, self.album, self.labels_at_test(image_ids), image_ids)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from partreid.backbones.parser import coarse
 from partreid.body.parsing import PARSING
 from partreid.drawing.colours import PART_COLOURS
 from partreid.drawing.label_panels import centre
-from partreid.inference import load_inputs
 from partreid.inputs import kinds
 from partreid.labels import LABELS
 from partreid.methods.fsam import FSAM
+from partreid.report import gather
 from partreid.report.context import Context, Figure
 from partreid.report.sheets import Cell, Row, sheet
 from partreid.storage.cache import Cache
@@ -69,9 +69,7 @@ def clusters(centres: np.ndarray, counts: Sequence[int], examples: Mapping[int, 
 
 def _masks(context: Context, method: FSAM, label: kinds.Label) -> Figure:
     trained, album = context.trained, context.album
-    paths = [album.paths[image_id] for image_id in context.image_ids]
-    rows = np.arange(len(paths))
-    inputs = load_inputs(album.root, paths, {"schp": label}, rows, trained.height, trained.width)
+    inputs = gather.inputs(trained, album, {"schp": label}, context.image_ids)
     with torch.inference_mode():
         fine = method.classes(inputs.images).numpy()
     rough = coarse(inputs.labels["schp"], (trained.height, trained.width)).numpy()

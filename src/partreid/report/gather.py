@@ -11,7 +11,10 @@ from partreid.drawing.label_views import VIEWS
 from partreid.drawing.pictures import fit
 from partreid.errors import UserError, choose
 from partreid.inference import load_inputs
+from partreid.inputs import kinds
+from partreid.inputs.batch import Inputs
 from partreid.inputs.kinds import Label
+from partreid.labels import LABELS
 from partreid.methods.base import Trained
 from partreid.report.attention import Looks
 from partreid.storage import image_table
@@ -52,16 +55,28 @@ class Album:
         return self._called[image_id]
 
 
+def labels_at_test(trained: Trained, dataset: str, index: Path, image_ids: np.ndarray) -> dict[str, Label]:
+    """The labels of the kinds that the method needs in a test, a row per image. index: the image table of `dataset`."""
+    return {
+        kind: kinds.read(kind, LABELS[kind].file(kind, dataset), index, image_ids)
+        for kind in trained.method.labels_at_test
+    }
+
+
+def inputs(trained: Trained, album: Album, labels: Mapping[str, Label], image_ids: np.ndarray) -> Inputs:
+    """The images as the network takes them in a test, with labels that have a row per image; on the CPU."""
+    paths = [album.paths[image_id] for image_id in image_ids]
+    return load_inputs(album.root, paths, labels, np.arange(len(paths)), trained.height, trained.width)
+
+
 def looks(trained: Trained, album: Album, labels: Mapping[str, Label], image_ids: np.ndarray) -> Looks:
     """The method's maps and visibility of the images; the rest of the attention picture but the labels.
 
-    labels: of the kinds that the method needs at test time, a row per image.
+    labels: as `labels_at_test` reads them.
     """
-    paths = [album.paths[image_id] for image_id in image_ids]
-    rows = np.arange(len(paths))
     with torch.inference_mode():
-        inputs = load_inputs(album.root, paths, labels, rows, trained.height, trained.width)
-        maps, (_, visibility) = trained.method.maps(inputs), trained.method.embed(inputs)
+        given = inputs(trained, album, labels, image_ids)
+        maps, (_, visibility) = trained.method.maps(given), trained.method.embed(given)
     return Looks(trained.method.part_names(), image_ids, maps.float().numpy(), visibility.numpy() > 0.5)
 
 

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure as Drawing
 from partreid.body.openpose_layout import JOINTS
 from partreid.drawing import plots
 from partreid.drawing.colours import PART_COLOURS
-from partreid.inference import BATCH, load_inputs
+from partreid.inference import BATCH
 from partreid.inputs import kinds
 from partreid.labels import LABELS
 from partreid.methods.pabr import PABR
@@ -128,17 +128,10 @@ def persons(pids: np.ndarray, test: np.ndarray, image_ids: np.ndarray) -> np.nda
 
 def descriptors(context: Context, method: PABR, image_ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Normalised local descriptors of appearance and part: float32 (n, h, w, cA) and (n, h, w, cP)."""
-    trained, album = context.trained, context.album
-    labels = {
-        kind: kinds.read(kind, LABELS[kind].file(kind, context.dataset), context.index, image_ids)
-        for kind in method.labels_at_test
-    }
-    paths = [album.paths[image_id] for image_id in image_ids]
     result: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    for start in range(0, len(paths), BATCH):
-        rows = np.arange(start, min(start + BATCH, len(paths)))
+    for start in range(0, len(image_ids), BATCH):
         with torch.inference_mode():
-            streams = method.streams(load_inputs(album.root, paths, labels, rows, trained.height, trained.width))
+            streams = method.streams(context.inputs(image_ids[start : start + BATCH]))
             scale = method.pooling(*streams).norm(dim=1).clamp_min(1e-12).sqrt()[:, None, None, None]
         for values, stream in zip(result, streams, strict=True):
             values.append((stream / scale).permute(0, 2, 3, 1).numpy())

@@ -10,11 +10,9 @@ from torch import Tensor
 from partreid.backbones.fork import Fork
 from partreid.drawing.colours import PART_COLOURS
 from partreid.drawing.label_marks import box, heat, numbered, panel
-from partreid.inference import load_inputs
-from partreid.inputs import kinds
 from partreid.inputs.batch import Inputs
 from partreid.inputs.images import MEAN, STD
-from partreid.labels import LABELS, made
+from partreid.labels import made
 from partreid.methods.pah import PAH
 from partreid.report import sheets
 from partreid.report.context import Context, Figure
@@ -30,7 +28,7 @@ def figures(context: Context) -> list[Figure]:
     """What the streams that the test compares have to show."""
     method = cast(PAH, context.trained.method)
     with torch.inference_mode():
-        inputs = test_inputs(context)
+        inputs = context.inputs(context.image_ids)
         images = [context.album.image(image_id) for image_id in context.image_ids.tolist()]
         found = []
         if {"global", "head"} & set(method.compared):
@@ -42,17 +40,6 @@ def figures(context: Context) -> list[Figure]:
         if "parts" in method.compared and labels.parent == context.run and labels.is_file():
             found.append(pseudo_labels(context, Cache(labels, "label/pseudo_parts", context.index)))
     return found
-
-
-def test_inputs(context: Context) -> Inputs:
-    """The shown test images as the network takes them."""
-    trained, ids = context.trained, context.image_ids
-    labels = {
-        kind: kinds.read(kind, LABELS[kind].file(kind, context.dataset), context.index, ids)
-        for kind in trained.method.labels_at_test
-    }
-    paths = [context.album.paths[image_id] for image_id in ids]
-    return load_inputs(context.album.root, paths, labels, np.arange(len(ids)), trained.height, trained.width)
 
 
 def erasing(method: PAH, inputs: Inputs) -> Figure:

@@ -8,7 +8,7 @@ Overlap is the IoU of the region where the part is the most probable of all, the
 region, over all images together; both at the truth's resolution, maps resized bilinearly.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import matplotlib as mpl
@@ -20,8 +20,6 @@ from torch import Tensor
 
 from partreid.body.parsing import PARSING
 from partreid.drawing import plots
-from partreid.inference import load_inputs
-from partreid.inputs import kinds
 from partreid.inputs.batch import Inputs
 from partreid.labels import LABELS, pifpaf
 from partreid.methods.base import Method
@@ -187,7 +185,7 @@ def measured(context: Context, method: Method) -> tuple[tuple[str, ...], np.ndar
     images = Images(context.dataset, context.table.take(ids), "", context.album.root, context.index)
     say, true_regions = VIEWS[type(method)]
     with torch.inference_mode():
-        said = [say(method, inputs) for inputs in batches(context, images, ids)]
+        said = [say(method, context.inputs(ids[start : start + AT_ONCE])) for start in range(0, len(ids), AT_ONCE)]
     pieces = [each for each in said if each is not None]
     if not pieces:
         return None
@@ -196,18 +194,6 @@ def measured(context: Context, method: Method) -> tuple[tuple[str, ...], np.ndar
     known = truth.build(images)[1](0, len(ids))
     true = true_regions(context, method, known, images.sizes())
     return found.names, measure(found, torch.from_numpy(true.astype(np.int64)))
-
-
-def batches(context: Context, images: Images, ids: np.ndarray) -> Iterator[Inputs]:
-    """The images as the method takes them in a test, some at a time."""
-    needed = {
-        kind: kinds.read(kind, LABELS[kind].file(kind, context.dataset), context.index, ids)
-        for kind in context.trained.method.labels_at_test
-    }
-    size = context.trained.height, context.trained.width
-    for start in range(0, len(ids), AT_ONCE):
-        rows = np.arange(start, min(start + AT_ONCE, len(ids)))
-        yield load_inputs(context.album.root, images.paths(), needed, rows, *size)
 
 
 def picture(names: tuple[str, ...], values: np.ndarray) -> np.ndarray:
