@@ -57,9 +57,9 @@ def main() -> None:
         drawn[kind] = gather.labels(kind, caches[kind], album, looks.image_id, grouping)
     looks = replace(looks, labels=drawn)
 
-    context = figures.Context(trained, album, table, here.index, looks.image_id, here.target, here.folder, p.train.seed)
+    context = figures.Context(trained, album, table, here.index, looks.image_id, here.target, p.train.seed)
     seen = parts.compared(context)
-    own = [*parts.figures(seen), *(figures.FIGURES[p.model](context) if p.model in figures.FIGURES else [])]
+    own = [*parts.figures(seen), *figures.of(context)]
 
     header, headers = trained.header, {kind: cache.header for kind, cache in caches.items()}
     html = page.render(

@@ -12,6 +12,7 @@ from partreid.report import bpbreid, gather
 from partreid.report.attention import Looks
 from partreid.report.context import Context
 from partreid.storage import embeddings, image_table
+from partreid.storage.places import Run
 
 EACH = 6  # images of a person
 
@@ -31,7 +32,7 @@ def context(project, table, album, tmp_path, monkeypatch):
             batch = embeddings.Embeddings(np.arange(36), values[..., None], visibility, header)
             embeddings.write(run, header, [batch])
         trained = Trained(method, 64, 32, {"model": "bpbreid", "dataset": "folder"})
-        return Context(trained, album, table, index, np.array([0, 7, 6, 12, 18]), "folder", tmp_path, 1)
+        return Context(trained, album, table, index, np.array([0, 7, 6, 12, 18]), "folder", 1)
 
     return make
 
@@ -78,7 +79,7 @@ def test_one_embedding_has_one_ranking(context):
     values = np.random.default_rng(0).normal(size=(36, 1)).astype(np.float32)
     made = context(values, np.ones((36, 1), np.float32))
     made.trained.method.use(embeddings=["global"])
-    file = made.run / "runs/bpbreid-folder/embeddings.npz"
+    file = Run("bpbreid", "folder", "folder").embeddings
     header = {"parts": ["global"], "distance": "parts"}
     embeddings.write(
         file, header, [embeddings.Embeddings(np.arange(36), values[..., None], np.ones((36, 1), np.float32), header)]

@@ -52,7 +52,7 @@ def context(project, table, album, tmp_path, monkeypatch):
     def make(**changes):
         method = build("fsam", project, **changes).eval()
         trained = Trained(method, *PROJECT_SIZE, {})
-        return Context(trained, album, table, index, np.array([0, 6, 7]), "folder", tmp_path / "run", 1)
+        return Context(trained, album, table, index, np.array([0, 6, 7]), "folder", 1)
 
     return make
 

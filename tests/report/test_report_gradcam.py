@@ -6,9 +6,8 @@ import torch
 
 from methods.test_methods import build
 from partreid.methods.base import Trained
-from partreid.report import gradcam
+from partreid.report import figures, gradcam
 from partreid.report.context import Context
-from partreid.report.figures import FIGURES
 
 EVERYWHERE = torch.ones(3, 4, dtype=torch.bool)
 
@@ -50,11 +49,19 @@ def test_strips_have_their_evidence_in_their_strip(project, name, changes):
 
 @pytest.mark.parametrize("name", ["mpn", "pcb"])
 def test_the_figure_has_a_map_for_each_part(project, table, album, tmp_path, name):
-    trained = Trained(build(name, project, parts=3, embedding=16).eval(), 64, 32, {})
-    context = Context(trained, album, table, tmp_path / "index", np.array([0, 7]), "folder", tmp_path, 1)
-    (figure,) = FIGURES[name](context)
+    trained = Trained(build(name, project, parts=3, embedding=16).eval(), 64, 32, {"model": name})
+    context = Context(trained, album, table, tmp_path / "index", np.array([0, 7]), "folder", 1)
+    (figure,) = figures.of(context)
     two, one = figure.picture, gradcam.picture([album.thumb(0)], np.zeros((1, 1, 2, 2)), ["part 1"])
     assert two.dtype == np.uint8
     assert two.shape[0] > 1.5 * one.shape[0]
     assert two.shape[1] > 1.5 * one.shape[1]
     assert "figures 8 and 9" in figure.caption
+
+
+def test_a_method_without_pictures_of_its_own_has_none_and_no_other_methods(project, table, album, tmp_path):
+    trained = Trained(build("bot", project).eval(), 64, 32, {"model": "bot"})
+    context = Context(trained, album, table, tmp_path / "index", np.array([0]), "folder", 1)
+    assert figures.of(context) == []
+    with pytest.raises(TypeError, match="of PAH was asked of BagOfTricks"):
+        figures.FIGURES["pah"](context)

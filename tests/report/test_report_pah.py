@@ -47,9 +47,9 @@ def context(table, album, tmp_path, monkeypatch, project):
         maps = np.tile(np.arange(6, dtype=np.uint8)[:, None], (18, 1, 4))
         paths = [path for path, split in zip(table["path"].to_pylist(), splits, strict=True) if split == "train"]
         made.write(file, "pseudo_parts", index, paths, maps, {"epoch": 4})
-        trained = Trained(method, 64, 32, {})
+        trained = Trained(method, 64, 32, {"dataset": "synthetic"})
         ids = np.array([0, 6, 12])
-        return Context(trained, album, trained_on, index, ids, dataset, file.parent, 1)
+        return Context(trained, album, trained_on, index, ids, dataset, 1)
 
     return make
 

@@ -71,7 +71,7 @@ def rendered(tmp_path, monkeypatch):
 
     def make(method):
         trained = Trained(method.eval(), 64, 32, {"model": "bpbreid"})
-        return Context(trained, Album(table, root), table, index, np.array([0]), "synthetic", tmp_path / "run", 1)
+        return Context(trained, Album(table, root), table, index, np.array([0]), "synthetic", 1)
 
     return make
 

@@ -2,15 +2,18 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from partreid.inputs.batch import Inputs
 from partreid.inputs.kinds import Label
-from partreid.methods.base import Trained
+from partreid.methods.base import Method, Trained
 from partreid.report import gather
 from partreid.report.gather import Album
+
+M = TypeVar("M", bound=Method)
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class Context:
     """What a figure may be made from.
 
     table: the image table, read from `index`. image_ids: of the test images that the attention section shows.
-    dataset: its name, by which label caches are found. run: the folder of the training. seed: of what is drawn.
+    dataset: its name, by which label caches are found. seed: of what is drawn.
     """
 
     trained: Trained
@@ -27,8 +30,14 @@ class Context:
     index: Path
     image_ids: np.ndarray
     dataset: str
-    run: Path
     seed: int
+
+    def method(self, kind: type[M]) -> M:
+        """The trained method, which is of this kind: figures.of asks no other."""
+        method = self.trained.method
+        if not isinstance(method, kind):
+            raise TypeError(f"a figure of {kind.__name__} was asked of {type(method).__name__}")
+        return method
 
     def labels_at_test(self, image_ids: np.ndarray) -> dict[str, Label]:
         """The labels of the kinds that the method needs in a test, a row per image."""

@@ -14,3 +14,9 @@ FIGURES: dict[str, Callable[[Context], list[Figure]]] = {
     "pcb": gradcam.figures,
 }
 """By the method's key."""
+
+
+def of(context: Context) -> list[Figure]:
+    """The method's own pictures; none where its paper has no such ones."""
+    make = FIGURES.get(context.trained.header["model"])
+    return [] if make is None else make(context)

@@ -25,10 +25,8 @@ EXAMPLES = 6  # images of a cluster
 
 def figures(context: Context) -> list[Figure]:
     """Figure 3 where the method learns masks, figure 4 where it has poses; each where its label is on this disk."""
-    method = context.trained.method
+    method = context.method(FSAM)
     found: list[Figure] = []
-    if not isinstance(method, FSAM):
-        return found
     schp, poses = (LABELS[kind].file(kind, context.dataset) for kind in ("schp", "poses"))
     if method.shape == "fine" and schp.is_file():
         found.append(_masks(context, method, kinds.read("schp", schp, context.index, context.image_ids)))

@@ -20,10 +20,10 @@ STRIDE = 512  # labels read at a time
 
 def figures(context: Context) -> list[Figure]:
     """Grad-CAM, and the prior where the method learns by one whose label is on this disk."""
-    method = context.trained.method
+    method = context.method(MPN)
     found = gradcam.figures(context)
     file = LABELS["schp"].file("schp", context.dataset)
-    if not isinstance(method, MPN) or not method.by_prior or not file.is_file():
+    if not method.by_prior or not file.is_file():
         return found
     labels = kinds.read("schp", file, context.index, context.image_ids)
     rows = np.arange(len(context.image_ids))

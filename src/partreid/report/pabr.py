@@ -75,9 +75,7 @@ def parts(maps: np.ndarray, cells: tuple[int, int]) -> np.ndarray:
 
 def figures(context: Context) -> list[Figure]:
     """Both pictures; the second where the part maps, which name the parts, are on this disk."""
-    method, table = context.trained.method, context.table
-    if not isinstance(method, PABR):
-        return []
+    method, table = context.method(PABR), context.table
     pids = integers(table, "pid")
     test = np.flatnonzero(np.isin(table["split"].to_pylist(), ("query", "gallery")) & (pids > 0))
     shown = persons(pids, test, context.image_ids)

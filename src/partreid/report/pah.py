@@ -26,7 +26,7 @@ A_ROW = 6  # of them beside each other
 
 def figures(context: Context) -> list[Figure]:
     """What the streams that the test compares have to show."""
-    method = cast(PAH, context.trained.method)
+    method = context.method(PAH)
     with torch.inference_mode():
         inputs = context.inputs(context.image_ids)
         images = [context.album.image(image_id) for image_id in context.image_ids.tolist()]
@@ -37,7 +37,7 @@ def figures(context: Context) -> list[Figure]:
             found.append(own_parts(method, inputs, images))
         labels = made.file("pseudo_parts", context.dataset)
         # a test on another data set has nothing to show of the training images; weights may come without the labels
-        if "parts" in method.compared and labels.parent == context.run and labels.is_file():
+        if "parts" in method.compared and context.dataset == context.trained.header["dataset"] and labels.is_file():
             found.append(pseudo_labels(context, Cache(labels, "label/pseudo_parts", context.index)))
     return found
 

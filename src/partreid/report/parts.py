@@ -61,25 +61,22 @@ class Compared:
     values: np.ndarray
 
 
-def bpbreid(method: Method, inputs: Inputs) -> Seen | None:
+def bpbreid(method: BPBreID, inputs: Inputs) -> Seen:
     """M and Eq. 4."""
-    assert isinstance(method, BPBreID)
     M, _ = method.probabilities(method.feature_map(inputs.images), inputs)
     return Seen(method.groups, method.visible(M, method.visibility_threshold).bool(), M)
 
 
-def fsam(method: Method, inputs: Inputs) -> Seen | None:
-    """F_m's classes; one is seen by the rule that the truth is held to."""
-    assert isinstance(method, FSAM)
+def fsam(method: FSAM, inputs: Inputs) -> Seen | None:
+    """F_m's classes; one is seen by the rule that the truth is held to. None without F_m."""
     if not method.starts_from:
         return None
     M = method.classes(inputs.images)
     return Seen(PARSING[1:], present(M.argmax(1), len(PARSING) - 1), M)
 
 
-def pah(method: Method, inputs: Inputs) -> Seen | None:
-    """The person, all parts together."""
-    assert isinstance(method, PAH)
+def pah(method: PAH, inputs: Inputs) -> Seen | None:
+    """The person, all parts together. None without the stream of parts."""
     person = method.maps(inputs)
     return Seen(("person",), None, torch.cat([1 - person, person], 1)) if person.shape[1] else None
 
@@ -105,9 +102,8 @@ def measure(found: Seen, true: Tensor) -> np.ndarray:
     return np.stack([ratio(tp, positive), ratio(tp, real), ratio(2 * tp, positive + real), iou, real / len(true)], 1)
 
 
-def true_groups(context: Context, method: Method, known: Arrays, sizes: np.ndarray) -> np.ndarray:
+def true_groups(context: Context, method: BPBreID, known: Arrays, sizes: np.ndarray) -> np.ndarray:
     """The regions of BPBreID's parts, drawn as its label draws them."""
-    assert isinstance(method, BPBreID)
     file = LABELS["pifpaf"].file("pifpaf", context.dataset)
     options = Cache(file, "label/pifpaf", context.index).header["parameters"]
     return strongest(pifpaf.make(known["keypoints"], known["person"], sizes, **options), method.variant)
