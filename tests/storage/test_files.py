@@ -1,12 +1,15 @@
+import errno
 import os
+import pickle
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from partreid.errors import UserError
-from partreid.storage.files import alone, whole, write_json
+from partreid.storage.files import alone, whole, write_bytes, write_json
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next_one_that_writes_the_file(tmp_path):
@@ -42,6 +45,35 @@ def test_nothing_is_left_where_the_writing_fails(tmp_path):
     with pytest.raises(ValueError, match="no"), whole(tmp_path / "new/newer/out") as temporary:
         fail(temporary)
     assert [path.name for path in tmp_path.rglob("*")] == ["new", "out"]
+
+
+def test_what_cannot_be_written_is_named_by_the_file_that_was_asked_for(tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "away").symlink_to("/nowhere/at/all")
+    for path, why in (
+        (tmp_path / "folder", "Is a directory"),
+        (tmp_path / "file" / "out", "Not a directory"),
+        (tmp_path / "file" / "and" / "out", "Not a directory"),
+        (tmp_path / f"{'a' * 300}.npz", "File name too long"),
+        (Path("/proc/out"), "No such file or directory"),
+    ):
+        with pytest.raises(OSError, match="cannot be written") as caught:
+            write_bytes(path, b"1")
+        assert isinstance(caught.value, UserError)
+        assert str(pickle.loads(pickle.dumps(caught.value))) == f"{path} cannot be written ({why})"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["away", "file", "folder"]
+
+
+def test_a_full_disk_names_the_file_and_other_files_errors_are_their_own(tmp_path):
+    with pytest.raises(UserError, match=r"out cannot be written \(No space left on device\)"), whole(tmp_path / "out"):
+        raise OSError(errno.ENOSPC, "whatever a library says")
+    with pytest.raises(FileNotFoundError) as caught, whole(tmp_path / "out"):
+        (tmp_path / "image.jpg").read_bytes()
+    assert not isinstance(caught.value, UserError)
+    with pytest.raises(ConnectionResetError), whole(tmp_path / "out"):
+        raise ConnectionResetError(errno.ECONNRESET, "Connection reset by peer")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_number_that_json_lacks_is_one_message(tmp_path):

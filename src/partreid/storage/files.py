@@ -1,5 +1,6 @@
 """Files that appear whole or not at all, and their hashes."""
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -13,6 +14,13 @@ from typing import Any
 from partreid.errors import UserError
 
 
+class Unwritable(UserError, OSError):
+    """A file that cannot be written. Made as an OSError, of number, reason and file, and caught as one too."""
+
+    def __str__(self) -> str:
+        return f"{self.filename} cannot be written ({self.strerror})"
+
+
 @contextmanager
 def whole(path: Path, sweeping: bool = True) -> Iterator[Path]:
     """Yield a temporary path beside `path`; rename it to `path` when the block ends well, else remove it.
@@ -20,23 +28,27 @@ def whole(path: Path, sweeping: bool = True) -> Iterator[Path]:
     What killed processes left of it is removed first; sweeping=False leaves that to whoever removes the whole folder,
     because it has to look at every file in it.
 
-    An OSError that names no file, such as that of a full disk, is raised again with the name of `path`. Folders that
-    were made for `path` go again where the block fails.
+    Unwritable, which names `path`, for an OSError that names the temporary file, a folder to be made or, as that of a
+    full disk, none. Folders that were made for `path` go again where the block fails.
     """
-    new = [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if sweeping:
-        sweep(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    new: list[Path] = []
     try:
+        new += [folder for folder in (path.parent, *path.parent.parents) if not folder.exists()]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if sweeping:
+            sweep(path)
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        if error.errno is None or error.filename is not None:
-            raise
-        raise OSError(error.errno, os.strerror(error.errno), str(path)) from error
+        ours = [None, *map(str, (temporary, path, path.parent, *path.parent.parents))]
+        if error.errno is None or error.filename not in ours or isinstance(error, ConnectionError | TimeoutError):
+            raise  # of another file, or of what the block reads
+        number = errno.ENOTDIR if isinstance(error, FileExistsError) else error.errno  # a file where a folder should be
+        raise Unwritable(number, os.strerror(number), str(path)) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # of a disk that is away or read-only
+            temporary.unlink(missing_ok=True)
         with suppress(OSError):  # the first that is not empty
             for folder in new:
                 folder.rmdir()

@@ -8,6 +8,8 @@ where the package safetensors is not installed.
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from torch import Tensor
 
 from partreid.errors import UserError, reason
 from partreid.storage import foreign, torchfile
-from partreid.storage.files import whole
+from partreid.storage.files import Unwritable, whole
 from partreid.storage.foreign import AGAIN
 
 ENDING = ".safetensors"
@@ -42,6 +44,8 @@ def save(path: Path, header: Mapping[str, Any], state: Mapping[str, Tensor]) -> 
         with whole(path) as temporary:
             save_file(rows, temporary, metadata)
     except SafetensorError as error:
+        if said := re.search(r"\(os error (\d+)\)", str(error)):
+            raise Unwritable(int(said[1]), os.strerror(int(said[1])), str(path)) from error
         raise UserError(f"{path} cannot be written ({reason(error)}); is the disk full?") from error
 
 
