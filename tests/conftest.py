@@ -33,8 +33,8 @@ def pytest_sessionstart(session):
 
 
 def pytest_sessionfinish(session):
-    if new := session.config.seconds:
-        session.config.cache.set(SECONDS, {**session.config.cache.get(SECONDS, {}), **new})
+    if (new := session.config.seconds) and (cache := _cache(session.config)):
+        cache.set(SECONDS, {**cache.get(SECONDS, {}), **new})
 
 
 def pytest_collection_modifyitems(config, items):
@@ -42,10 +42,16 @@ def pytest_collection_modifyitems(config, items):
     items.sort(key=lambda item: "pipeline" not in item.path.parts)
     if not config.getoption("--quick"):
         return
-    known = config.cache.get(SECONDS, {})
+    cache = _cache(config)
+    known = cache.get(SECONDS, {}) if cache else {}
     slow = [item for item in items if (known[item.nodeid] > QUICK if item.nodeid in known else _long(item))]
     config.hook.pytest_deselected(items=slow)
     items[:] = [item for item in items if item not in set(slow)]
+
+
+def _cache(config):
+    """Pytest's, None with `-p no:cacheprovider`."""
+    return getattr(config, "cache", None)
 
 
 def _long(item):
