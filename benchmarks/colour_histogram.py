@@ -12,7 +12,6 @@ The margin was chosen on Market-1501's test images among ten variants of the des
 16 to 26 %: a floor should rather be too high. On Market-1501 this one gives rank-1 25.1 %, mAP 9.1 %.
 """
 
-import sys
 from pathlib import Path
 
 import cv2
@@ -20,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from partreid import params
-from partreid.errors import UserError, choose, run
+from partreid.errors import UserError, arguments, choose, run
 from partreid.evaluation.metrics import chance
 from partreid.evaluation.protocols import PROTOCOLS
 from partreid.evaluation.results import evaluate, summary, text
@@ -72,9 +71,7 @@ def report(table: pa.Table, root: Path, dataset: str) -> str:
 
 
 def main() -> None:
-    if len(sys.argv) != 2:
-        raise UserError("usage: python benchmarks/colour_histogram.py <dataset>")
-    dataset = sys.argv[1]
+    (dataset,) = arguments(__doc__, "dataset")
     table = image_table.read(places.index(dataset))
     print(f"colour histogram on {dataset} (rectangle average precision, per cent)")
     print(report(table, params.load().root(dataset), dataset))

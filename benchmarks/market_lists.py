@@ -10,7 +10,6 @@ Where the gallery has no image of the query's person by the query's camera, the 
 for no image, 0, instead of nothing (13 queries). It is counted apart; any other difference is an error.
 """
 
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import pyarrow as pa
 from scipy.io import loadmat
 
 from partreid.datasets import market1501
-from partreid.errors import UserError, run
+from partreid.errors import UserError, arguments, run
 from partreid.evaluation.rules import ids, market_rule
 from partreid.storage import image_table
 
@@ -57,9 +56,8 @@ def compare(table: pa.Table, root: Path) -> tuple[str, list[str]]:
 
 
 def main() -> None:
-    if len(sys.argv) != 2:
-        raise UserError("usage: python benchmarks/market_lists.py ROOT, the folder Market-1501-v15.09.15")
-    root = Path(sys.argv[1])
+    (folder,) = arguments(__doc__, "root")
+    root = Path(folder)
     text, differing = compare(market1501.read(root), root)
     print(text)
     if differing:

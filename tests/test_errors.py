@@ -63,3 +63,10 @@ def test_any_other_fault_keeps_its_traceback():
 
     with pytest.raises(RuntimeError, match="ours"):
         errors.run(main)
+
+
+def test_the_help_of_a_program_keeps_the_lines_of_its_docstring(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["keep.py", "--help"])
+    with pytest.raises(SystemExit):
+        errors.arguments("Keeps a run.\n\n    python keep.py NAME\n\nWhat stays.", "name")
+    assert "Keeps a run.\n\n    python keep.py NAME\n\nWhat stays.\n" in capsys.readouterr().out

@@ -60,7 +60,7 @@ def reason(error: Exception) -> str:
 
 def arguments(doc: str | None, *names: str) -> list[str]:
     """The values of a program's positional arguments; a wrong number prints the program's usage and ends it."""
-    parser = argparse.ArgumentParser(description=doc)
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     for name in names:
         parser.add_argument(name)
     return list(vars(parser.parse_args()).values())
