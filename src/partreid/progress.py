@@ -100,9 +100,9 @@ def progress(
     return Lines(total, what, unit, done, brief)
 
 
-def followed(items: Iterable[T], total: int, what: str, unit: str = "image") -> Iterator[T]:
-    """The items, of which there are `total`, with their progress."""
-    with progress(total, what, unit) as bar:
+def followed(items: Iterable[T], total: int, what: str) -> Iterator[T]:
+    """The items, `total` images, with their progress."""
+    with progress(total, what) as bar:
         for item in items:
             yield item
             bar.update()

@@ -74,7 +74,7 @@ def test_the_rates_are_those_of_a_slow_loop_over_the_other_half():
     table = _table()
     embedded = _embedded(table)
     result = calibrate(embedded, table, "test", 0.05)
-    first, second = threshold._halves(table, 0)
+    first, second = threshold._halves(table)
     assert not set(first["pid"].to_pylist()) & set(second["pid"].to_pylist())
     _, set_on = _slow(embedded, first, "euclidean")
     assert (set_on <= result.distance).mean() == pytest.approx(0.05, abs=3e-4)
@@ -87,7 +87,7 @@ def test_the_rates_are_those_of_a_slow_loop_over_the_other_half():
 
 def test_few_images_of_many_persons_rather_than_many_of_few(monkeypatch):
     monkeypatch.setattr(threshold, "IMAGES", 60)
-    for half in threshold._halves(_table(600, 24), 0):
+    for half in threshold._halves(_table(600, 24)):
         counts = np.unique(half["pid"].to_pylist(), return_counts=True)[1]
         assert (len(counts), counts.max(), len(half)) == (12, 5, 60)
 
@@ -129,7 +129,7 @@ def test_too_few_persons_and_rates_without_sense_are_refused():
 def test_few_pairs_claim_no_rate_that_they_cannot_carry():
     table = _table(24, 4)
     result = calibrate(_embedded(table), table, "test", 0.001)
-    first, second = threshold._halves(table, 0)
+    first, second = threshold._halves(table)
     _, set_on = _slow(_embedded(table), first, "euclidean")
     _, different = _slow(_embedded(table), second, "euclidean")
     assert result.set_on == len(set_on) < 200

@@ -10,9 +10,10 @@ from partreid.storage.files import write_bytes
 from partreid.synthetic.plan import CAMERAS
 
 OUTFITS, TILE = 2, (128, 64)  # shown per person; rows and columns of a picture in pixels
+QUALITY = 82  # of the JPEG
 
 
-def contact_sheet(root: Path, out: Path, persons: int = 10, quality: int = 82) -> None:
+def contact_sheet(root: Path, out: Path, persons: int = 10) -> None:
     """Write a JPEG: a row per test person, columns = 2 outfits x 6 cameras, grey where there is no picture."""
     rows = [row for row in synthetic.read(root).to_pylist() if row["split"] != "train"]
     pids = sorted({row["pid"] for row in rows})[:persons]
@@ -26,5 +27,5 @@ def contact_sheet(root: Path, out: Path, persons: int = 10, quality: int = 82) -
             column = outfit * CAMERAS + row["camid"]
             sheet[pids.index(row["pid"]), :, column] = cv2.resize(image, TILE[::-1], interpolation=cv2.INTER_AREA)
     flat = sheet.reshape(len(pids) * TILE[0], -1, 3)
-    coded = cv2.imencode(".jpg", flat, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+    coded = cv2.imencode(".jpg", flat, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])[1]
     write_bytes(out, coded.tobytes())

@@ -13,6 +13,7 @@ from partreid.drawing.colours import NUMBER_COLOURS, PART_COLOURS, SIDE_COLOURS,
 from partreid.drawing.pictures import BACKDROP, SOFT, text, text_width
 
 HEIGHT = 256  # pixels of a panel; its width follows the image
+SHORT = 0.1  # of a limb's vector, about 1 on the limb: a shorter one is no arrow
 _OUTLINE = (20, 20, 20)  # around lines, so that they show on any image
 _FINE = 4  # OpenCV takes coordinates in 1/2^4 pixels
 
@@ -47,15 +48,15 @@ def heat(image: np.ndarray, values: np.ndarray) -> np.ndarray:
     return _mix(image, colours, 0.2 + 0.5 * large)
 
 
-def parts(image: np.ndarray, maps: np.ndarray, names: Sequence[str], threshold: float = 0.5) -> np.ndarray:
-    """Each place of the image in the colour of its strongest part, where that is above the threshold.
+def parts(image: np.ndarray, maps: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """Each place of the image in the colour of its strongest part, where that is above a half.
 
     maps: float (K, h, w) in 0..1 over the image's whole extent, names: the K parts. Ties go to the first.
     """
     h, w = image.shape[:2]
     large = np.stack([cv2.resize(part.astype(np.float32), (w, h), interpolation=cv2.INTER_LINEAR) for part in maps])
     colours = np.array([PART_COLOURS[name] for name in names], np.uint8)[large.argmax(0)]
-    return _mix(image, colours, np.where(large.max(0) > threshold, np.float32(0.6), np.float32(0)))
+    return _mix(image, colours, np.where(large.max(0) > 0.5, np.float32(0.6), np.float32(0)))
 
 
 def classes(image: np.ndarray, parsing: np.ndarray, names: Sequence[str]) -> np.ndarray:
@@ -134,8 +135,8 @@ def skeleton(
     return drawn
 
 
-def arrows(image: np.ndarray, vectors: np.ndarray, sides: Sequence[str], floor: float = 0.1) -> np.ndarray:
-    """For each cell, the strongest of L vectors as an arrow in the colour of its side, unless shorter than floor.
+def arrows(image: np.ndarray, vectors: np.ndarray, sides: Sequence[str]) -> np.ndarray:
+    """For each cell, the strongest of L vectors as an arrow in the colour of its side, unless shorter than SHORT.
 
     vectors: float (L, 2, h, w), x right and y down, length about 1 on a limb, over the image's whole extent.
     sides: of the L, left, right or middle.
@@ -145,7 +146,7 @@ def arrows(image: np.ndarray, vectors: np.ndarray, sides: Sequence[str], floor: 
     cell = np.array([image.shape[1] / w, image.shape[0] / h])
     length = np.hypot(vectors[:, 0], vectors[:, 1])  # (L, h, w)
     strongest = length.argmax(0)
-    for i, j in np.argwhere(length.max(0) > floor):
+    for i, j in np.argwhere(length.max(0) > SHORT):
         limb = strongest[i, j]
         centre = (np.array([j, i]) + 0.5) * cell
         half = vectors[limb, :, i, j] * (cell.min() * 0.48 / max(1.0, length[limb, i, j]))

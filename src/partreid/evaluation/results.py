@@ -60,14 +60,13 @@ def evaluate(
     average_precision: str = "rectangle",
     unmatched: str = "skip",
     top: int = 20,
-    memory: int = ranking.MEMORY,
     rerank: Mapping[str, Any] | None = None,
 ) -> Result:
     """Evaluate embeddings of the images of `table` by one protocol.
 
     average_precision: a name of metrics.AVERAGE_PRECISION. unmatched: skip queries without a right answer, or count
-    them as never right. top: entries kept per query. memory: bytes of distances. rerank: how to re-rank, keyword
-    arguments of rerank.reranked; None for the distances as they are.
+    them as never right. top: entries kept per query. rerank: how to re-rank, keyword arguments of
+    rerank.reranked; None for the distances as they are.
     UserError: an image of the protocol has no embedding, or one that is not finite; an unknown name.
     """
     precision = choose(metrics.AVERAGE_PRECISION, average_precision, "average precision")
@@ -82,7 +81,7 @@ def evaluate(
         asks, answers, measure = query, _gallery(everyone, _image_ids(entries)), distance
         if rerank is not None:
             asks, answers, measure = reranked(query, answers, embeddings.header["distance"], **rerank)
-        ranked = ranking.rank(asks, answers, ids(asking), ids(entries), measure, protocol.relation, top, memory)
+        ranked = ranking.rank(asks, answers, ids(asking), ids(entries), measure, protocol.relation, top)
         results.append(_result(ranked, asking, entries, precision, count_all, number))
     joined = {
         name: np.concatenate([getattr(result, name) for result in results])

@@ -34,8 +34,8 @@ def looks(board: Board) -> dict[str, tuple[str, str]]:
     return {**LOOKS, **dict(zip(new, spare, strict=False))}
 
 
-def by_protocol(board: Board, measure: str = "mAP") -> Figure:
-    """A group of bars for every protocol, a bar for every method, a line of one standard deviation to either side."""
+def by_protocol(board: Board) -> Figure:
+    """mAP: bars in a group for every protocol, one for every method, a line of a standard deviation to either side."""
     with mpl.rc_context(LARGE):
         figure = Figure(figsize=(WIDE, 4.3), layout="constrained")
         axes = figure.add_subplot()
@@ -43,7 +43,7 @@ def by_protocol(board: Board, measure: str = "mAP") -> Figure:
         look = looks(board)
         width = 0.84 / max(len(shown), 1)
         for place, entry in enumerate(shown):
-            found = [100 * np.array(values(entry, protocol, measure)) for protocol in board.protocols]
+            found = [100 * np.array(values(entry, protocol, "mAP")) for protocol in board.protocols]
             x = np.arange(len(found)) + (place - (len(shown) - 1) / 2) * width
             means = [each.mean() if len(each) else 0.0 for each in found]
             axes.bar(x, means, 0.9 * width, color=look[entry.model][0], label=entry.model)
@@ -57,7 +57,7 @@ def by_protocol(board: Board, measure: str = "mAP") -> Figure:
                 elinewidth=1.2,
                 capsize=2.5,
             )
-        axes.set_title(f"{measure} on {board.dataset}, per cent")
+        axes.set_title(f"mAP on {board.dataset}, per cent")
         axes.set_xticks(range(len(board.protocols)), board.protocols)
         axes.tick_params(length=0)
         axes.grid(visible=False, axis="x")
@@ -66,8 +66,8 @@ def by_protocol(board: Board, measure: str = "mAP") -> Figure:
         return figure
 
 
-def against_cost(board: Board, measure: str = "mAP") -> Figure:
-    """Accuracy by the first protocol over speed in the test and in training, as multiples of the baseline's speed.
+def against_cost(board: Board) -> Figure:
+    """mAP by the first protocol over speed in the test and in training, as multiples of the baseline's speed.
 
     Only methods whose costs are known.
     """
@@ -88,13 +88,13 @@ def against_cost(board: Board, measure: str = "mAP") -> Figure:
                     entry,
                     looks(board)[entry.model],
                     speed(cost),
-                    100 * np.array(values(entry, protocol, measure)),
+                    100 * np.array(values(entry, protocol, "mAP")),
                 )
             axes.set_title(title)
             axes.set_xlabel(f"images per second, {base.model} = 1")
             axes.margins(y=0.12)
             axes.set_xlim(0, 1.08 * max(speed(cost) for _, cost in costed))  # no marker on the edge
-        both[0].set_ylabel(f"{measure}, {protocol}, per cent")
+        both[0].set_ylabel(f"mAP, {protocol}, per cent")
         _legend(figure, both[0])
         return figure
 

@@ -66,7 +66,7 @@ def validation(table: pa.Table, without_sha1: set[str]) -> tuple[pa.Table, str]:
     return chosen.filter(pa.array([pid in asking for pid in chosen["pid"].to_pylist()], pa.bool_())), "test"
 
 
-def calibrate(stored: Embeddings | Stored, table: pa.Table, split: str, wanted: float, seed: int = 0) -> Threshold:
+def calibrate(stored: Embeddings | Stored, table: pa.Table, split: str, wanted: float) -> Threshold:
     """Set the threshold on half of the persons of `table`, measure it on the others.
 
     wanted: share of pairs of different persons, between 0 and 1. UserError when there are too few persons or pairs.
@@ -74,7 +74,7 @@ def calibrate(stored: Embeddings | Stored, table: pa.Table, split: str, wanted: 
     if not 0 < wanted < 1:
         raise UserError(f"a false-match rate is a share between 0 and 1, found {wanted}")
     distance = choose(DISTANCES, stored.header["distance"], "distance")
-    halves = _halves(table, seed)
+    halves = _halves(table)
     (_, set_on), (same, different) = (pairs(stored, half, distance) for half in halves)
     if min(len(set_on), len(same), len(different)) == 0:
         raise UserError(
@@ -98,8 +98,9 @@ def calibrate(stored: Embeddings | Stored, table: pa.Table, split: str, wanted: 
     )
 
 
-def wilson(count: int, of: int, z: float = 1.96) -> tuple[float, float]:
-    """Interval of a share, count of `of` trials: Wilson, JASA 1927; z = 1.96 for 95 % confidence."""
+def wilson(count: int, of: int) -> tuple[float, float]:
+    """Interval of a share, count of `of` trials, with 95 % confidence: Wilson, JASA 1927."""
+    z = 1.96
     share = count / of
     middle = share + z * z / (2 * of)
     half = z * ((share * (1 - share) + z * z / (4 * of)) / of) ** 0.5
@@ -137,9 +138,9 @@ def _block(
     return values, match.numpy() & once, ~(match | ignored).numpy() & once
 
 
-def _halves(table: pa.Table, seed: int) -> list[pa.Table]:
+def _halves(table: pa.Table) -> list[pa.Table]:
     """Images of a random half of the persons, and of the others; at most IMAGES each, of as many persons as can be."""
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     table = table.take(random.permutation(len(table)))
     _, person = np.unique(image_table.integers(table, "pid"), return_inverse=True)
     persons = person.max(initial=-1) + 1
