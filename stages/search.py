@@ -14,57 +14,42 @@ import argparse
 import shlex
 import sys
 from dataclasses import asdict
-from typing import Any
 
-from partreid import methods, params
+from partreid import params
 from partreid.datasets.walk import printable
 from partreid.errors import UserError, run
-from partreid.search import arguments, learned, page
+from partreid.search import arguments, page
 from partreid.search import gallery as galleries
-from partreid.search.calibration import calibrated
-from partreid.search.finder import INDEXES, kind_of, search
+from partreid.search.finder import INDEXES, search
+from partreid.search.opened import opened
 from partreid.storage import files
 from partreid.storage.embeddings import joined
-from partreid.storage.places import Run
-from partreid.training.precision import device_of
 
 
 def main() -> None:
     given = parsed()
     p = params.load()
-    weights = given.weights or Run(p.model, p.dataset, p.dataset).weights
-    trained, digest = methods.load(weights), files.sha256(weights)
-    device = device_of(p.train.device)
     asked, skipped = galleries.readable(given.query)
     if skipped:
         raise UserError(f"cannot search by {skipped[0][0]}: {skipped[0][1]}")
-    kept = given.out / "gallery.npz"
-    gallery, at_test = galleries.opened(given.gallery, trained, digest, p, kept, device)
-    query = joined(galleries.embedded(trained, asked, p, device))
+    here = opened(given, p)
+    gallery, trained = here.gallery, here.trained
+    query = joined(galleries.embedded(trained, asked, p, here.device))
+    hits = search(query, gallery, trained.method.distance, here.kind, given.top, given.shortlist)
+    limit, told = here.threshold(given.false_match_rate, {photo["sha1"] for photo in asked})
 
-    kind = kind_of(given.index, len(gallery))
-    hits = search(query, gallery, trained.method.distance, kind, given.top, given.shortlist)
-    files_asked = {photo["sha1"] for photo in asked}
-    limit, told = calibrated(weights, digest, at_test, files_asked, given.false_match_rate, len(gallery))
-
-    header = trained.header
-    known = learned.learned(header, gallery)
-    told = " ".join(filter(None, (told, learned.told(known, len(gallery)))))
     found = page.answers(asked, hits, gallery, None if limit is None else limit.distance)
-    about: dict[str, Any] = {"model": header["model"], "trained_on": header["dataset"]}
-    about |= {"weights": f"{weights} (sha256 {digest})", "gallery": str(given.gallery), "images": len(gallery)}
-    about |= {"images_that_trained": known, "distance": trained.method.distance}
-    about |= {"index": kind if kind == "whole" else f"{kind}, short list of {given.shortlist}"}
+    about = {**here.about(given.gallery, given.shortlist), "images_that_trained": here.known}
     result = {**about, "threshold": None if limit is None else asdict(limit)}
     files.write_json(given.out / "search.json", {**result, "queries": [asdict(answer) for answer in found]})
     facts = {
         **about,
         "images": f"{len(gallery):,}",
-        "images_that_trained": "unknown" if known is None else f"{known:,}",
+        "images_that_trained": "unknown" if here.known is None else f"{here.known:,}",
     }
     command = shlex.join(["python", *sys.argv])
-    subtitle = f"{header['model']} trained on {header['dataset']} · {len(gallery):,} gallery images"
-    html = page.render(subtitle, found, told, [(name.replace("_", " "), text) for name, text in facts.items()], command)
+    named = [(name.replace("_", " "), text) for name, text in facts.items()]
+    html = page.render(here.subtitle, found, told, named, command)
     files.write_text(given.out / "search.html", html)
 
     print(told)

@@ -15,20 +15,15 @@ from __future__ import annotations
 
 import argparse
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from partreid import methods, params
+from partreid import params
 from partreid.api.model import load
 from partreid.errors import UserError, run
-from partreid.search import arguments, learned
-from partreid.search import gallery as galleries
-from partreid.search.calibration import calibrated
-from partreid.search.finder import Ready, kind_of
-from partreid.storage import files
-from partreid.storage.places import Run
+from partreid.search import arguments
+from partreid.search.finder import Ready
+from partreid.search.opened import opened
 from partreid.tools import multipose
-from partreid.training.precision import device_of
 
 if TYPE_CHECKING:
     from partreid.serving.app import Part
@@ -65,24 +60,16 @@ def search_part(given: argparse.Namespace) -> Part:
     """The page to search with."""
     from partreid.serving import asking, search_page
 
-    p = params.load()
-    weights: Path = given.weights or Run(p.model, p.dataset, p.dataset).weights
-    trained, digest = methods.load(weights), files.sha256(weights)
-    device, kept = device_of(p.train.device), given.out / "gallery.npz"
-    gallery, at_test = galleries.opened(given.gallery, trained, digest, p, kept, device)
-    limit, told = calibrated(weights, digest, at_test, set(), given.false_match_rate, len(gallery))
-    told = " ".join(filter(None, (told, learned.told(learned.learned(trained.header, gallery), len(gallery)))))
-    kind = kind_of(given.index, len(gallery))
-    distance = trained.method.distance
-    ready = Ready(gallery, distance, kind, max(given.shortlist, asking.TOP))
-    model = load(weights, device=device, precision="float32", at_test=at_test)
-    header = trained.header
-    facts = {"model": header["model"], "trained on": header["dataset"], "weights": f"{weights} (sha256 {digest})"}
-    facts |= {"gallery": str(given.gallery), "images": f"{len(gallery):,}", "distance": distance}
-    facts |= {"index": kind if kind == "whole" else f"{kind}, short list of {ready.count}"}
-    subtitle = f"{header['model']} trained on {header['dataset']} · {len(gallery):,} gallery images"
+    here = opened(given, params.load())
+    gallery = here.gallery
+    limit, told = here.threshold(given.false_match_rate, set())
+    ready = Ready(gallery, here.trained.method.distance, here.kind, max(given.shortlist, asking.TOP))
+    model = load(here.weights, device=here.device, precision="float32", at_test=here.at_test)
+    facts = {**here.about(given.gallery, ready.count), "images": f"{len(gallery):,}"}
     asked = asking.Asking(model, gallery, ready, limit, finder())
-    return search_page.part(asked, told, list(facts.items()), subtitle)
+    return search_page.part(
+        asked, told, [(name.replace("_", " "), text) for name, text in facts.items()], here.subtitle
+    )
 
 
 def finder() -> Find | None:
