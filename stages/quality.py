@@ -18,8 +18,8 @@ from partreid.errors import UserError, choose, run
 from partreid.quality import MEASURES, comparison, pictures, table
 from partreid.quality.groups import groups
 from partreid.quality.images import open_images
+from partreid.quality.pairs import JOINTS, TRUTH, open_pairs
 from partreid.quality.plots import joints
-from partreid.quality.sides import JOINTS, TRUTH, open_pairs
 from partreid.storage import turn
 from partreid.storage.files import write_bytes, write_json
 from partreid.tools import TOOLS

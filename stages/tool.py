@@ -2,13 +2,13 @@
 
 import argparse
 import sys
-from pathlib import Path
 
 import numpy as np
 
 from partreid import params
 from partreid.datasets.prospects import foreseen
 from partreid.errors import at_least, choose, run
+from partreid.labels import native
 from partreid.storage import cache, elsewhere, image_table, pieces, places, turn
 from partreid.storage.files import sha256
 from partreid.tools import TOOLS, reading
@@ -31,7 +31,7 @@ def main() -> None:
     images = Images(dataset, image_table.read(file), sha256(file), p.root(dataset), file)
     header, work = tool.build(images, **choose(p.tools, name, "tool in params.yaml"))
     header["gives"] = list(tool.gives)
-    out = Path(f"data/tools/{name}/{dataset}.npz")
+    out = native.file(name, dataset)
     processes = arguments.processes or tool.processes
     done = pieces.write(out, header, work, len(images.table), processes, f"{name} {dataset}", arguments.on)
     failed = cache.Cache(out, f"tool/{name}", file).status == cache.FAILED

@@ -15,10 +15,8 @@ import pyarrow as pa
 
 from partreid import params
 from partreid.errors import UserError, run
-from partreid.storage import chunks, image_table, vector_table
-from partreid.storage.embeddings import Stored
-from partreid.storage.files import sha256
-from partreid.storage.places import Run
+from partreid.storage import chunks, vector_table
+from partreid.storage.embeddings import Stored, table_of
 
 
 def main() -> None:
@@ -45,11 +43,7 @@ def described(stored: Stored, file: Path) -> tuple[pa.Table, Path]:
         root = Path(stored.header.get("root", ""))
         shown = [Path(path).relative_to(root).as_posix() if str(root) != "." else path for path in paths]
         return pa.table({"path": shown, "split": nothing, "pid": nothing, "camid": nothing}), root
-    dataset = stored.header.get("target", stored.header["dataset"])
-    index = Run(stored.header["model"], stored.header["dataset"], dataset).index
-    table = image_table.read(index)
-    if stored.header.get("table") != sha256(index):
-        raise UserError(f"{file} was made from another image table than {index}; run `dvc repro`")
+    dataset, table = table_of(stored, file)
     return table.take(pa.array(stored.image_id)).select(list(vector_table.ABOUT)), params.load().root(dataset)
 
 

@@ -14,7 +14,7 @@ from partreid import params
 from partreid.labels import LABELS
 from partreid.quality import MEASURES
 from partreid.quality.groups import GROUPS
-from partreid.quality.sides import JOINTS
+from partreid.quality.pairs import JOINTS
 from partreid.storage import cache, image_table, pieces
 from partreid.storage.files import sha256
 from partreid.tools import TOOLS

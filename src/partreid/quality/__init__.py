@@ -5,8 +5,8 @@ the renderer knows; `pifpaf`, `poses` and `partmaps` have no other truth than th
 mask, so there the tool is measured and not the drawing. `keypoints`, `visible` and `exchanged` compare what the tool
 itself says.
 
-A measure is one file per label (base.Measure); comparison runs it over all images, sides opens both labels, groups says
-which images are told of apart, table, pictures and plots show.
+A measure is one file per label (base.Measure); side opens one of the two labels, pairs both of every label; comparison
+runs a measure over all images, groups says which images are told of apart, table, pictures and plots show.
 """
 
 from partreid.quality import exchanged, heads, keypoints, partmaps, pifpaf, poses, schp, visible

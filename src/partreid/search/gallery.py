@@ -16,9 +16,8 @@ from partreid.inference import embed
 from partreid.methods.base import Trained
 from partreid.params import Params
 from partreid.search.labels import made
-from partreid.storage import embeddings, files, image_table
+from partreid.storage import embeddings, image_table
 from partreid.storage.embeddings import Embeddings, Stored
-from partreid.storage.places import Run
 
 Photos = list[Row]  # path, width, height and sha1 of image files
 
@@ -121,11 +120,7 @@ def from_file(file: Path, weights: str, p: Params | None) -> Gallery:
         )
     if p is None:
         raise UserError(f"{file} does not say which images it holds; make it again")
-    dataset = stored.header.get("target", stored.header["dataset"])
-    index = Run(stored.header["model"], stored.header["dataset"], dataset).index
-    table = image_table.read(index)
-    if stored.header.get("table") != files.sha256(index):
-        raise UserError(f"{file} was made from another image table than {index}; run `dvc repro`")
+    dataset, table = embeddings.table_of(stored, file)
     table = image_table.without_junk(image_table.select(table, "gallery"))
     root, places = p.root(dataset), table["path"].to_pylist()
     paths, names = [root / path for path in places], image_table.called(table)

@@ -12,7 +12,8 @@ import numpy as np
 import pyarrow as pa
 
 from partreid.errors import UserError
-from partreid.storage import chunks, vector_table
+from partreid.storage import chunks, image_table, places, vector_table
+from partreid.storage.files import sha256
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,19 @@ class Stored:
     def about(self) -> pa.Table | None:
         """What a Parquet file says of its images: path, split, pid, camid, a row each; of another, None."""
         return self._reader.about() if isinstance(self._reader, vector_table.Reader) else None
+
+
+def table_of(stored: Stored, file: Path) -> tuple[str, pa.Table]:
+    """Whose images a data set's embeddings file holds, and the image table of that data set.
+
+    UserError when the file was made from another image table.
+    """
+    dataset = stored.header.get("target", stored.header["dataset"])
+    index = places.index(dataset)
+    table = image_table.read(index)
+    if stored.header.get("table") != sha256(index):
+        raise UserError(f"{file} was made from another image table than {index}; run `dvc repro`")
+    return dataset, table
 
 
 def _rows(image_id: np.ndarray, wanted: np.ndarray, order: np.ndarray) -> np.ndarray:
