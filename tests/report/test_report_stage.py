@@ -6,12 +6,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import cv2
+import numpy as np
 import pytest
 import torch
 import yaml
 
 from partreid import methods, params
 from partreid.errors import UserError
+from partreid.labels import made
 from partreid.report import pipeline
 from partreid.storage import cache, chunks, files, image_table, weights
 
@@ -23,12 +25,13 @@ OUTS = ("ranking.png", "attention.png", "curves.png", "cmc.png")
 def project(tmp_path, monkeypatch, table, write_results):
     """A function that makes a project whose evaluation of a model has just ended, and returns its main."""
 
-    def make(model):
+    def make(model, **own):
         for name in pipeline.FILES:
             (tmp_path / name).parent.mkdir(exist_ok=True)
             shutil.copy(ROOT / name, tmp_path / name)
         values = yaml.safe_load((ROOT / "params.yaml").read_text())
         values.update(model=model, dataset="folder", raw={**values["raw"], "folder": str(tmp_path / "images")})
+        values["methods"][model].update(own)
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
         monkeypatch.chdir(tmp_path)
         monkeypatch.setattr("sys.argv", ["report.py"])
@@ -88,6 +91,17 @@ def test_a_global_method(project):
     assert tree.find(".//table[@class='looks']") is None
     assert Path("runs/bot-folder/weights.md").read_text().startswith("# bot trained on folder")
     assert "train@bot" in "".join(tree.itertext())
+
+
+def test_the_labels_that_a_method_made_itself_are_shown(project):
+    main, index = project("pah", head_box="own"), Path("data/index/folder.parquet")
+    paths = image_table.read(index)["path"].to_pylist()
+    maps = np.ones((len(paths), 4, 2), np.uint8)
+    made.write(made.file("pseudo_parts", "folder"), "pseudo_parts", index, paths, maps, {"epoch": 3})
+    main()
+    words = "".join(_check(Path("results/folder/pah")).itertext())
+    for said in ("Adversarial erasing", "Parts found without labels", "the clusters of their features in epoch 3"):
+        assert said in words
 
 
 def test_a_method_that_was_trained_for_no_epochs(project):
