@@ -1,5 +1,6 @@
 """The HTML page: one file, pictures inlined, no script, nothing loaded from elsewhere."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,6 @@ from partreid.report.ranking import Hit, Ranking
 
 SHARES = {"mAP": "mAP", "mINP": "mINP", "rank1": "rank-1", "rank5": "rank-5", "rank10": "rank-10", "rank20": "rank-20"}
 COUNTS = {"queries": "queries", "gallery": "gallery", "skipped": "skipped"}
-APART = 1e30  # a distance beyond it means: no part of the two images could be compared
 ROW, LANE, DOT = 72, 16, 10  # of the pipeline drawing, pixels: a stage's height, a lane's width, half a station
 
 
@@ -137,7 +137,7 @@ def _told(key: str, curve: Curve) -> str:
 
 def distance(value: float) -> str:
     """A distance with three digits; ∞ where no part could be compared."""
-    return "∞" if value > APART else f"{value:.3f}"
+    return "∞" if math.isinf(value) else f"{value:.3f}"
 
 
 def _ranking(ranking: Ranking, album: Album) -> Line:

@@ -14,7 +14,6 @@ from partreid.search.nearest import Hits
 from partreid.tools.reading import picture
 
 HEIGHT, WIDTH = 256, 128  # of a picture, pixels; shown at half of it
-FAR = 1e30  # a distance beyond it means: no part of the two images could be compared
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def answers(asked: Photos, hits: Hits, gallery: Gallery, threshold: float | None
         for row, distance in zip(rows, distances, strict=True):
             if row >= 0:
                 rank = int((distances < distance).sum()) + 1
-                value = None if distance > FAR else float(distance)
+                value = None if np.isinf(distance) else float(distance)
                 same = None if threshold is None else bool(distance <= threshold)
                 itself = bool(gallery.sha1) and gallery.sha1[row] == photo["sha1"]
                 found.append(Found(rank, str(gallery.paths[row]), gallery.names[row], value, same, itself))

@@ -14,7 +14,6 @@ from partreid.errors import UserError, natural
 from partreid.evaluation.distances import Vectors, tensors
 from partreid.search.finder import Ready, by_part
 from partreid.search.gallery import Gallery
-from partreid.search.page import FAR
 from partreid.search.threshold import Threshold
 from partreid.serving.photos import BOXES, Box, Photo, Photos, boxed, decoded
 
@@ -80,7 +79,7 @@ class Asking:
                 {"name": name, "seen": bool(seen)}
                 for name, seen in zip(people.parts, people.visibility[0], strict=True)
             ],
-            "comparable": bool((distance < FAR).any()) if len(row) else None,
+            "comparable": bool(np.isfinite(distance).any()) if len(row) else None,
             "seconds": {"embed": embedded - start, "search": time.perf_counter() - embedded},
         }
 
@@ -116,7 +115,7 @@ class Asking:
         return sorted({place.rpartition("/")[0] for place in self.gallery.places} - {""}, key=natural)[:FOLDERS]
 
     def _found(self, row: int, distance: float, parts: list[float | None]) -> dict[str, Any]:
-        near = None if distance > FAR else distance
+        near = None if np.isinf(distance) else distance
         return {
             "row": row,
             "name": self.gallery.names[row],
