@@ -155,6 +155,12 @@ def test_bad_embeddings_are_refused():
         broken = Embeddings(embeddings.image_id, features, embeddings.visibility, embeddings.header)
         with pytest.raises(UserError, match="diverged"):
             evaluate(broken, table, protocol)
+    features[row] = 1e19  # each part's square is finite, that of all together is not
+    visibility = embeddings.visibility.copy()
+    visibility[row, 0] = np.nan
+    for each, shown in ((features, embeddings.visibility), (embeddings.features, visibility)):
+        with pytest.raises(UserError, match="diverged"):
+            evaluate(Embeddings(embeddings.image_id, each, shown, embeddings.header), table, protocol)
     with pytest.raises(UserError, match="no embedding"):
         evaluate(embeddings.take(np.arange(30)), table, protocol)
 

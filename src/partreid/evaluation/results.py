@@ -187,7 +187,8 @@ class Streamed:
 def _vectors(embeddings: Embeddings | Stored, image_ids: np.ndarray) -> Vectors:
     found = embeddings.of(image_ids)
     made = tensors(found)
-    bad = np.flatnonzero(~made.norms.isfinite().all(1).numpy())  # finite numbers may be too large for their squares
+    largest = 4 * made.norms.sum(1)  # (N,): the squared distance to the vector's opposite; to no shorter one more
+    bad = np.flatnonzero(~(largest.isfinite() & made.visibility.isfinite().all(1)).numpy())
     if len(bad):
         raise UserError(
             f"the embedding of image_id {found.image_id[bad[0]]} and {len(bad) - 1} others holds NaN or infinity, or "
