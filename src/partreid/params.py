@@ -94,7 +94,13 @@ class Train:
     processes: str | int = "auto"
 
     def start_file(self) -> Path | None:
-        """The weights.safetensors that training starts from; None for ImageNet's."""
+        """The weights.safetensors that training starts from; None for ImageNet's. UserError for a path from the root,
+        which DVC, unlike Python, would look for below weights/."""
+        if Path(self.start_from).is_absolute():
+            raise UserError(
+                f"params.yaml: train.start_from is {self.start_from}, expected the name of a file in weights/; copy it "
+                "there"
+            )
         return None if self.start_from == "imagenet" else Path("weights") / self.start_from
 
 

@@ -211,6 +211,10 @@ def test_a_start_that_does_not_fit_is_refused_before_any_work(values, tmp_path, 
     torch.save({"epoch": 1, "state_dict": {}}, start)
     with pytest.raises(UserError, match="a checkpoint with the keys epoch, state_dict"):
         check.names(params.parse(values))
+    values["train"]["start_from"] = str(start)  # Python would find it, DVC would not
+    with pytest.raises(UserError, match=r"train\.start_from is /.*/old\.pt, expected the name of a file in weights/"):
+        check.names(params.parse(values))
+    values["train"]["start_from"] = "old.pt"
     recipe, own = params.parse(values).recipe_of("bot")
     other = methods.build("bot", backbone="resnet50", identities=3, **own)
     about = {"model": "bot", "backbone": "resnet50", "identities": 3, "options": own, "height": 9, "width": 9}

@@ -1,11 +1,13 @@
 """Keeping runs, and the table of those that there are."""
 
 import copy
+import errno
 import json
 import re
 import runpy
 import shutil
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 import torch
@@ -75,6 +77,22 @@ def test_a_name_that_cannot_be_taken_is_one_line(done, name, said):
     with pytest.raises(UserError, match=said):
         kept.keep(name, HERE)
     assert [path.name for path in (done / "kept").iterdir()] == ["first"]
+
+
+def test_a_full_disk_is_one_line_and_keeps_nothing(done, monkeypatch):
+    def full(source, target):
+        Path(target).write_bytes(b"half")
+        error = OSError(errno.ENOSPC, "No space left on device", str(source))
+        error.filename2 = str(target)  # as shutil says it
+        raise error
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(UserError, match=r"^kept/first cannot be written \(No space left on device\)$"):
+        kept.keep("first", HERE)
+    assert not (done / "kept").exists()
+    monkeypatch.undo()
+    monkeypatch.chdir(done)
+    kept.keep("first", HERE)
 
 
 def test_without_results_nothing_is_kept(done):

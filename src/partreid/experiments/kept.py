@@ -12,6 +12,7 @@ from partreid import params, strict_yaml
 from partreid.errors import UserError
 from partreid.experiments import overrides
 from partreid.experiments.shown import Metrics, entries, known, measured, parameters, places_of, progress
+from partreid.storage import files
 from partreid.storage.places import Run
 from partreid.storage.revision import committed
 
@@ -41,7 +42,8 @@ class Line:
 def keep(name: str, here: Run) -> Path:
     """Copy the chosen run's results, weights, embeddings and params.yaml to kept/NAME, whole or not at all.
 
-    UserError when the name cannot be had, there are no results, or params.yaml says another training than was done.
+    UserError when the name cannot be had, there are no results, params.yaml says another training than was done, or
+    there is no room.
     """
     target = KEPT / name
     if Path(name).name != name or name.startswith("."):
@@ -54,11 +56,14 @@ def keep(name: str, here: Run) -> Path:
     temporary = KEPT / f".{name}.part"
     shutil.rmtree(temporary, ignore_errors=True)  # of one that was killed
     try:
-        shutil.copytree(here.results, temporary)
+        files.copied(here.results, temporary)
         for file in (params.PARAMS, here.weights, here.embeddings):
             if file.is_file():
-                shutil.copyfile(file, temporary / file.name)
+                with files.whole(temporary / file.name) as copy:
+                    shutil.copyfile(file, copy)
         temporary.rename(target)
+    except files.Unwritable as error:
+        raise files.Unwritable(error.errno, error.strerror, str(target)) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return target

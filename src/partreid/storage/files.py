@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -41,8 +42,9 @@ def whole(path: Path, sweeping: bool = True) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        ours = [None, *map(str, (temporary, path, path.parent, *path.parent.parents))]
-        if error.errno is None or error.filename not in ours or isinstance(error, ConnectionError | TimeoutError):
+        ours = {str(each) for each in (temporary, path, path.parent, *path.parent.parents)}
+        named = {error.filename, error.filename2} - {None}  # of a copy both, the one that it was read from first
+        if error.errno is None or (named and not named & ours) or isinstance(error, ConnectionError | TimeoutError):
             raise  # of another file, or of what the block reads
         number = errno.ENOTDIR if isinstance(error, FileExistsError) else error.errno  # a file where a folder should be
         raise Unwritable(number, os.strerror(number), str(path)) from error
@@ -99,6 +101,13 @@ def write_json(path: Path, value: Any) -> None:
             "lower learning rate"
         ) from error
     write_text(path, f"{text}\n")
+
+
+def copied(source: Path, target: Path) -> None:
+    """Copy the files of a folder, at any depth, each whole or not at all. Unwritable at the first that cannot be."""
+    for file in sorted(path for path in source.rglob("*") if path.is_file()):
+        with whole(target / file.relative_to(source)) as temporary:
+            shutil.copyfile(file, temporary)
 
 
 def sha256(path: Path) -> str:

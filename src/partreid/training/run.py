@@ -122,7 +122,7 @@ def _run(
         if not any((folder / "labels").iterdir()):  # an output of the stage all the same: DVC warns of an empty folder
             files.write_text(folder / "labels/none.txt", f"{header['model']} made no labels in this training\n")
         shutil.rmtree(folder / "curves", ignore_errors=True)
-        shutil.copytree(scratch / "curves", folder / "curves")
+        files.copied(scratch / "curves", folder / "curves")
         files.write_json(folder / "training.json", spent(history, learner.classifiers, data.identities))
         methods.save(folder / "weights.safetensors", learner, {**header, "revision": revision()})
         shutil.rmtree(scratch)
