@@ -31,6 +31,7 @@ def test_one_is_no_plural():
         ("data/labels/heads/synthetic.parquet", "dvc repro data/dvc.yaml:heads@synthetic"),
         ("/a/data/tools/blazepose/folder.npz", "dvc repro data/dvc.yaml:tool@blazepose-folder"),
         ("runs/bot-folder/embeddings.npz", "dvc repro"),
+        ("runs/pah-prcc/labels/pseudo_parts.npz", "dvc exp run dvc.yaml -S model=pah -S dataset=prcc"),
     ],
 )
 def test_a_file_is_made_by_its_stage(project, file, command):

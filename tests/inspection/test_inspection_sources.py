@@ -37,7 +37,7 @@ def test_sources_are_what_lies_there():
     ("label", "source", "words"),
     [
         ("pifpaf", CACHE, "no pifpaf labels of synthetic yet; `dvc repro data/dvc.yaml:pifpaf@synthetic` makes them"),
-        ("pseudo_parts", CACHE, "no pseudo_parts labels of synthetic yet; training pah on synthetic makes them"),
+        ("pseudo_parts", CACHE, "`dvc exp run dvc.yaml -S model=pah -S dataset=synthetic` makes them"),
         ("pifpaf", "consensus", "`dvc repro data/dvc.yaml:tool@consensus-synthetic` makes it"),
         ("pifpaf", "openpose", "cannot be made from 'openpose'; there are: blazepose, truth"),
         ("heads", "../../etc/passwd", "cannot be made from '../../etc/passwd'; there are: blazepose, truth"),

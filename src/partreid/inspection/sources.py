@@ -39,6 +39,4 @@ def word(label: str, dataset: str, source: str) -> str:
 
 def remedy(label: str, dataset: str) -> str:
     """What makes a label's cache, in words."""
-    if label in LABELS:
-        return f"`{maker(file(label, dataset))}` makes them"
-    return f"training {made.MADE[label]} on {dataset} makes them"
+    return f"`{maker(file(label, dataset))}` makes them"

@@ -29,6 +29,9 @@ def maker(file: Path) -> str:
             return f"dvc repro data/dvc.yaml:{label}@{name}"
         case ("data", "tools", tool, _):
             return f"dvc repro data/dvc.yaml:tool@{tool}-{name}"
+        case ("runs", run, "labels", _):  # which a method makes while it trains, maybe another than the chosen one
+            model, _, dataset = run.partition("-")
+            return f"dvc exp run dvc.yaml -S model={model} -S dataset={dataset}"
     return "dvc repro"
 
 
