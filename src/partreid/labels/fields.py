@@ -15,7 +15,7 @@ the padded image, half a cell off at the border; BPBreID resizes them to the ima
 import numpy as np
 
 from partreid.body.skeleton import KEYPOINTS, LINKS
-from partreid.labels.geometry import bare, centres, squared_distance, stature
+from partreid.labels.geometry import bare, in_statures, squared_distance
 
 FLOOR = 0.05
 
@@ -51,15 +51,11 @@ def draw(
     keypoints: (n, 17, 3), x, y in pixels of the original image and score. sizes: (n, 2), image height and width in
     pixels. thickness multiplies every half-width.
     """
-    keypoints = keypoints.astype(np.float32)
-    tall = stature(keypoints, sizes[:, 0], min_score)[:, None]  # (n, 1)
-    # everything in units of the stature
-    x, y = centres(width, sizes[:, 1]) / tall, centres(height, sizes[:, 0]) / tall  # (n, w), (n, h)
-    joint = keypoints[..., :2] / tall[..., None]  # (n, 17, 2)
+    x, y, joint, _ = in_statures(keypoints, sizes, height, width, min_score)  # (n, w), (n, h), (n, 17, 2)
     a, b = np.array([[KEYPOINTS.index(end) for end in link] for link in LINKS]).T
     # a keypoint is a link of length 0
     start, end = np.concatenate([joint, joint[:, a]], 1), np.concatenate([joint, joint[:, b]], 1)  # (n, 36, 2)
-    seen = keypoints[..., 2] >= min_score
+    seen = keypoints[..., 2].astype(np.float32) >= min_score
     seen = np.concatenate([seen, seen[:, a] & seen[:, b]], 1)  # (n, 36)
     radius = thickness * RADIUS[:, None, None]
 

@@ -68,6 +68,20 @@ def centres(cells: int, extent: np.ndarray | float) -> np.ndarray:
     return share * np.asarray(extent, np.float32)[..., None]
 
 
+def in_statures(
+    keypoints: np.ndarray, sizes: np.ndarray, height: int, width: int, min_score: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Cells and joints in units of each person's stature: x (n, width) and y (n, height) of the centres of cells.
+
+    Then the joints (n, 17, 2), and the stature itself in pixels (n, 1). keypoints: (n, 17, 3). sizes: (n, 2), height
+    and width of the images in pixels.
+    """
+    keypoints = keypoints.astype(np.float32)
+    tall = stature(keypoints, sizes[:, 0], min_score)[:, None]
+    x, y = centres(width, sizes[:, 1]) / tall, centres(height, sizes[:, 0]) / tall
+    return x, y, keypoints[..., :2] / tall[..., None], tall
+
+
 def squared_distance(x: np.ndarray, y: np.ndarray, start: np.ndarray, end: np.ndarray) -> np.ndarray:
     """From grid points to segments: x (w,), y (h,), start and end (L, 2) -> (L, h, w)."""
     along = end - start  # (L, 2)

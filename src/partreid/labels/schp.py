@@ -29,7 +29,7 @@ import pyarrow as pa
 
 from partreid.body.parsing import PARSING
 from partreid.body.skeleton import KEYPOINTS
-from partreid.labels.geometry import centres, majority, middle, resample, squared_distance, stature
+from partreid.labels.geometry import in_statures, majority, middle, resample, squared_distance
 from partreid.labels.heads import face
 from partreid.labels.reading import read
 from partreid.storage import cache
@@ -120,10 +120,7 @@ def nearest(
 ) -> np.ndarray:
     """The class of the nearest part of every cell, mask or not; 0 beyond REACH: uint8 (n, height, width)."""
     keypoints = keypoints.astype(np.float32)
-    tall = stature(keypoints, sizes[:, 0], min_score)[:, None]  # (n, 1)
-    # everything in units of the stature
-    x, y = centres(width, sizes[:, 1]) / tall, centres(height, sizes[:, 0]) / tall  # (n, w), (n, h)
-    joint = keypoints[..., :2] / tall[..., None]  # (n, 17, 2)
+    x, y, joint, tall = in_statures(keypoints, sizes, height, width, min_score)  # (n, w), (n, h), (n, 17, 2), (n, 1)
     seen = keypoints[..., 2] >= min_score  # (n, 17)
     ears, head = face(keypoints, min_score)
     shoulders, neck = middle(keypoints, "shoulder", min_score)
