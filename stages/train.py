@@ -12,7 +12,7 @@ from partreid.storage import files, image_table, places, turn
 from partreid.storage.cache import Cache
 from partreid.training import run as training
 from partreid.training.coverage import covered
-from partreid.training.inputs import training_set
+from partreid.training.from_disk import training_set
 
 
 def main() -> None:

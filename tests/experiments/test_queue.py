@@ -198,9 +198,19 @@ def git(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("file", "same"),
-    [("params.yaml", True), ("data/dvc.lock", True), ("dvc.lock", True), (".dvc/tmp/x", True), ("src/a.py", False)],
+    [
+        ("params.yaml", True),
+        ("data/dvc.lock", True),
+        ("dvc.lock", True),
+        (".dvc/tmp/x", True),
+        ("data/README.md", True),
+        ("docs/parts.jpg", True),
+        ("tests/test_a.py", True),
+        ("src/a.py", False),
+        ("requirements.txt", False),
+    ],
 )
-def test_an_edited_file_makes_another_experiment_but_values_and_locks_do_not(git, tmp_path, file, same):
+def test_an_edited_file_makes_another_experiment_unless_it_decides_nothing(git, tmp_path, file, same):
     (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / file).write_text("other\n")
     git("add", "-A")

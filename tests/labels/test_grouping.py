@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from partreid.body.skeleton import FIELD_MIRROR, FIELDS, mirror
+from partreid.body.skeleton import FIELD_MIRROR, FIELDS
 from partreid.errors import UserError
 from partreid.labels import grouping
 
@@ -66,14 +66,6 @@ def test_a_part_is_the_maximum_of_its_fields(parts, dtype):
     for k, words in enumerate(WORDS[parts]):
         expected = fields.numpy()[:, :, sorted(numbers(words))].max(2)
         np.testing.assert_array_equal(maps[:, :, k].numpy(), expected)
-
-
-@pytest.mark.parametrize("parts", WORDS)
-def test_mirror_exchanges_left_and_right(parts):
-    order = grouping.part_mirror(parts)
-    names = grouping.names(parts)
-    assert [names[k] for k in order] == [mirror(name) for name in names]
-    assert [order[k] for k in order] == list(range(len(names)))
 
 
 @pytest.mark.parametrize("parts", [2, 3, 4, 5])  # five_v holds one torso side only, as published

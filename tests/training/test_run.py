@@ -15,7 +15,7 @@ from partreid.params import Recipe, Train
 from partreid.storage import image_table
 from partreid.storage.cache import MISSING, OK, Cache
 from partreid.training import run as training
-from partreid.training.inputs import training_set
+from partreid.training.from_disk import training_set
 
 RECIPE = Recipe(
     backbone="mobilenet_v2", height=32, width=16, epochs=3, ids_per_batch=2, images_per_id=2, optimizer="adam",

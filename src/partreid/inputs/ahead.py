@@ -9,12 +9,12 @@ T = TypeVar("T")
 AHEAD = 3  # items that wait, at most
 
 
-def ahead(items: Iterable[T], waiting: int = AHEAD) -> Generator[T, None, None]:
+def ahead(items: Iterable[T]) -> Generator[T, None, None]:
     """The items, made by a thread while the caller works with the ones before. An error is raised where it stands.
 
     Close it (contextlib.closing) to end the thread before the items end.
     """
-    line: queue.Queue[tuple[str, T | Exception | None]] = queue.Queue(waiting)
+    line: queue.Queue[tuple[str, T | Exception | None]] = queue.Queue(AHEAD)
     ended = threading.Event()
 
     def put(kind: str, item: T | Exception | None) -> bool:

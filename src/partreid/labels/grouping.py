@@ -97,11 +97,3 @@ def group(fields: Tensor, parts: int | str) -> Tensor:
     for k, (_, members) in enumerate(groups(parts)):
         maps[..., k, :, :] = fields.index_select(-3, constant(members, fields.device)).amax(-3)
     return maps
-
-
-def part_mirror(parts: int | str) -> tuple[int, ...]:
-    """After a horizontal flip, part k of the new image is part part_mirror[k] of the old one."""
-    known = names(parts)
-    exchange = {"left": "right", "right": "left"}
-    sides = [name.partition("_") for name in known]
-    return tuple(known.index(f"{exchange.get(side, side)}{bar}{rest}") for side, bar, rest in sides)

@@ -2,14 +2,15 @@
 
 import subprocess
 
-# what decides a result beside params.yaml, as git's paths: all that is tracked but what DVC writes itself
-CODE = (".", ":!params.yaml", ":!*dvc.lock", ":!.dvc/tmp")
+# what decides a result beside params.yaml, as git's paths: all that is tracked but what is only read, what only tests,
+# and what DVC writes itself
+CODE = (".", ":!params.yaml", ":!*.md", ":!docs", ":!tests", ":!*dvc.lock", ":!.dvc/tmp")
 
 
 def revision() -> str:
     """The git commit of the working tree, with "-dirty" if tracked files were changed; "unknown" outside git.
 
-    params.yaml, whose values are recorded apart, and what DVC writes do not count.
+    params.yaml, whose values are recorded apart, documents, tests and what DVC writes do not count.
     """
     try:
         return _git("rev-parse", "HEAD") + ("-dirty" if uncommitted() else "")

@@ -23,7 +23,7 @@ from partreid.training.loop import train
 from partreid.training.precision import device_of, precision_of
 
 # what decides a training beside the learner, which brings its layers, losses and backbones
-CODE = ("partreid.training.inputs", "partreid.training.run")
+CODE = ("partreid.training.from_disk", "partreid.training.run")
 SECONDS = 60.0  # between checkpoints, at least; the last epoch has one in any case
 
 
