@@ -27,7 +27,7 @@ from partreid.checkpoints.families.base import Family
 from partreid.errors import UserError, choose, run
 from partreid.report.card import card
 from partreid.storage import weights
-from partreid.storage.files import sha256, write_text
+from partreid.storage.files import sha256, writable, write_text
 from partreid.storage.revision import revision
 
 ENDINGS = re.compile(r"(\.(pth|pt|pkl|ckpt|bin|tar|safetensors))+$")  # of released files
@@ -36,17 +36,18 @@ ENDINGS = re.compile(r"(\.(pth|pt|pkl|ckpt|bin|tar|safetensors))+$")  # of relea
 def main() -> None:
     given = parsed()
     family = choose(FAMILIES, given.family, "family of checkpoints")
+    out = given.out or Path("weights") / f"{ENDINGS.sub('', given.file.name)}{weights.ENDING}"
+    if out.exists() and out.samefile(given.file):
+        raise UserError(f"{out} is the released file itself; say with --out where the weights go")
+    if out.suffix == ".md":
+        raise UserError(f"--out {out} is where the model card goes; name a file that ends in {weights.ENDING}")
+    writable(out)
     paper = dataclasses.replace(params.load(), recipe="paper")
     recipe, options = paper.recipe_of(family.method)
     found = convert(family, given.file, options, changes(given.set))
     height, width = size(given.size) or found.described.size or (recipe.height, recipe.width)
     told = header(family, found, given.file, given.dataset, height, width)
     told["converted"]["command"] = shlex.join(["python", *sys.argv])
-    out = given.out or Path("weights") / f"{ENDINGS.sub('', given.file.name)}{weights.ENDING}"
-    if out.exists() and out.samefile(given.file):
-        raise UserError(f"{out} is the released file itself; say with --out where the weights go")
-    if out.suffix == ".md":
-        raise UserError(f"--out {out} is where the model card goes; name a file that ends in {weights.ENDING}")
     methods.save(out, found.method, told)
     write_text(out.with_suffix(".md"), card(told, {}, told["dataset"], {}))
     report(found, out, told)

@@ -114,6 +114,11 @@ def test_a_name_with_dots_is_kept_and_a_released_file_is_not_written_over(stage)
         ),
         (["pcb", "pcb_p6.pth.tar", "--set", "embedding=abc"], r"pcb cannot be built with .*'embedding': 'abc'"),
         (["pcb", "pcb_p6.pth.tar", "--set", "parts=-1"], r"pcb cannot be built with .*negative dimension"),
+        (
+            ["pcb", "pcb_p6.pth.tar", "--out", "params.yaml/w.safetensors"],
+            r"w\.safetensors cannot be written \(Not a dir",
+        ),
+        (["pcb", "pcb_p6.pth.tar", "--out", "."], r"^\. cannot be written \(Is a directory\), so nothing was begun"),
         (["pcb", "pcb_p6.pth.tar", "--out", "weights/pcb.md"], r"--out weights/pcb\.md is where the model card goes"),
     ],
 )

@@ -137,6 +137,8 @@ def test_what_cannot_be_exported_is_said_in_one_line(tmp_path, capfd):
     assert len(str(raised.value)) < 200
     assert capfd.readouterr() == ("", "")
     assert not list(tmp_path.iterdir())
+    with pytest.raises(UserError, match=r"cannot be written \(Is a directory\), so nothing was begun"):  # not exported
+        graph.write(tmp_path, of, graph.pixels_of(small_networks.photos(of, 2)), "d")
 
 
 def test_without_the_extra_it_says_what_to_install(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from partreid.errors import UserError
-from partreid.storage.files import alone, whole, write_bytes, write_json
+from partreid.storage.files import alone, whole, writable, write_bytes, write_json
 
 
 def test_what_a_killed_process_left_is_removed_by_the_next_one_that_writes_the_file(tmp_path):
@@ -58,6 +58,8 @@ def test_what_cannot_be_written_is_named_by_the_file_that_was_asked_for(tmp_path
         (tmp_path / f"{'a' * 300}.npz", "File name too long"),
         (Path("/proc/out"), "No such file or directory"),
     ):
+        with pytest.raises(UserError, match=re.escape(f"{path} cannot be written ({why}), so nothing was begun")):
+            writable(path)
         with pytest.raises(OSError, match="cannot be written") as caught:
             write_bytes(path, b"1")
         assert isinstance(caught.value, UserError)

@@ -30,7 +30,7 @@ from partreid.inputs.batch import Inputs
 from partreid.inputs.images import MEAN, STD
 from partreid.inputs.kinds import HEADS
 from partreid.methods.base import Method, Trained
-from partreid.storage.files import whole
+from partreid.storage.files import whole, writable
 
 OPSET = 20
 INPUT = (
@@ -125,6 +125,7 @@ def write(
         import onnxscript  # noqa: F401  torch's exporter needs it
     except ImportError as error:
         raise UserError(f"exporting needs {error.name}: pip install 'partreid[export]'") from error
+    writable(path)
     network = Network(speakable(trained.method.eval())).eval()
     batch = torch.export.Dim("batch")
     images, *labels = example

@@ -46,8 +46,7 @@ def whole(path: Path, sweeping: bool = True) -> Iterator[Path]:
         named = {error.filename, error.filename2} - {None}  # of a copy both, the one that it was read from first
         if error.errno is None or (named and not named & ours) or isinstance(error, ConnectionError | TimeoutError):
             raise  # of another file, or of what the block reads
-        number = errno.ENOTDIR if isinstance(error, FileExistsError) else error.errno  # a file where a folder should be
-        raise Unwritable(number, os.strerror(number), str(path)) from error
+        raise Unwritable(error.errno, _reason(error), str(path)) from error
     finally:
         with suppress(OSError):  # of a disk that is away or read-only
             temporary.unlink(missing_ok=True)
@@ -70,14 +69,21 @@ def sweep(path: Path) -> None:
 def writable(path: Path) -> None:
     """UserError where `path` could not be written; for before long work, whose end would be too late."""
     try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(prefix=f".{path.name}.", dir=path.parent):
             pass
     except OSError as error:
         raise UserError(
-            f"{path} cannot be written ({error.strerror}), so nothing was begun; make its folder one that you may "
+            f"{path} cannot be written ({_reason(error)}), so nothing was begun; make its folder one that you may "
             "write to, with room on its disk"
         ) from error
+
+
+def _reason(error: OSError) -> str:
+    """In words; mkdir says that a file exists where a folder should be."""
+    return os.strerror(errno.ENOTDIR if isinstance(error, FileExistsError) else error.errno or 0)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
