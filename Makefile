@@ -40,7 +40,7 @@ git:
 	@git rev-parse --git-dir >/dev/null 2>&1 || { echo "error: this folder is no git repository, as a ZIP download is not, and DVC needs one. Make it one with:"; echo "  git init -q && git add -A && git -c user.name=me -c user.email=me@localhost commit -qm 'as downloaded'"; exit 1; }
 
 demo: git setup ## rendered people, labels, training, evaluation, report: the default model on two CPU cores
-	@echo "== dvc repro: render, index, label, train, evaluate, report (about five minutes on two cores)"
+	@echo "== dvc repro: render, index, label, train, evaluate, report (five to six minutes on two cores)"
 	@start=$$(date +%s); dvc repro && echo "== done in $$(( $$(date +%s) - start )) s"
 	@python -c "from partreid import params; p = params.load(); print(f'== open results/{p.dataset}/{p.model}/report.html')"
 
@@ -57,7 +57,7 @@ speed: setup ## measure again what the leaderboard says of all methods' costs: m
 	@python benchmarks/speed.py $(MODELS) $(CHANGES)
 
 test: setup lint ## lint and all tests, a process per core
-	@echo "== pytest (about seven minutes on two cores)"
+	@echo "== pytest (seven to ten minutes on two cores)"
 	@start=$$(date +%s); $(PYTEST) -m "not network and not slow" && echo "== passed in $$(( $$(date +%s) - start )) s"
 
 check: setup lint ## lint and the tests that take less than a second: for every few minutes of work
