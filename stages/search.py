@@ -21,7 +21,7 @@ from partreid.errors import UserError, run
 from partreid.search import arguments, page
 from partreid.search import gallery as galleries
 from partreid.search.finder import INDEXES, search
-from partreid.search.opened import opened
+from partreid.search.opened import named, opened
 from partreid.storage import files
 from partreid.storage.embeddings import joined
 
@@ -42,14 +42,7 @@ def main() -> None:
     about = {**here.about(given.gallery, given.shortlist), "images_that_trained": here.known}
     result = {**about, "threshold": None if limit is None else asdict(limit)}
     files.write_json(given.out / "search.json", {**result, "queries": [asdict(answer) for answer in found]})
-    facts = {
-        **about,
-        "images": f"{len(gallery):,}",
-        "images_that_trained": "unknown" if here.known is None else f"{here.known:,}",
-    }
-    command = shlex.join(["python", *sys.argv])
-    named = [(name.replace("_", " "), text) for name, text in facts.items()]
-    html = page.render(here.subtitle, found, told, named, command)
+    html = page.render(here.subtitle, found, told, named(about), shlex.join(["python", *sys.argv]))
     files.write_text(given.out / "search.html", html)
 
     print(told)

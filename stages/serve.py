@@ -22,7 +22,7 @@ from partreid.api.model import load
 from partreid.errors import UserError, run
 from partreid.search import arguments
 from partreid.search.finder import Ready
-from partreid.search.opened import opened
+from partreid.search.opened import named, opened
 from partreid.tools import multipose
 
 if TYPE_CHECKING:
@@ -65,11 +65,8 @@ def search_part(given: argparse.Namespace) -> Part:
     limit, told = here.threshold(given.false_match_rate, set())
     ready = Ready(gallery, here.trained.method.distance, here.kind, max(given.shortlist, asking.TOP))
     model = load(here.weights, device=here.device, precision="float32", at_test=here.at_test)
-    facts = {**here.about(given.gallery, ready.count), "images": f"{len(gallery):,}"}
     asked = asking.Asking(model, gallery, ready, limit, finder())
-    return search_page.part(
-        asked, told, [(name.replace("_", " "), text) for name, text in facts.items()], here.subtitle
-    )
+    return search_page.part(asked, told, named(here.about(given.gallery, ready.count)), here.subtitle)
 
 
 def finder() -> Find | None:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from partreid import params
-from partreid.datasets.prospects import FEW, NO_QUERIES, answerable, foreseen, trained_on
+from partreid.datasets.prospects import FEW, NO_QUERIES, answerable, foreseen, persons
 from partreid.datasets.splits import unanswerable
 from partreid.errors import UserError
 from partreid.storage import image_table
@@ -37,7 +37,7 @@ def test_a_good_set_says_nothing(p):
 
 def test_one_training_person_is_an_error_where_the_set_is_to_train_on(p):
     lonely = table(*TRAIN[:2], ("train", -1, 0), *TEST)
-    assert trained_on(lonely) == 1
+    assert persons(lonely, "train") == 1
     with pytest.raises(UserError, match=r"folder has 1 person to train on.*also_test_on=\[folder\]"):
         foreseen("folder", lonely, p)
     assert foreseen("market1501", lonely, p) == []

@@ -3,7 +3,6 @@
 import copy
 import json
 import os
-import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,8 +21,8 @@ from partreid.errors import UserError, positive
 from partreid.inference import assembled, stored_of
 from partreid.inputs.batch import Inputs
 from partreid.methods.base import Trained
-from partreid.storage import weights
-from partreid.storage.files import sha256, whole
+from partreid.storage import files, weights
+from partreid.storage.files import sha256
 
 BATCH = 64
 FILE = f"weights{weights.ENDING}"
@@ -81,8 +80,7 @@ class Model:
         folder = Path(folder)
         for file, name in ((self._file, FILE), (self._file.with_suffix(".md"), CARD)):
             if file.is_file():
-                with whole(folder / name) as temporary:
-                    shutil.copyfile(file, temporary)
+                files.copy(file, folder / name)
         return folder
 
     def export(self, path: str | Path, photos: Iterable[Photo], *, labels: Given | None = None) -> Path:

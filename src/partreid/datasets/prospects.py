@@ -20,9 +20,9 @@ def foreseen(dataset: str, table: pa.Table, p: Params) -> list[str]:
     gallery; there are queries, and none has a right answer. A set that params.yaml does not choose may be anything.
     """
     trains, tested = dataset == p.dataset, dataset in p.also_test_on
-    if trains and (persons := trained_on(table)) < 2:
+    if trains and (learned := persons(table, "train")) < 2:
         raise UserError(
-            f"{dataset} has {persons} person{'s' * (persons != 1)} to train on, and training needs two. Either "
+            f"{dataset} has {learned} person{'s' * (learned != 1)} to train on, and training needs two. Either "
             f"name who trains ({RULES}), or train on another set and test on this one, as with "
             f"-S dataset=market1501 -S 'also_test_on=[{dataset}]'"
         )
@@ -36,25 +36,19 @@ def foreseen(dataset: str, table: pa.Table, p: Params) -> list[str]:
             f"person, by another camera where cameras are known), so nothing could be measured; {RULES}"
         )
     warnings = [NO_QUERIES] if trains and not asking else []
-    if (trains or tested) and asking and searched(table) == 1:
+    if (trains or tested) and asking and persons(table, "gallery") == 1:
         warnings.append(f"the gallery of {dataset} shows one person: every answer is right, and results say nothing")
-    if trains and dataset not in RENDERED and persons < FEW:  # rendered persons are as many as were ordered
+    if trains and dataset not in RENDERED and learned < FEW:  # rendered persons are as many as were ordered
         warnings.append(
-            f"{dataset} has {persons} persons to train on: too few to learn from. Train elsewhere and test here: "
+            f"{dataset} has {learned} persons to train on: too few to learn from. Train elsewhere and test here: "
             f"-S dataset=synthetic -S 'also_test_on=[{dataset}]'"
         )
     return warnings
 
 
-def trained_on(table: pa.Table) -> int:
-    """How many persons train."""
-    pid = image_table.integers(image_table.select(table, "train"), "pid")
-    return len(np.unique(pid[pid != JUNK]))
-
-
-def searched(table: pa.Table) -> int:
-    """How many persons the gallery shows; distractors count as one."""
-    pid = image_table.integers(image_table.select(table, "gallery"), "pid")
+def persons(table: pa.Table, split: str) -> int:
+    """How many persons a split shows; distractors, who are in a gallery, count as one."""
+    pid = image_table.integers(image_table.select(table, split), "pid")
     return len(np.unique(pid[pid != JUNK]))
 
 

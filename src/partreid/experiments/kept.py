@@ -56,11 +56,10 @@ def keep(name: str, here: Run) -> Path:
     temporary = KEPT / f".{name}.part"
     shutil.rmtree(temporary, ignore_errors=True)  # of one that was killed
     try:
-        files.copied(here.results, temporary)
+        files.copy_folder(here.results, temporary)
         for file in (params.PARAMS, here.weights, here.embeddings):
             if file.is_file():
-                with files.whole(temporary / file.name) as copy:
-                    shutil.copyfile(file, copy)
+                files.copy(file, temporary / file.name)
         temporary.rename(target)
     except files.Unwritable as error:
         raise files.Unwritable(error.errno, error.strerror, str(target)) from error

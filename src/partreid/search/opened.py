@@ -73,3 +73,9 @@ def opened(given: argparse.Namespace, p: Params) -> Opened:
     gallery, at_test = galleries.opened(given.gallery, trained, digest, p, kept, device)
     kind, known = kind_of(given.index, len(gallery)), learned.learned(trained.header, gallery)
     return Opened(weights, digest, trained, device, gallery, at_test, kind, known)
+
+
+def named(about: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """A record for a page: names in words, counts with commas, None as unknown."""
+    texts = (f"{value:,}" if isinstance(value, int) else value or "unknown" for value in about.values())
+    return [(name.replace("_", " "), text) for name, text in zip(about, texts, strict=True)]

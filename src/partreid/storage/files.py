@@ -109,11 +109,16 @@ def write_json(path: Path, value: Any) -> None:
     write_text(path, f"{text}\n")
 
 
-def copied(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path) -> None:
+    """Copy a file, whole or not at all."""
+    with whole(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def copy_folder(source: Path, target: Path) -> None:
     """Copy the files of a folder, at any depth, each whole or not at all. Unwritable at the first that cannot be."""
     for file in sorted(path for path in source.rglob("*") if path.is_file()):
-        with whole(target / file.relative_to(source)) as temporary:
-            shutil.copyfile(file, temporary)
+        copy(file, target / file.relative_to(source))
 
 
 def sha256(path: Path) -> str:

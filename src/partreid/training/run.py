@@ -91,8 +91,7 @@ def _run(
 
     def show() -> None:
         for file in scratch.glob("*.npz"):
-            with files.whole(folder / "labels" / file.name) as temporary:
-                shutil.copyfile(file, temporary)
+            files.copy(file, folder / "labels" / file.name)
 
     (folder / "labels").mkdir(parents=True, exist_ok=True)
     with files.alone(scratch) if first else nullcontext():
@@ -122,7 +121,7 @@ def _run(
         if not any((folder / "labels").iterdir()):  # an output of the stage all the same: DVC warns of an empty folder
             files.write_text(folder / "labels/none.txt", f"{header['model']} made no labels in this training\n")
         shutil.rmtree(folder / "curves", ignore_errors=True)
-        files.copied(scratch / "curves", folder / "curves")
+        files.copy_folder(scratch / "curves", folder / "curves")
         files.write_json(folder / "training.json", spent(history, learner.classifiers, data.identities))
         methods.save(folder / "weights.safetensors", learner, {**header, "revision": revision()})
         shutil.rmtree(scratch)
