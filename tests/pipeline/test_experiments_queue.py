@@ -75,9 +75,11 @@ def here(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     run("git", "init", "-q")
+    run("git", "config", "user.name", "test")  # DVC commits too, and a fresh machine's git knows nobody
+    run("git", "config", "user.email", "test@localhost")
     run("dvc", "init", "-q")
     run("git", "add", "-A")
-    run("git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "-qm", "project")
+    run("git", "commit", "-qm", "project")
     return tmp_path
 
 

@@ -32,6 +32,8 @@ TINY = {
     "recipes__laptop__width": 32,
 }
 
+WHO = {"user.name": "test", "user.email": "test@localhost"}
+
 
 class Project:
     """A copy of the project's tracked kind of files in its own git and DVC repository.
@@ -54,6 +56,8 @@ class Project:
             "DVC_NO_ANALYTICS": "1",
         }
         self.run("git", "init", "-q")
+        for key, value in WHO.items():  # DVC commits too, and a fresh machine's git knows nobody
+            self.run("git", "config", key, value)
         self.dvc("init", "-q")
         shutil.copytree(source / ".dvc/plots", root / ".dvc/plots")
         self.commit("project")
@@ -72,7 +76,7 @@ class Project:
     def commit(self, message: str) -> None:
         """Everything there is."""
         self.run("git", "add", "-A")
-        self.run("git", "-c", "user.name=test", "-c", "user.email=test@localhost", "commit", "-qm", message)
+        self.run("git", "commit", "-qm", message)
 
     def set(self, **values: object) -> None:
         """Change params.yaml: keys with __ for dots."""
