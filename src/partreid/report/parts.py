@@ -197,12 +197,12 @@ def picture(names: tuple[str, ...], values: np.ndarray) -> np.ndarray:
     with mpl.rc_context(plots.STYLE):
         figure = Plot(figsize=(9.0, 3.2), layout="constrained")
         axes = figure.add_subplot()
-        for number, name in enumerate(MEASURES):
-            if np.isfinite(values[:, number]).any():
-                x = np.arange(len(names)) + 0.2 * (number - 1.5)
-                axes.bar(x, np.nan_to_num(values[:, number]), 0.18, color=plots.COLOURS[number], label=name)
+        shown = [number for number in range(len(MEASURES)) if np.isfinite(values[:, number]).any()]
+        for place, number in enumerate(shown):
+            x = np.arange(len(names)) + 0.2 * (place - (len(shown) - 1) / 2)
+            axes.bar(x, np.nan_to_num(values[:, number]), 0.18, color=plots.COLOURS[number], label=MEASURES[number])
         axes.set_xticks(range(len(names)), [name.replace("_", " ") for name in names])
         axes.set_ylim(0, 1)
         axes.grid(visible=False, axis="x")
-        figure.legend(loc="outside upper center", ncols=len(MEASURES))
+        figure.legend(loc="outside upper center", ncols=len(shown))
         return plots.pixels(figure)
