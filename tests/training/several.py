@@ -22,7 +22,7 @@ from partreid.training.loop import train
 RECIPE = Recipe(
     backbone="mobilenet_v2", height=48, width=24, epochs=1, ids_per_batch=3, images_per_id=3, optimizer="sgd",
     learning_rate=1e-3, weight_decay=5e-4, warmup_epochs=0, warmup_start=0.1, decay_at=[], decay=0.1, flip=0.5, pad=2,
-    erase=0.5, batches_per_epoch=3, sampler="whole",
+    erase=0.5, batches_per_epoch=2, sampler="whole",
 )  # fmt: skip
 
 SHARED = ("backbone", "part_network", "F_m")

@@ -52,7 +52,10 @@ def trained(tmp_path_factory):
         spec = importlib.util.spec_from_file_location("several", SCRIPT)
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # as torchrun's: FSAM's shape stream, in float32, amplifies another order of additions
         module.main()
+        torch.set_num_threads(threads)
         done = _torchrun(SCRIPT, words[0], str(root / "two"), *METHODS)
         assert done.returncode == 0, done.stderr[-3000:]
         assert done.stdout.splitlines() == [f"{name} 2" for name in METHODS]  # process 0 alone prints
@@ -62,7 +65,7 @@ def trained(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_weights_after_three_steps_are_those_of_one_process(trained, name):
+def test_weights_after_two_steps_are_those_of_one_process(trained, name):
     one, two = (each[name] for each in trained)
     assert one["weights"].keys() == two["weights"].keys()
     for key, value in one["weights"].items():
@@ -77,7 +80,7 @@ def test_weights_after_three_steps_are_those_of_one_process(trained, name):
 
 def test_the_steps_have_moved_the_weights_further_than_they_may_differ(trained):
     for name, result in trained[0].items():
-        assert result["logged"][0]["steps"] == 3, name
+        assert result["logged"][0]["steps"] == 2, name
         moved = max(
             float((result["weights"][key] - value).abs().max())
             for key, value in result["start"].items()
