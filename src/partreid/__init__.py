@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from partreid.api import Model as Model
     from partreid.api import People as People
     from partreid.api import distance as distance
+    from partreid.api import evaluate as evaluate
     from partreid.api import load as load
     from partreid.api import rank as rank
     from partreid.errors import UserError as UserError
@@ -54,6 +55,7 @@ HANDED_ON = {
     "People": "partreid.api",
     "UserError": "partreid.errors",
     "distance": "partreid.api",
+    "evaluate": "partreid.api",
     "load": "partreid.api",
     "rank": "partreid.api",
 }

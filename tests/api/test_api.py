@@ -3,6 +3,7 @@
 import errno
 import os
 import pickle
+import re
 import subprocess
 import sys
 import threading
@@ -146,6 +147,21 @@ def test_ranks_are_those_of_the_distances(bot, photos):
     assert people.vectors.shape == (5, people.features.shape[1] * people.features.shape[2])
 
 
+def test_people_of_several_frames_are_joined(bot, photos, tmp_path):
+    first, second = bot.embed(photos[:2]), bot.embed(photos[2:])
+    joined, whole = partreid.People.joined([first, second]), bot.embed(photos)
+    assert joined.paths == whole.paths
+    assert len(partreid.People.joined(iter([first]))) == 2
+    assert partreid.distance(joined, whole).diagonal().max() < 1e-6
+    np.testing.assert_array_equal(joined.visibility, whole.visibility)
+    with pytest.raises(UserError, match="embedded differently and cannot be compared"):
+        partreid.People.joined([first, partreid.load(write(tmp_path / "w.safetensors", "pcb")).embed(photos)])
+    with pytest.raises(UserError, match=r"expected people, .* found ndarray"):
+        partreid.People.joined([first, first.features])
+    with pytest.raises(UserError, match="there are no people to join"):
+        partreid.People.joined([])
+
+
 @pytest.mark.parametrize("name", DISTANCES)
 def test_a_distance_and_a_rank_are_the_same_number(name):
     random = np.random.default_rng(0)
@@ -159,6 +175,20 @@ def test_a_distance_and_a_rank_are_the_same_number(name):
     pair = gallery[[0, 3, 7]]
     few, one = partreid.rank(pair, pair), partreid.distance(pair, pair)
     np.testing.assert_array_equal(np.take_along_axis(one, few.row, 1), few.distance)
+
+
+def test_the_distance_of_parts_that_the_documents_write_in_numpy_is_ours():
+    random = np.random.default_rng(0)
+    features = random.normal(size=(9, 4, 5)).astype(np.float32)
+    seen = (random.random((9, 4)) < 0.5).astype(np.float32)
+    seen[0] = 0  # shares no part with anybody
+    people = People(features, seen, ("a", "b", "c", "d"), "parts", "0" * 64, (None,) * 9)
+    code = re.search(
+        r"```python\n(import numpy as np\n\neach = .*?)```", (PROJECT / "docs/use.md").read_text(), re.DOTALL
+    )[1]
+    names = {"features": features[:5], "visibility": seen[:5], "others": features, "others_visibility": seen}
+    exec(code, names)
+    np.testing.assert_allclose(names["distance"], partreid.distance(people[:5], people), atol=2e-3)
 
 
 def test_people_are_kept_as_parquet(bot, photos, arrays, tmp_path):
@@ -435,7 +465,7 @@ def test_the_library_works_in_an_empty_folder_and_leaves_it_empty(tmp_path, phot
 
 def test_an_unknown_name_is_an_attribute_error():
     shown = {name for name in dir(partreid) if not name.startswith("__")}
-    assert shown == {"Model", "People", "UserError", "distance", "load", "rank"}
+    assert shown == {"Model", "People", "UserError", "distance", "evaluate", "load", "rank"}
     assert f"version: {partreid.__version__}\n" in (PROJECT / "CITATION.cff").read_text()
     with pytest.raises(AttributeError, match="no attribute 'lode'"):
         _ = partreid.lode

@@ -1,7 +1,8 @@
-"""The library: weights, photos to embeddings, distances, ranks. `import partreid` hands its names on."""
+"""The library: photos to embeddings, distances, ranks; evaluation. `import partreid` hands its names on."""
 
 from partreid.api.comparison import distance, rank
+from partreid.api.evaluation import evaluate
 from partreid.api.model import Model, load
 from partreid.api.people import People
 
-__all__ = ["Model", "People", "distance", "load", "rank"]
+__all__ = ["Model", "People", "distance", "evaluate", "load", "rank"]

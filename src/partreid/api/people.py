@@ -1,6 +1,6 @@
 """Embedded photos."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,18 @@ class People:
         chosen = np.atleast_1d(np.arange(len(self))[rows])
         paths = tuple(self.paths[row] for row in chosen)
         return replace(self, features=self.features[chosen], visibility=self.visibility[chosen], paths=paths)
+
+    @classmethod
+    def joined(cls, groups: Iterable["People"]) -> "People":
+        """Several groups as one, in order: the frames of a video. UserError when they were embedded differently."""
+        every = list(groups)
+        if not every:
+            raise UserError("there are no people to join")
+        for each in every:
+            comparable(every[0], each)
+        features, visibility = ([getattr(each, name) for each in every] for name in ("features", "visibility"))
+        paths = tuple(path for each in every for path in each.paths)
+        return replace(every[0], features=np.concatenate(features), visibility=np.concatenate(visibility), paths=paths)
 
     @property
     def vectors(self) -> np.ndarray:

@@ -82,7 +82,7 @@ def evaluate(
         if rerank is not None:
             asks, answers, measure = reranked(query, answers, embeddings.header["distance"], **rerank)
         ranked = ranking.rank(asks, answers, ids(asking), ids(entries), measure, protocol.relation, top)
-        results.append(_result(ranked, asking, entries, precision, count_all, number))
+        results.append(of_ranking(ranked, asking, entries, precision, count_all, number))
     joined = {
         name: np.concatenate([getattr(result, name) for result in results])
         for name in ("query", "draw", "ap", "inp", "found", "first", "right", "kept", "nothing")
@@ -99,15 +99,15 @@ def evaluate(
     )
 
 
-def _result(
+def of_ranking(
     ranked: ranking.Ranking,
     asking: pa.Table,
     answering: pa.Table,
     precision: metrics.Precision,
-    count_all: bool,
-    draw: int,
+    count_all: bool = False,
+    draw: int = 0,
 ) -> Result:
-    """The result of one gallery."""
+    """The result of one gallery. asking, answering: their rows. count_all: also who has no right answer."""
     count = len(asking)
     flat = ranked.query.numpy(), ranked.nearer.numpy(), ranked.last.numpy(), count
     right = metrics.right_answers(flat[0], count)
