@@ -95,3 +95,4 @@ def test_both_figures_are_made_of_the_labels(context, monkeypatch):
     assert list(seen["clusters"][1]) == [0, 0, 0]  # the table of these tests has no training images
     assert len(fsam.figures(context(shape="coarse"))) == 1
     assert fsam.figures(context(shape="coarse", branches=1)) == []
+    assert fsam.figures(context(streams="appearance")) == []  # the baseline, which has neither masks nor poses

@@ -7,10 +7,10 @@ mutual learning between the two (4.2, Eq. 8-11). At test time the appearance str
 There is no published code.
 
 Where the paper is silent:
-- Coarse mask. M^ of Eq. 4, the "initially estimated coarse mask", is what a frozen copy of F_m says of the same image,
-  as probabilities, in test mode: `coarse: initial`. `coarse: label` takes the cached label `schp` instead; images on
-  which its tool found nobody then have no Eq. 4. The check of params.yaml refuses it where F_m is published and the
-  label another tool's, which would pull F_m away from what it knows.
+- Coarse mask. M^ of Eq. 4, the "initially estimated coarse mask", is what a frozen copy of F_m, as its pre-training
+  left it, says of the same image, as probabilities, in test mode: `coarse: initial`. `coarse: label` takes the cached
+  label `schp` instead; images on which its tool found nobody then have no Eq. 4. The check of params.yaml refuses it
+  where F_m is published and the label another tool's, which would pull F_m away from what it knows.
 - Mask. It speaks of the shapes of body parts, so M is the softmax over the seven classes of Pascal-Person-Part:
   `mask: parts`. `mask: foreground` is 1 - the background's probability, three times. With either, F_s starts from
   ImageNet weights and at first sees the same, the whole figure in white on black (partreid.backbones.branched). Masks
@@ -136,7 +136,7 @@ class FSAM(Method):
             raise UserError(f"methods.fsam.branches is {branches}, expected 1 or more")
         self.mask, self.shape, self.coarse, self.branches = mask, shape, coarse, branches
         self.alone = streams == "appearance"
-        self.by_pose = branching == "pose" and branches > 1
+        self.by_pose = branching == "pose" and branches > 1 and not self.alone
         by_label = shape == "coarse" or (shape == "fine" and preservation_weight > 0)
         needed = {"schp": coarse == "label" and by_label, "poses": self.by_pose}
         self.labels = tuple(kind for kind in needed if needed[kind] and not self.alone)

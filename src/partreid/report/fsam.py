@@ -24,11 +24,14 @@ EXAMPLES = 6  # images of a cluster
 
 
 def figures(context: Context) -> list[Figure]:
-    """Figure 3 where the method learns masks, figure 4 where it has poses; each where its label is on this disk."""
+    """Figure 3 where the method learns masks, figure 4 where it has poses; each where its label is on this disk.
+
+    The appearance stream alone, the paper's baseline, has neither.
+    """
     method = context.method(FSAM)
     found: list[Figure] = []
     schp, poses = (LABELS[kind].file(kind, context.dataset) for kind in ("schp", "poses"))
-    if method.shape == "fine" and schp.is_file():
+    if method.shape == "fine" and not method.alone and schp.is_file():
         found.append(_masks(context, method, kinds.read("schp", schp, context.index, context.image_ids)))
     if method.by_pose and poses.is_file():
         found.append(_poses(context, Cache(poses, "label/poses", context.index)))
