@@ -20,7 +20,8 @@ def main() -> None:
     recipe, options = p.pretraining_of(name)
     kind = choose(pretraining.PRETRAININGS, name, "pre-training")
     table = places.index(dataset)
-    labels = {label: LABELS[label].file(label, dataset) for label in kind.labels}
+    # a published network that learns nothing needs no label, however few images have one
+    labels = {label: LABELS[label].file(label, dataset) for label in (kind.labels if recipe.epochs else ())}
     folder = places.pretraining(name, dataset)
     for warning in foreseen(dataset, image_table.read(table), p):
         print(f"warning: {warning}", file=sys.stderr)

@@ -258,6 +258,8 @@ def test_a_prior_of_one_network_is_doubted(values):
     assert "both blazepose" in check.doubts(params.parse(mpn))[0]
     assert not check.doubts(params.parse(changed(mpn, "labels.schp.person", "densepose")))
     assert not check.doubts(params.parse(changed(mpn, "methods.mpn.prior", "uniform")))
+    assert not check.doubts(params.parse(changed(mpn, "methods.mpn.tasks", "auxiliary")))  # has no prior
+    assert "both blazepose" in check.doubts(params.parse(changed(mpn, "methods.mpn.prior", "roi_resize")))[0]
     assert not check.doubts(params.parse({**values, "model": "bot"}))
 
 
@@ -275,7 +277,8 @@ def test_a_published_parser_is_not_held_to_another_tools_label(values):
 
 
 @pytest.mark.parametrize(
-    ("model", "kinds"), [("pah", ["heads"]), ("fsam", ["poses", "schp"]), ("bpbreid", ["pifpaf"]), ("bot", [])]
+    ("model", "kinds"),
+    [("pah", ["heads"]), ("fsam", ["poses"]), ("bpbreid", ["pifpaf"]), ("mpn", ["schp"]), ("pabr", []), ("bot", [])],
 )
 def test_with_the_papers_recipe_labels_of_other_tools_are_told(values, model, kinds):
     values = changed(changed(values, "recipe", "paper"), "model", model)
@@ -287,6 +290,16 @@ def test_with_the_papers_recipe_labels_of_other_tools_are_told(values, model, ki
     for kind in kinds:
         values = changed(values, f"labels.{kind}.tool", check.PAPERS[kind])
     assert check.other_tools(params.parse(values)) == []
+
+
+@pytest.mark.parametrize(
+    ("model", "pretraining", "kind"), [("fsam", "parsing", "schp"), ("pabr", "partmaps", "partmaps")]
+)
+def test_a_published_network_learns_from_a_label_only_where_it_is_trained(values, model, pretraining, kind):
+    values = changed(changed(values, "recipe", "paper"), "model", model)
+    for epochs in (0, 20):
+        told = check.other_tools(params.parse(changed(values, f"pretraining.{pretraining}.epochs", epochs)))
+        assert any(f"{model} learns from {kind} of" in line for line in told) == bool(epochs)
 
 
 def test_a_params_yaml_that_is_not_utf8_is_one_message(tmp_path):

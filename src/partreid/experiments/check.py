@@ -132,8 +132,9 @@ def other_tools(params: Params) -> list[str]:
     if params.recipe != "paper":
         return []
     recipe, own = params.recipe_of(params.model)
-    kinds = labels_of(outline(params.model, backbone=recipe.backbone, **own))
-    given = {kind: params.labels[kind].tool for kind in kinds}
+    method = outline(params.model, backbone=recipe.backbone, **own)
+    idle = [by for by in method.starts_from.values() if not params.pretraining_of(by)[0].epochs]
+    given = {kind: params.labels[kind].tool for kind in labels_of(method, idle)}
     return [
         f"recipe paper: {params.model} learns from {kind} of {tool}, its paper from {kind} of {PAPERS[kind]}: "
         f"-S labels.{kind}.tool={PAPERS[kind]}"
@@ -167,6 +168,7 @@ def doubts(params: Params) -> list[str]:
     found = []
     schp = params.labels["schp"]
     recipe, own = params.recipe_of(params.model)
+    method = outline(params.model, backbone=recipe.backbone, **own)
     if recipe.epochs == 0:
         found.append(f"{params.model} is trained for 0 epochs: its new layers stay as they were drawn at random")
     if 0 < recipe.epochs <= 2 * recipe.warmup_epochs:
@@ -174,15 +176,14 @@ def doubts(params: Params) -> list[str]:
             f"{params.model} is trained for {counted(recipe.epochs, 'epoch')}, of which the learning rate rises for "
             f"{recipe.warmup_epochs}; lower warmup_epochs with epochs"
         )
-    if params.model == "mpn" and own["prior"] == "ours" and schp.options["person"] == schp.tool:
+    if params.model == "mpn" and method.labels and schp.options["person"] == schp.tool:
         found.append(
             f"labels.schp.tool and labels.schp.person are both {schp.tool}: MPN's prior is the union of what two "
             "networks that err differently call body (section 3.2), and one network adds nothing to itself"
         )
-    starts_from = outline(params.model, backbone=recipe.backbone, **own).starts_from
     found += [
         f"recipes.{params.recipe}.epochs is {epochs}, and the pre-training {name} has no more either"
-        for name in starts_from.values()
+        for name in method.starts_from.values()
         if (epochs := params.cut(name)) is not None
     ]
     return found

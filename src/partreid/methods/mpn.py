@@ -14,8 +14,8 @@ Every row of the paper's ablations is a set of arguments, written down in ablati
 - MPN* of Table 5: a backbone with relation-aware attention (partreid.backbones.relation).
 
 Where the paper is silent we follow what its authors published (a variant without masks):
-- the 1x1 convolutions and the classifiers have biases; these start from a normal distribution with standard deviation
-  0.001;
+- the 1x1 convolutions and the classifiers have biases; the classifiers' weights start from a normal distribution with
+  standard deviation 0.001;
 - the reduction of the channel attention is r = 4.
 Where the paper and that code disagree we follow the paper, and do not offer the code's: no Nesterov momentum, no
 averaging with the flipped image in the test, bilinear resizing there too (code: bicubic), holes of the mean colour
@@ -47,7 +47,7 @@ from partreid.losses.alignment import ALIGNMENTS
 from partreid.losses.identity import summed_cross_entropy
 from partreid.losses.triplet import batch_hard_violating, cosine
 from partreid.methods.base import Method
-from partreid.methods.mpn_prior import PRIORS, Limits, Prior, part_maps
+from partreid.methods.mpn_prior import PRIORS, Limits, Prior, part_maps, whole
 
 # main: MT Only. auxiliary: the Baseline of section 5.2.1, on uniform strips; corrected: Baseline (UB), on the body's
 TASKS = ("both", "main", "auxiliary", "corrected")
@@ -76,10 +76,10 @@ class MPN(Method):
     is soft. channel_attention: CA. reduction: its r. prior: a name of mpn_prior.PRIORS. head_share, leg_share,
     coverage: see mpn_prior.Limits; older weights files lack coverage. alignment: none, batch, sample, sum, class.
     alignment_weight: lambda of Eq. 10. margin: alpha of Eq. 3.
-    With one kind of task alone, sharing and alignment have nothing to act on, nor has the prior but for "corrected".
+    With one kind of task alone, sharing and alignment have nothing to act on, nor has the prior but for "corrected". A
+    method whose prior has nothing to act on, or is "uniform", learns from no label.
     """
 
-    labels = ("schp",)
     distance = "cosine"
     starts_from: Mapping[str, str] = {"backbone": "ide"}
 
@@ -128,9 +128,10 @@ class MPN(Method):
         self.parts = parts
         self.strips = tasks in ("auxiliary", "corrected")
         self.corrected = tasks == "corrected"
-        self.by_prior = both or self.corrected
+        if self.prior is not None and (both or self.corrected):
+            self.labels = ("schp",)
         if self.corrected:
-            self.labels_at_test = ("schp",)
+            self.labels_at_test = self.labels
         self.alignment = alignment
         self.alignment_weight = alignment_weight
         self.margin = margin
@@ -159,6 +160,8 @@ class MPN(Method):
     def located(self, features: Tensor, inputs: Inputs) -> Prior:
         """Where the bodies are, by the chosen prior."""
         size = (features.shape[2], features.shape[3])
+        if self.prior is None:
+            return whole((features.shape[0], *size), features.device)
         return self.prior(inputs.labels["schp"], inputs.labelled["schp"], size, self.limits)
 
     def auxiliary_task(self, features: Tensor, prior: Prior) -> Tensor:

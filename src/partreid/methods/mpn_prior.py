@@ -44,7 +44,7 @@ class Prior:
 
 
 def whole(size: tuple[int, int, int], device: torch.device) -> Prior:
-    """The fall-back: all of the image is body. size: B, h, w."""
+    """The fall-back, and Table 2's Uniform Division: all of the image is body. size: B, h, w."""
     B, h, w = size
     return Prior(
         torch.ones(B, h, w, device=device),
@@ -96,19 +96,15 @@ def dilate(mask: Tensor) -> Tensor:
     return F.max_pool2d(F.pad(mask[:, None], (1, 0)), (1, 2), stride=1)[:, 0]
 
 
-def uniform_division(schp: Tensor, labelled: Tensor, size: tuple[int, int], limits: Limits) -> Prior:  # noqa: ARG001
-    """Table 2, Uniform Division: no prior at all, the image is divided evenly."""
-    return whole((len(labelled), *size), labelled.device)
-
-
 def roi_resize(schp: Tensor, labelled: Tensor, size: tuple[int, int], limits: Limits) -> Prior:
     """Table 2, ROI Resize: the boundaries without the mask."""
     prior = body(schp, labelled, size, limits)
     return Prior(torch.ones_like(prior.mask), prior.top, prior.bottom)
 
 
-PRIORS: dict[str, Callable[[Tensor, Tensor, tuple[int, int], Limits], Prior]] = {
-    "uniform": uniform_division,
+# None: no prior at all, and so no label: `whole`
+PRIORS: dict[str, Callable[[Tensor, Tensor, tuple[int, int], Limits], Prior] | None] = {
+    "uniform": None,
     "roi_resize": roi_resize,
     "ours": body,
 }

@@ -4,6 +4,7 @@ A pre-training is a Learner (partreid.methods.base) without an embedding. A meth
 over the sub-module that has the same name in both. Its values are params.yaml's block `pretraining.<name>`.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import torch
@@ -30,7 +31,10 @@ def initial(name: str, seed: int, *, backbone: str, identities: int, **options: 
     return learner
 
 
-def labels_of(method: Method) -> list[str]:
-    """The label kinds that a method and the pre-trainings that it starts from learn from."""
-    kinds = [*method.labels, *(kind for by in method.starts_from.values() for kind in PRETRAININGS[by].labels)]
-    return list(dict.fromkeys(kinds))
+def labels_of(method: Method, idle: Collection[str] = ()) -> list[str]:
+    """The label kinds that a method and the pre-trainings that it starts from learn from.
+
+    idle: pre-trainings of no epochs, which learn from none.
+    """
+    learning = [by for by in method.starts_from.values() if by not in idle]
+    return list(dict.fromkeys([*method.labels, *(kind for by in learning for kind in PRETRAININGS[by].labels)]))

@@ -23,7 +23,7 @@ def figures(context: Context) -> list[Figure]:
     method = context.method(MPN)
     found = gradcam.figures(context)
     file = LABELS["schp"].file("schp", context.dataset)
-    if not method.by_prior or not file.is_file():
+    if method.prior is None or not method.labels or not file.is_file():
         return found
     labels = kinds.read("schp", file, context.index, context.image_ids)
     rows = np.arange(len(context.image_ids))
