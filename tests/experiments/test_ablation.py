@@ -271,6 +271,22 @@ def test_every_table_that_docs_send_a_reader_to_is_there(project):
         assert set(tables) <= named, section[:20]
 
 
+def test_the_docs_baseline_of_mpns_table_8_is_that_of_table_1(project, values):
+    text = (project / "docs/methods.md").read_text()
+    words = re.search(r"Table 8's \*Our Baseline\*: `set=\"([^\"]+)\"`", text)[1]
+    table = ablation.read(project / "ablations.yaml", "mpn", "1")
+    asked = changed(values, {"model": "mpn", **overrides.written(words.split(), values)})
+    row = ablation.experiment(asked, table, table.only(["Baseline"]).rows[0], 1)
+
+    def network(content):
+        p = params.parse(content)
+        recipe, own = p.recipe_of("mpn")
+        method = methods.outline("mpn", backbone=recipe.backbone, **own)
+        return {name: tuple(value.shape) for name, value in method.state_dict().items()}
+
+    assert network(asked) == network(changed(asked, row))
+
+
 def test_the_commands_of_the_docs_change_what_params_has(project, values):
     text = (project / "docs/methods.md").read_text()
     settings = re.findall(r'set="([^"]+)"', text)
