@@ -2,7 +2,7 @@
 
 He et al., "Deep Residual Learning for Image Recognition", CVPR 2016. The stride of a bottleneck sits in its 3x3
 convolution, and parameters carry torchvision's names, because the public ImageNet weights do. The last stage keeps
-its resolution (last stride 1: Luo et al., "Bag of Tricks", CVPRW 2019, section 2.5), so the network has stride 16.
+its resolution (last stride 1: Luo et al., "Bag of Tricks", CVPRW 2019, section 3.4), so the network has stride 16.
 
 Two stems of published re-identification networks are other than torchvision's: Bag of Tricks' has no ReLU between the
 first batch norm and the pooling (`resnet50_bot`), fast-reid pools without a border and rounds up (`resnet50_fastreid`).

@@ -43,7 +43,7 @@ prcc/                          this folder, or the one that holds it
       C/                       the same persons, 3,543 images
 """
 
-# The paper: 221 persons (150 + 71), 33,698 images. A, B, C as in Ding et al. (PAH-Net), section 4.1; it adds up.
+# The paper: 221 persons (150 + 71), 33,698 images. A, B, C as in Tran Thanh et al. (PAH-Net), section 4.1; it adds up.
 PUBLISHED: counts.Counts = {
     "train images": 17896,
     "train persons": 150,

@@ -1,6 +1,6 @@
 """The BNNeck and its label-smoothed identity loss.
 
-Luo et al., "Bag of Tricks and a Strong Baseline for Deep Person Re-identification", CVPRW 2019, sections 2.4 and 2.6:
+Luo et al., "Bag of Tricks and a Strong Baseline for Deep Person Re-identification", CVPRW 2019, sections 3.3 and 3.5:
 the triplet loss sees the feature f_t before the batch norm, the classifier and the test see f_i after it.
 """
 

@@ -42,8 +42,9 @@ class Learner(nn.Module, ABC):
     def feature_map(self, images: Tensor, backbone: nn.Module | None = None) -> Tensor:
         """Features in float32, (B, C, h, w), of `backbone`, by default the learner's own.
 
-        Only backbones ever run in bfloat16: pooling, distances and losses would lose what they compare. Where several
-        processes train, each runs the backbone on its share of the images, and all get all features.
+        Only backbones ever run in bfloat16, and MPN's first convolutions, which are on every place what a backbone's
+        layers are: pooling, distances and losses would lose what they compare. Where several processes train, each runs
+        the backbone on its share of the images, and all get all features.
         """
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.mixed):
             features = shares.everywhere(self.backbone if backbone is None else backbone, images)
@@ -74,7 +75,8 @@ class Learner(nn.Module, ABC):
         return [{"params": list(self.parameters()), "weight_decay": weight_decay}]
 
     def begin_training(self) -> None:
-        """Called when all initial weights are in place and nothing has learned yet; before a run is resumed, again."""
+        """Called when published and pre-trained weights are in place and nothing has learned yet; before a run is
+        resumed, again. What an earlier training of the method brings (train.start_from) comes after it."""
 
     def begin_epoch(self, epoch: int, persons: Persons) -> None:
         """Called before every epoch, for methods that look at the training set as a whole. In training mode."""

@@ -4,7 +4,7 @@ Luo, Gu, Liao, Lai, Jiang: "Bag of Tricks and a Strong Baseline for Deep Person 
 One vector per image: backbone with last stride 1, global average pooling, BNNeck. Warm-up, random erasing and the
 identity-balanced batches are the recipe's (params.yaml) and the training loop's.
 
-Differs from the paper: no centre loss (section 2.7; it adds 0.2 mAP in the paper's table 1 and a second optimiser). The
+Differs from the paper: no centre loss (section 3.6; it adds 0.2 mAP in the paper's table 1 and a second optimiser). The
 laptop's recipe takes the triplet loss's distance per channel (`triplet_distance`, see partreid.losses.triplet): on its
 small backbone the Euclidean one would drown the identity loss.
 What published code does otherwise, by name: `backbone: resnet50_bot` is the authors', without a ReLU before the first
@@ -30,9 +30,10 @@ SMOOTHING_OVER = dict.fromkeys(("all", "others"))
 class BagOfTricks(Method):
     """f_t = GAP(backbone) for the triplet loss; f_i = BN(f_t) for the identity loss and, by cosine, for the test.
 
-    smoothing: label smoothing. smoothing_over: "all" classes, Eq. 1, or the "others" than the right one. margin: of the
-    triplet loss. triplet_distance: a key of losses.triplet.DISTANCES. embedding: the width that f_t is reduced to; 0:
-    as pooled. neck: a key of losses.identity.NECKS. Older weights files lack the last three and smoothing_over.
+    smoothing: label smoothing. smoothing_over: "all" classes, as section 3.3, or the "others" than the right one.
+    margin: of the triplet loss. triplet_distance: a key of losses.triplet.DISTANCES. embedding: the width that f_t is
+    reduced to; 0: as pooled. neck: a key of losses.identity.NECKS. Older weights files lack the last three and
+    smoothing_over.
     """
 
     distance = "cosine"

@@ -17,7 +17,8 @@ Figure 6 compares with the appearance alone (`part_stream: none`): the baseline 
 Where the paper is silent we follow what its authors published:
 - the batch norms after both reductions have no affine parameters;
 - without dilation, where the appearance map has half the cells, the 185 maps are max-pooled 2x2 before the reduction;
-- biases have no weight decay.
+- biases have no weight decay;
+- images are mirrored, with probability 0.5, and nothing else changes them.
 All vectors are brought to unit length, those of the baselines of section 6.3 too, of which the paper does not say it.
 Each part network gets the input that it was trained with (partreid.backbones): OpenPose its own normalisation, where
 the code gives it the appearance network's times 0.0039, which is `part_network: openpose_pabr`.
@@ -25,6 +26,8 @@ Where paper and published code disagree we follow the paper; the code's choices 
 - loss: Eq. 6 compares inner products by the margin 0.2. `similarity: squared_distance` is the code's, at the same
   margin half as strict and of twice the scale. Eq. 7 averages over all triplets; `average: active` is the code's.
 - weight decay 2e-3 (code: 2e-4) and batches of 180 (code: 250) are params.yaml's.
+- the learning rate multiplies the step. The code's, as Caffe's, goes into the momentum instead, which differs for the
+  few steps after the rate has fallen; it is not offered.
 - the baseline without parts (`part_stream: none`) is the appearance map, its mean over the cells, a linear layer, as in
   section 6.3; the code's goes on to inception 5b.
 The paper's 75,000 iterations are 750 epochs of 100, whatever the set, as in the code (`batches_per_epoch`). Its

@@ -1,9 +1,9 @@
 """PCB: the strip baseline.
 
 Sun, Zheng, Yang, Tian, Wang: "Beyond Part Models: Person Retrieval with Refined Part Pooling (and A Strong
-Convolutional Baseline)", ECCV 2018, section 3.1, without the refined part pooling of 3.2. The feature map is divided
-evenly into K strips; each is averaged, reduced by its own 1x1 convolution and classified by its own classifier. Table 9
-of MPN's paper compares size and speed with it.
+Convolutional Baseline)", ECCV 2018, section 3.1, without the refined part pooling. The feature map is divided evenly
+into K strips; each is averaged, reduced by its own 1x1 convolution and classified by its own classifier. Table 9 of
+MPN's paper compares size and speed with it.
 
 Where the paper is silent: the reduction is followed by batch norm and ReLU, as is usual. A test may take the strips'
 averages or the reduced vectors; we take the reduced ones, which that table counts in the test network; the averages

@@ -2,7 +2,8 @@
 
     float32    everything in float32, on CUDA too: no TF32
     tf32       CUDA: convolutions in TF32 (float32 with ten bits of mantissa), products of matrices in float32
-    bfloat16   backbones in bfloat16 under autocast; heads, distances and losses in float32, with TF32 convolutions
+    bfloat16   backbones in bfloat16 under autocast, and MPN's first convolutions; other heads, distances and losses in
+               float32, with TF32 convolutions
     auto       by rule, from the device, what it computes in, and the backbone's name, never from a timing, so that the
                same machine always gives the same result: bfloat16 on a CUDA device that computes in it; on a CPU with
                AMX or AVX512-BF16, bfloat16 for the backbones of PAYS_ON_CPU; else float32

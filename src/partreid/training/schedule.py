@@ -19,7 +19,7 @@ def factor(
 ) -> float:
     """What the learning rate is multiplied with at `epoch` (0 = before the first batch, 1.5 = halfway the second).
 
-    Linear from warmup_start to 1 over the first warmup_epochs (Bag of Tricks, section 2.1); then, by `schedule`:
+    Linear from warmup_start to 1 over the first warmup_epochs (Bag of Tricks, section 3.1); then, by `schedule`:
     steps: times `decay` at every epoch of `decay_at`;
     cosine: from 1 to final_rate at the end of the last of `epochs`, as half a cosine (PAH-Net, section 4.2).
     """
