@@ -273,6 +273,7 @@ def test_a_published_parser_is_not_held_to_another_tools_label(values):
         check.names(params.parse(values))
     check.names(params.parse(changed(values, "labels.schp.tool", "schp")))
     check.names(params.parse(changed(values, "methods.fsam.preservation_weight", 0.0)))
+    check.names(params.parse(changed(values, "methods.fsam.streams", "appearance")))  # which has no masks
     check.names(params.parse(changed(values, "recipe", "laptop")))  # whose F_m learns that label
 
 

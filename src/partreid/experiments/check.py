@@ -115,7 +115,8 @@ def preserved(params: Params) -> None:
     """Raise a UserError where FSAM's published F_m would be held to what another tool than SCHP says."""
     _, own = params.recipe_of("fsam")
     _, parsing = params.pretraining_of("parsing")
-    by_label = own.get("coarse", "label") == "label" and own["shape"] == "fine" and own["preservation_weight"] > 0
+    masks = own["shape"] == "fine" and own.get("streams", "both") == "both"
+    by_label = own.get("coarse", "label") == "label" and masks and own["preservation_weight"] > 0
     tool = params.labels["schp"].tool
     if by_label and parsing["published"] and tool not in ("schp", "schp_files"):
         raise UserError(

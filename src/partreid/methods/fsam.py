@@ -100,7 +100,6 @@ class FSAM(Method):
     """
 
     backbone: Blocks
-    reads_clean = True
     distance = "cosine"
 
     def __init__(
@@ -136,6 +135,7 @@ class FSAM(Method):
             raise UserError(f"methods.fsam.branches is {branches}, expected 1 or more")
         self.mask, self.shape, self.coarse, self.branches = mask, shape, coarse, branches
         self.alone = streams == "appearance"
+        self.reads_clean = not self.alone
         self.by_pose = branching == "pose" and branches > 1 and not self.alone
         by_label = shape == "coarse" or (shape == "fine" and preservation_weight > 0)
         needed = {"schp": coarse == "label" and by_label, "poses": self.by_pose}
