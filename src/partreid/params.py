@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from sys import float_info
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin
 
@@ -22,6 +23,14 @@ T = TypeVar("T")
 PARAMS = Path("params.yaml")
 RENDERED = ("synthetic", "synthetic_large")  # the data sets that a stage renders, each with a block of its own
 EXPORTS = dict.fromkeys(("float32", "int8"))
+# what a number can be by its key's name, in whatever block that stands: from, to, and in words
+SHARE, AMOUNT, SIZE = (0, 1, "0 to 1"), (0, float_info.max, "0 or more"), (float_info.min, float_info.max, "above 0")
+BOUNDS = {
+    **dict.fromkeys(("min_score", "smoothing", "background_threshold", "visibility_threshold"), SHARE),
+    **dict.fromkeys(("head_share", "leg_share", "coverage", "dropout"), SHARE),
+    **dict.fromkeys(("seed", "embedding", "margin", "backbone_rate"), AMOUNT),
+    **dict.fromkeys(("batch", "thickness", "sigma", "limb_width", "alpha_positive", "alpha_negative"), SIZE),
+}
 
 
 @dataclass(frozen=True)
@@ -261,6 +270,7 @@ def parse(values: Mapping[str, Any]) -> Params:
     """Build Params from the mapping that params.yaml holds."""
     if not isinstance(values, Mapping):
         raise UserError(f"params.yaml must be a mapping, found {type(values).__name__}")
+    _bounded(values, "")
     values = dict(values)
     if "coverage" in values:
         raise UserError("params.yaml: unknown key coverage; what coverage must be stands under `labels`")
@@ -271,6 +281,13 @@ def parse(values: Mapping[str, Any]) -> Params:
         values["labels"] = {name: _label(name, block) for name, block in blocks.items()}
         values["coverage"] = _coverage(own)
     params = _build(Params, values, "")
+    for tool, block in params.tools.items():
+        for key in ("folders", "results"):
+            if not isinstance(block.get(key, {}), Mapping):
+                raise UserError(
+                    f"params.yaml: tools.{tool}.{key} maps data sets to where their files lie, as "
+                    f"{{market1501: /path}}; {{}} where there are none; found {block[key]!r}"
+                )
     known = [*RENDERED, *params.raw]
     for dataset in [params.dataset, *params.datasets, *params.also_test_on]:
         choose(dict.fromkeys(known), dataset, "data set")
@@ -292,6 +309,21 @@ def parse(values: Mapping[str, Any]) -> Params:
         if unknown := set(over) - allowed:
             raise UserError(f"recipes.{name}: unknown keys {sorted(unknown)}; known: {', '.join(sorted(allowed))}")
     return params
+
+
+def _bounded(value: Any, where: str, name: str = "") -> None:
+    """Raise a UserError for a number out of its key's BOUNDS; weights of losses are 0 or more.
+
+    name: the key, also of a value that is given by data set.
+    """
+    if isinstance(value, Mapping):
+        for key, each in value.items():
+            own = str(key) in BOUNDS or str(key).endswith("_weight")
+            _bounded(each, f"{where}.{key}" if where else str(key), str(key) if own else name)
+    elif name and isinstance(value, int | float) and not isinstance(value, bool):
+        least, most, words = BOUNDS.get(name, AMOUNT)
+        if not least <= value <= most:  # NaN is not
+            raise UserError(f"params.yaml: {where} must be {words}, found {value}")
 
 
 def _coverage(values: Mapping[str, Any]) -> Coverage:

@@ -81,7 +81,7 @@ def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
         ("methods.fsam.margin", {"prcc": "w", "others": 1.0}, "methods.fsam.margin must be float, found 'w'"),
         ("pretraining.ide.dropout", "half", "pretraining.ide.dropout must be float, found 'half'"),
         ("recipes.workstation.pcb.backbone_rate", "all", "recipes.workstation.pcb.backbone_rate must be float"),
-        ("recipes.laptop.bpbreid.embedding", -1, "methods.bpbreid cannot be built"),
+        ("recipes.laptop.bpbreid.embedding", -1, "bpbreid.embedding must be 0 or more, found -1"),
         ("recipes.laptop.images_per_id", 0, "images_per_id must be 1 or more"),
         ("recipes.laptop.images_per_id", 1, "laptop: images_per_id is 1, but bot compares images of a person"),
         ("recipes.laptop.sampler", "random", "unknown sampler 'random'; known: consecutive, published"),
@@ -101,6 +101,22 @@ def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
         ("labels.heads.margin", "wide", "labels.heads.margin must be float, found 'wide'"),
         ("labels.pifpaf.height", 0, "labels.pifpaf.height must be 1 or more, found 0"),
         ("train.processes", 0, "train.processes is auto or a number from 1 on, found 0"),
+        ("labels.pifpaf.min_score", 5, "labels.pifpaf.min_score must be 0 to 1, found 5"),
+        ("labels.schp.thickness", 0, "labels.schp.thickness must be above 0, found 0"),
+        ("labels.partmaps.sigma", float("nan"), "labels.partmaps.sigma must be above 0, found nan"),
+        ("labels.heads.margin", -1, "labels.heads.margin must be 0 or more, found -1"),
+        ("tools.schp.batch", -1, "tools.schp.batch must be above 0, found -1"),
+        ("tools.densepose.min_score", 1.5, "tools.densepose.min_score must be 0 to 1, found 1.5"),
+        ("tools.schp_files.folders", None, "tools.schp_files.folders maps data sets to where their files lie"),
+        ("tools.alphapose.results", "a.json", "tools.alphapose.results maps data sets to where their files lie"),
+        ("synthetic.seed", -1, "synthetic.seed must be 0 or more, found -1"),
+        ("methods.bot.smoothing", -0.1, "methods.bot.smoothing must be 0 to 1, found -0.1"),
+        ("methods.bot.margin", -0.3, "methods.bot.margin must be 0 or more, found -0.3"),
+        ("methods.bot.embedding", -1, "methods.bot.embedding must be 0 or more, found -1"),
+        ("methods.bpbreid.attention_weight", -1, "methods.bpbreid.attention_weight must be 0 or more, found -1"),
+        ("recipes.laptop.bpbreid.attention_weight", -1, "recipes.laptop.bpbreid.attention_weight must be 0 or more"),
+        ("methods.fsam.similarity_weight", {"prcc": -5, "others": 1}, "similarity_weight.prcc must be 0 or more"),
+        ("methods.bpbreid.identity_on", None, "methods.bpbreid: identity_on and triplet_on are lists of embeddings"),
         ("labels.pifpaf.mask", 1, "labels.pifpaf.mask must be bool, found 1"),
         ("methods.bot.smoothing", [0.1], "methods.bot.smoothing must be float, found [0.1]"),
         ("evaluate.average_precision", "rect", "unknown formula"),
@@ -127,6 +143,15 @@ def test_a_wrong_name_or_key_is_named(values, key, value, message):
     with pytest.raises(UserError) as error:
         check.names(params.parse(changed(values, key, value)))
     assert message in str(error.value)
+
+
+def test_every_bound_is_of_a_key_that_there_is(values):
+    def keys(block):
+        for key, value in block.items() if isinstance(block, dict) else ():
+            yield key
+            yield from keys(value)
+
+    assert params.BOUNDS.keys() <= set(keys(values))
 
 
 def test_a_small_number_as_dvc_writes_it_is_a_number(project, tmp_path):

@@ -15,8 +15,9 @@ from partreid.losses.triplet import Distance, batch_hard, euclidean
 
 def names(identity_on: Sequence[str], triplet_on: Sequence[str], known: Sequence[str]) -> None:
     """Raise a UserError unless both are lists of known embeddings, and one of them has any."""
-    if isinstance(identity_on, str) or isinstance(triplet_on, str):
-        raise UserError("identity_on and triplet_on are lists of embeddings")
+    for given in (identity_on, triplet_on):
+        if not isinstance(given, list | tuple):
+            raise UserError(f"identity_on and triplet_on are lists of embeddings, found {given!r}")
     for name in (*identity_on, *triplet_on):
         choose(dict.fromkeys(known), name, "embedding (identity_on, triplet_on)")
     if not identity_on and not triplet_on:
