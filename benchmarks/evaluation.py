@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from partreid.errors import run
+from partreid.errors import at_least, run
 from partreid.evaluation import metrics, ranking
 from partreid.evaluation.distances import DISTANCES, vectors
 from partreid.evaluation.results import Streamed
@@ -175,7 +175,7 @@ def parts(rounds: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["market", "stream", "parts"])
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=at_least(1), default=3)
     arguments = parser.parse_args()
     {"market": market, "stream": stream, "parts": parts}[arguments.what](arguments.rounds)
 

@@ -39,14 +39,14 @@ import numpy as np
 import torch
 
 from partreid import methods, params
-from partreid.errors import run
+from partreid.errors import at_least, run
 from partreid.inputs.batch import Batch
 from partreid.inputs.heads import in_shares
 from partreid.inputs.kinds import HEADS, Label
 from partreid.inputs.pixels import Mapped
 from partreid.methods.base import Learner, Method
 from partreid.params import Recipe
-from partreid.storage.files import write_json
+from partreid.storage.files import writable, write_json
 from partreid.training import precision as arithmetic
 from partreid.training.data import Augmentation, Source, TrainingSet, order, parcels, persons
 from partreid.training.feed import feed
@@ -66,7 +66,7 @@ COMPILING = 150.0  # and for one that compiles
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=9.0)
+    parser.add_argument("--minutes", type=at_least(0, float), default=9.0)
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=MODELS)
     parser.add_argument("--small", action="store_true")
     parser.add_argument("--one", nargs=2, metavar=("MODEL", "COMPILE"), help=argparse.SUPPRESS)
@@ -74,6 +74,7 @@ def main() -> None:
     if given.one:
         print(json.dumps(measured(given.one[0], given.one[1], given.small)))
         return
+    writable(given.out / "gpu.json")
     end = time.monotonic() + 60 * given.minutes
     found: dict[str, Any] = {"device": device_name(), "torch": torch.__version__, "cores": os.cpu_count()}
     found |= {"small": given.small, "measured": []}

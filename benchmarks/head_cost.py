@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from partreid import methods, params
-from partreid.errors import UserError, choose, run
+from partreid.errors import UserError, at_least, choose, run
 from partreid.evaluation.protocols import PROTOCOLS
 from partreid.evaluation.results import evaluate, summary, text
 from partreid.experiments.timing import best
@@ -52,8 +52,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=["cost", "accuracy"])
     parser.add_argument("--dataset", help="params.yaml's by default")
-    parser.add_argument("--images", type=int, default=128)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--images", type=at_least(1), default=128)
+    parser.add_argument("--rounds", type=at_least(1), default=3)
     parser.add_argument("--device", default="cpu")
     given = parser.parse_args()
     p = params.load()

@@ -20,7 +20,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from partreid import methods, params
-from partreid.errors import run
+from partreid.errors import at_least, run
 from partreid.experiments import costs
 from partreid.methods.base import Method
 from partreid.params import Recipe
@@ -54,9 +54,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--device", default="auto", choices=["auto", "cpu", "cuda"])
     parser.add_argument("--precision", default="auto", choices=["auto", "float32", "bfloat16"])
-    parser.add_argument("--batch", type=int, default=48, help="of a training step")
-    parser.add_argument("--test-batch", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--batch", type=at_least(1), default=48, help="of a training step")
+    parser.add_argument("--test-batch", type=at_least(1), default=64)
+    parser.add_argument("--rounds", type=at_least(1), default=7)
     given = parser.parse_args()
     device = device_of(given.device)
     name = torch.cuda.get_device_name() if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"

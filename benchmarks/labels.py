@@ -35,7 +35,7 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from partreid import params
-from partreid.errors import UserError, run
+from partreid.errors import UserError, at_least, run
 from partreid.labels import LABELS, heads, kmeans, partmaps, pifpaf, poses, schp
 from partreid.storage import cache, chunks, image_table, places, published_weights
 from partreid.storage.files import sha256
@@ -326,8 +326,8 @@ def split(arrays: Arrays, parts: int) -> list[Arrays]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", choices=sorted(SIZES), help="default: both")
-    parser.add_argument("--images", type=int, nargs=2, metavar=("SMALL", "LARGE"), help=f"default: {SIZES}")
-    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--images", type=at_least(1), nargs=2, metavar=("SMALL", "LARGE"), help=f"default: {SIZES}")
+    parser.add_argument("--processes", type=at_least(1), default=os.cpu_count() or 1)
     given = parser.parse_args()
     if given.images and (given.what is None or not 0 < given.images[0] < given.images[1]):
         raise UserError("--images are two numbers, the smaller first, for `tool` or for `labels`")

@@ -132,9 +132,13 @@ def main() -> None:
     parser.add_argument("arguments", nargs="*", help="of a single algorithm: queries, gallery images, output file")
     given = parser.parse_args()
     if given.what in ALGORITHMS:
+        if len(given.arguments) != 3:
+            parser.error(f"{given.what} wants the numbers of queries and of gallery images, and a file")
         queries, gallery, out = given.arguments
         measure(given.what, (int(queries), int(gallery)), Path(out))
         return
+    if given.arguments:
+        parser.error(f"{given.what} takes no more, found {' '.join(given.arguments)}")
     size = {"market": MARKET, "msmt17": MSMT17}[given.what]
     print(f"{size[0]} queries, {size[1]} gallery images, {WIDTH} numbers each; k1 {K1}, k2 {K2}, lambda {LAMBDA}")
     with tempfile.TemporaryDirectory() as folder:

@@ -88,7 +88,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", metavar="FOLDER", nargs="+", type=Path)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, nargs="+", default=CYCLES, help="of each cycle of the learning rate")
+    parser.add_argument(
+        "--steps", type=at_least(1), nargs="+", default=CYCLES, help="of each cycle of the learning rate"
+    )
     parser.add_argument(
         "--processes", type=at_least(1), default=os.cpu_count() or 1, help="that look; training takes one"
     )

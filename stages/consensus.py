@@ -21,7 +21,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression, QuantileRegressor
 
 from partreid.body.skeleton import KEYPOINTS
-from partreid.errors import UserError, run
+from partreid.errors import UserError, at_least, run
 from partreid.labels.geometry import bare
 from partreid.progress import followed
 from partreid.storage import chunks, published_weights
@@ -61,7 +61,7 @@ def rounded(slopes: np.ndarray, constant: float) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--every", type=at_least(1), default=1)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     networks = evidence.Networks(*movenet.files(), published_weights.path("blazepose_full"))

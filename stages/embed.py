@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from partreid import embedding, params
-from partreid.errors import UserError, at_least, run
+from partreid.errors import UserError, at_least, choose, run
 from partreid.labels import LABELS
+from partreid.methods import METHODS
 from partreid.storage import elsewhere, files, image_table, turn
 from partreid.storage.cache import Cache
 from partreid.storage.image_table import SPLITS
@@ -25,6 +26,7 @@ def main() -> None:
     parser.add_argument("--processes", type=at_least(1), default=1, help="default: one, which uses all cores")
     parser.add_argument("--on", help=elsewhere.HELP)
     given = parser.parse_args()
+    choose(METHODS, given.method, "model")
     here = Run(given.method, given.dataset, given.target or given.dataset)
     turn.taken(params.read())
     p = params.load()

@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("dataset")
     parser.add_argument("precision", nargs="?", default="float32", help=" or ".join(params.EXPORTS))
     given = parser.parse_args()
+    choose(methods.METHODS, given.method, "model")
     choose(params.EXPORTS, given.precision, "precision")
     turn.taken(params.read())
     here, p = Run(given.method, given.dataset, given.dataset), params.load()

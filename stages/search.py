@@ -17,7 +17,7 @@ from dataclasses import asdict
 
 from partreid import params
 from partreid.datasets.walk import printable
-from partreid.errors import UserError, run
+from partreid.errors import UserError, at_least, run
 from partreid.search import arguments, page
 from partreid.search import gallery as galleries
 from partreid.search.finder import INDEXES, search
@@ -29,6 +29,7 @@ from partreid.storage.embeddings import joined
 def main() -> None:
     given = parsed()
     p = params.load()
+    files.writable(given.out / "search.json")
     asked, skipped = galleries.readable(given.query)
     if skipped:
         raise UserError(f"cannot search by {skipped[0][0]}: {skipped[0][1]}")
@@ -60,11 +61,9 @@ def main() -> None:
 def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--query", nargs="+", required=True, help="image files")
-    parser.add_argument("--top", type=int, default=20, help="images shown per photo")
+    parser.add_argument("--top", type=at_least(1), default=20, help="images shown per photo")
     arguments.add(parser, INDEXES, gallery_required=True)
     given = parser.parse_args()
-    if given.top < 1:
-        raise UserError(f"--top is 1 or more, found {given.top}")
     arguments.check(given, INDEXES, given.top)
     return given
 

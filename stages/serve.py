@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from partreid import params
 from partreid.api.model import load
-from partreid.errors import UserError, run
+from partreid.errors import UserError, at_least, run
 from partreid.search import arguments
 from partreid.search.finder import Ready
 from partreid.search.opened import named, opened
@@ -50,8 +50,11 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add(parser, INDEXES, gallery_required=False)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
-    parser.add_argument("--port", type=int, default=8000, help="0: any that is free")
+    parser.add_argument("--port", type=at_least(0), default=8000, help="0: any that is free")
     given = parser.parse_args()
+    idle = [name for name in ("weights", "index", "shortlist", "false_match_rate", "out") if given.gallery is None]
+    if said := [name for name in idle if getattr(given, name) != parser.get_default(name)]:
+        raise UserError(f"--{said[0].replace('_', '-')} is for a search; say with --gallery what is searched")
     arguments.check(given, INDEXES, 1)
     return given
 

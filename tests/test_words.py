@@ -1,5 +1,7 @@
 """What is said to a person: names in order, nouns that fit, the command that makes a file, a disk that is full."""
 
+import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +12,7 @@ import torch
 from partreid import params
 from partreid.errors import UserError, choose, counted
 from partreid.experiments import check
-from partreid.storage.places import maker
+from partreid.storage.places import absent, maker
 
 
 def test_known_names_that_hold_numbers_come_in_the_order_of_the_numbers():
@@ -31,6 +33,8 @@ def test_one_is_no_plural():
         ("data/labels/heads/synthetic.parquet", "dvc repro data/dvc.yaml:heads@synthetic"),
         ("/a/data/tools/blazepose/folder.npz", "dvc repro data/dvc.yaml:tool@blazepose-folder"),
         ("runs/bot-folder/embeddings.npz", "dvc repro"),
+        ("data/synthetic/truth.npz", "dvc repro"),
+        ("/home/me/mine.npz", ""),
         ("runs/pah-prcc/labels/pseudo_parts.npz", "dvc exp run dvc.yaml -S model=pah -S dataset=prcc"),
     ],
 )
@@ -39,6 +43,25 @@ def test_a_file_is_made_by_its_stage(project, file, command):
     if ":" in command:
         stage = command.partition(":")[2]
         assert f"  {stage.partition('@')[0]}:" in (project / "data/dvc.yaml").read_text()
+
+
+@pytest.mark.parametrize("program", ["embed", "export"])
+def test_a_method_that_there_is_not_is_not_looked_for(project, monkeypatch, program):
+    monkeypatch.chdir(project)
+    monkeypatch.setattr("sys.argv", [program, "bott", "synthetic"])
+    with pytest.raises(UserError, match="unknown model 'bott'; known: bot, bpbreid"):
+        runpy.run_path(str(project / f"stages/{program}.py"))["main"]()
+
+
+def test_no_program_takes_a_number_without_a_bound(project):
+    programs = [*project.glob("stages/*.py"), *project.glob("benchmarks/*.py"), *project.glob("src/partreid/*/*.py")]
+    for file in programs:
+        assert not re.search(r"add_argument\([^)]*type=(int|float)\b(?!.*a share)", file.read_text()), file
+
+
+def test_no_command_is_named_that_does_not_make_the_file():
+    assert absent(Path("mine.npz")) == "no file mine.npz"
+    assert absent(Path("data/labels/heads/d.parquet")).endswith("; `dvc repro data/dvc.yaml:heads@d` makes it")
 
 
 @pytest.mark.parametrize(

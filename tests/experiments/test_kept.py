@@ -71,7 +71,9 @@ def test_files_beside_kept_runs_are_nobodys_business(done):
     assert [line.name for line in kept.kept()] == ["kept/first"]
 
 
-@pytest.mark.parametrize(("name", "said"), [("first", "is there already"), ("a/b", "no name"), (".x", "no name")])
+@pytest.mark.parametrize(
+    ("name", "said"), [("first", "is there already"), ("a/b", "no name"), (".x", "no name"), ("", "no name")]
+)
 def test_a_name_that_cannot_be_taken_is_one_line(done, name, said):
     kept.keep("first", HERE)
     with pytest.raises(UserError, match=said):

@@ -129,7 +129,6 @@ def test_a_tool_agrees_with_its_own_cache(capsys):
         (["pifpaf", "synthetic", "--status", "fine"], "unknown status 'fine'"),
         (["pifpaf", "synthetic", "--missing", "--status", "ok"], "give one of them"),
         (["pifpaf", "synthetic", "--missing", "--split", "train"], "no image is missing or failed with split train"),
-        (["pifpaf", "synthetic", "--count", "0"], "--count must be at least 1"),
         (["pifpaf", "synthetic", "--parts", "7"], "unknown number of parts '7'"),
         (["diff", "nose", "synthetic", "blazepose", "truth"], "unknown label 'nose'"),
         (["diff", "pifpaf", "synthetic", "blazepose", "nobody"], "unknown tool 'nobody'"),
@@ -144,6 +143,20 @@ def test_a_mistake_is_one_line(words, said):
         program.main(words[1:] if program is diff else words)
     assert said in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--count", "0"], "argument --count: must be 1 or more, found 0"),
+        (["--seed", "-1"], "argument --seed: must be 0 or more, found -1"),
+    ],
+)
+@pytest.mark.parametrize(("program", "more"), [(look, []), (diff, ["blazepose", "truth"])])
+def test_a_number_that_cannot_be_is_told_with_the_usage(words, said, program, more, capsys):
+    with pytest.raises(SystemExit):
+        program.main(["pifpaf", "synthetic", *more, *words])
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("labelled")

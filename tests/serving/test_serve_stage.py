@@ -34,6 +34,8 @@ def serve(monkeypatch, *arguments):
     ("arguments", "message"),
     [
         (["--gallery", "nowhere"], "no weights runs/"),
+        (["--weights", "w.safetensors"], "--weights is for a search; say with --gallery what is searched"),
+        (["--false-match-rate", "0.1"], "--false-match-rate is for a search"),
         (
             ["--gallery", "photos", "--index", "exact"],
             "unknown index (--index) 'exact'; known: approximate, auto, whole",

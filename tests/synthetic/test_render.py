@@ -141,6 +141,9 @@ def test_a_folder_with_other_files_is_left_alone(tmp_path: Path, monkeypatch: py
     (tmp_path / "set" / "thesis.tex").write_text("years of work")
     with pytest.raises(UserError, match=r"thesis\.tex"):
         module.render(tmp_path / "set", **SIZE, processes=1)
+    (tmp_path / "note").touch()
+    with pytest.raises(UserError, match=r"note.truth\.npz cannot be written .*, so nothing was begun"):
+        module.render(tmp_path / "note", **SIZE, processes=1)
     with pytest.raises(UserError, match="train_images is -1"):
         module.render(tmp_path / "new", **{**SIZE, "train_images": -1}, processes=1)
     with pytest.raises(UserError, match="at least 6"):

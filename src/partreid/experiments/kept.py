@@ -46,7 +46,7 @@ def keep(name: str, here: Run) -> Path:
     there is no room.
     """
     target = KEPT / name
-    if Path(name).name != name or name.startswith("."):
+    if not name or Path(name).name != name or name.startswith("."):
         raise UserError(f"{name!r} is no name of a folder; take letters, digits, - and _")
     if target.exists():
         raise UserError(f"{target} is there already; choose another name, or remove it")

@@ -10,7 +10,7 @@ import numpy as np
 from partreid import params
 from partreid.drawing import label_pictures, sheets
 from partreid.drawing.label_views import VIEWS, View
-from partreid.errors import UserError, choose
+from partreid.errors import UserError, at_least, choose
 from partreid.inspection import choice, page, stats
 from partreid.labels import LABELS, grouping
 from partreid.quality import MEASURES
@@ -95,16 +95,14 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("b", metavar="B")
     parser.add_argument("--ids", help="compare only these images, such as 3,17,100-120")
     parser.add_argument("--split", help="compare only train, val, query, gallery, ...")
-    parser.add_argument("--compare", type=int, default=1024, help="how many images, drawn at random (default 1024)")
-    parser.add_argument("--count", type=int, default=choice.COUNT, help=f"of pictures (default {choice.COUNT})")
-    parser.add_argument("--seed", type=int, default=0, help="of the random draw (default 0)")
+    parser.add_argument(
+        "--compare", type=at_least(1), default=1024, help="how many images, drawn at random (default 1024)"
+    )
+    parser.add_argument("--count", type=at_least(1), default=choice.COUNT, help=f"of pictures (default {choice.COUNT})")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="of the random draw (default 0)")
     parser.add_argument("--parts", default="8", help=f"pifpaf: parts to colour, {', '.join(map(str, grouping.GROUPS))}")
     parser.add_argument("--out", type=Path, help="folder to write to (default tmp/inspect/LABEL-DATASET-diff)")
-    given = parser.parse_args(words)
-    for name in ("compare", "count"):
-        if getattr(given, name) < 1:
-            raise UserError(f"--{name} must be at least 1, found {getattr(given, name)}")
-    return given
+    return parser.parse_args(words)
 
 
 def compare(measure: Measure, a: Side, b: Side, rows: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:

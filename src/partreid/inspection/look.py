@@ -11,7 +11,7 @@ import numpy as np
 from partreid import params
 from partreid.drawing import label_pictures, sheets
 from partreid.drawing.label_views import VIEWS, View
-from partreid.errors import UserError, choose
+from partreid.errors import UserError, at_least, choose
 from partreid.inspection import choice, page, sources, stats
 from partreid.labels import LABELS, coverage, grouping
 from partreid.quality.images import Images, open_images
@@ -80,13 +80,13 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--status", help=f"comma-separated: {', '.join(STATUS)}")
     parser.add_argument("--missing", action="store_true", help="short for --status missing,failed")
     parser.add_argument("--worst", action="store_true", help="lowest score first, instead of a random draw")
-    parser.add_argument("--count", type=int, help=f"how many images (default {choice.COUNT}; all that --ids names)")
-    parser.add_argument("--seed", type=int, default=0, help="of the random draw (default 0)")
+    parser.add_argument(
+        "--count", type=at_least(1), help=f"how many images (default {choice.COUNT}; all that --ids names)"
+    )
+    parser.add_argument("--seed", type=at_least(0), default=0, help="of the random draw (default 0)")
     parser.add_argument("--parts", default="8", help=f"pifpaf: parts to colour, {', '.join(map(str, grouping.GROUPS))}")
     parser.add_argument("--out", type=Path, help="folder to write to (default tmp/inspect/LABEL-DATASET)")
     given = parser.parse_args(words)
-    if given.count is not None and given.count < 1:
-        raise UserError(f"--count must be at least 1, found {given.count}")
     if given.missing and given.status:
         raise UserError("--missing is short for --status missing,failed; give one of them")
     if given.missing:

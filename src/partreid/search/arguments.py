@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Collection
 from pathlib import Path
 
-from partreid.errors import UserError, choose
+from partreid.errors import UserError, at_least, choose
 from partreid.search.finder import SHORTLIST
 
 
@@ -14,7 +14,7 @@ def add(parser: argparse.ArgumentParser, indexes: Collection[str], gallery_requi
     parser.add_argument("--gallery", type=Path, required=gallery_required, help=gallery)
     parser.add_argument("--weights", type=Path, help="runs/<model>-<dataset>/weights.safetensors")
     parser.add_argument("--index", default="auto", help=", ".join(indexes))
-    parser.add_argument("--shortlist", type=int, default=SHORTLIST, help="images that are re-scored")
+    parser.add_argument("--shortlist", type=at_least(1), default=SHORTLIST, help="images that are re-scored")
     parser.add_argument("--false-match-rate", type=float, default=0.001, help="of the threshold, a share")
     parser.add_argument("--out", type=Path, default=Path("results/search"))
 

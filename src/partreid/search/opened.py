@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from partreid import methods
+from partreid.errors import UserError
 from partreid.methods.base import Trained
 from partreid.params import Params
 from partreid.search import gallery as galleries
@@ -68,8 +69,12 @@ class Opened:
 def opened(given: argparse.Namespace, p: Params) -> Opened:
     """Open what search.arguments name. A folder's embeddings are made now, and written to `given.out`."""
     weights = given.weights or Run(p.model, p.dataset, p.dataset).weights
+    if given.weights and not given.weights.is_file():
+        raise UserError(f"no weights {given.weights}; --weights is the weights.safetensors that made the gallery")
     trained, digest = methods.load(weights), files.sha256(weights)
     device, kept = device_of(p.train.device), given.out / "gallery.npz"
+    if given.gallery.is_dir():
+        files.writable(kept)
     gallery, at_test = galleries.opened(given.gallery, trained, digest, p, kept, device)
     kind, known = kind_of(given.index, len(gallery)), learned.learned(trained.header, gallery)
     return Opened(weights, digest, trained, device, gallery, at_test, kind, known)

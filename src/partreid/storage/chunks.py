@@ -18,7 +18,7 @@ import numpy as np
 from partreid.errors import UserError
 from partreid.storage import foreign
 from partreid.storage.files import whole
-from partreid.storage.places import maker
+from partreid.storage.places import absent
 
 CHUNK = 1024  # images per member
 # What reading a damaged npz may raise. KeyError: no such member; RuntimeError: a flag of zip that Python does not know;
@@ -56,7 +56,7 @@ class Reader:
 
     def __init__(self, path: Path):
         if not path.is_file():
-            raise UserError(f"no file {path}; `{maker(path)}` makes it")
+            raise UserError(absent(path))
         self.path = path
         try:
             self._file = np.load(path, allow_pickle=False)

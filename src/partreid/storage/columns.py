@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from partreid.errors import UserError, reason
 from partreid.storage.files import whole
-from partreid.storage.places import maker
+from partreid.storage.places import absent
 
 
 def write(path: Path, header: Mapping[str, Any], chunks: Iterable[Mapping[str, np.ndarray]]) -> None:
@@ -56,7 +56,7 @@ class Reader:
 
     def __init__(self, path: Path):
         if not path.is_file():
-            raise UserError(f"no file {path}; `{maker(path)}` makes it")
+            raise UserError(absent(path))
         self.path = path
         try:
             self._table = pq.read_table(path, page_checksum_verification=True)

@@ -87,7 +87,7 @@ def write(table: pa.Table, path: Path) -> None:
 def read(path: Path) -> pa.Table:
     """Read and check an image table. Raises UserError when the file is missing, damaged or breaks the contract."""
     if not path.is_file():
-        raise UserError(f"no image table {path}; `{maker(path)}` makes it")
+        raise UserError(f"no image table {path}; `{maker(path)}` makes it, for a data set of `datasets` in params.yaml")
     try:
         table = pq.read_table(path, page_checksum_verification=True)
         check(table, str(path))

@@ -19,8 +19,14 @@ def index_stage(dataset: str) -> str:
     return f"data/dvc.yaml:index{'-' if dataset.startswith('synthetic') else '@'}{dataset}"
 
 
+def absent(file: Path) -> str:
+    """What is to be said of a file that is not there: also the command that makes it, where there is one."""
+    command = maker(file)
+    return f"no file {file}; `{command}` makes it" if command else f"no file {file}"
+
+
 def maker(file: Path) -> str:
-    """The command that makes a file of the project."""
+    """The command that makes a file of the project; "" for any other."""
     name = file.stem
     match file.parts[-4:]:
         case (*_, "data", "index", _):
@@ -32,7 +38,9 @@ def maker(file: Path) -> str:
         case ("runs", run, "labels", _):  # which a method makes while it trains, maybe another than the chosen one
             model, _, dataset = run.partition("-")
             return f"dvc exp run dvc.yaml -S model={model} -S dataset={dataset}"
-    return "dvc repro"
+        case (*_, "runs", _, _) | (*_, "data", _, "truth.npz"):
+            return "dvc repro"
+    return ""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import numpy as np
 from partreid.errors import UserError
 from partreid.progress import progress
 from partreid.storage import chunks
-from partreid.storage.files import fingerprint, scratch_root, whole
+from partreid.storage.files import fingerprint, scratch_root, whole, writable
 from partreid.storage.workers import spread
 from partreid.synthetic import people, plan
 from partreid.synthetic.truth import FIELDS
@@ -54,6 +54,7 @@ def render(
         raise UserError(f"synthetic: train_images is {train_images}, first_test {first_test}; expected 0 or more")
     each = {True: train_images or images, False: images}  # by whether a person trains
     _check(root, train_identities, test_identities, min(each.values()), height, width, outfits)
+    writable(root / "truth.npz")
     header = {
         "version": VERSION,
         "seed": seed,
