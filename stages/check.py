@@ -23,7 +23,13 @@ def main() -> None:
         additions.protocols_of(p)
         additions.stages_of(p, Path("stages/dvc.yaml"))
         added = (*additions.data_sets(p), *additions.recipe_blocks(p, [p.model]))
-        for warning in (*check.tables(p), *check.doubts(p), *check.other_tools(p), *added):
+        for warning in (
+            *overrides.idle("HEAD", params.read()),
+            *check.tables(p),
+            *check.doubts(p),
+            *check.other_tools(p),
+            *added,
+        ):
             print(f"warning: {warning}", file=sys.stderr)
     except UserError as error:
         raise UserError(f"{error}{kept()}") from error

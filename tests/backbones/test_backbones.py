@@ -34,6 +34,17 @@ def test_in_bfloat16_on_a_cpu_strided_depthwise_convolutions_stay_in_float32_and
     assert sum(isinstance(module, StridedDepthwise) for module in network.modules()) == 3  # strides 4, 8 and 16
 
 
+def test_a_backbone_without_published_weights_starts_at_random():
+    backbone = backbones.build("osnet_x1_0")
+    backbone.weights = ""
+    before = {name: value.clone() for name, value in backbone.state_dict().items()}
+    backbones.load_imagenet(backbone, "mine")
+    assert all(torch.equal(value, before[name]) for name, value in backbone.state_dict().items())
+    backbone.weights = None
+    with pytest.raises(UserError, match="unknown weights 'mine'"):
+        backbones.load_imagenet(backbone, "mine")
+
+
 # convolution trunks without the ImageNet classifier: torchvision's 25,557,032 - 2,049,000 and 3,504,872 - 1,281,000
 @pytest.mark.parametrize(("name", "count"), [("resnet50", 23_508_032), ("mobilenet_v2", 2_223_872)])
 def test_parameter_count(name, count):

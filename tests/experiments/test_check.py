@@ -101,6 +101,12 @@ def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
         ("labels.heads.margin", "wide", "labels.heads.margin must be float, found 'wide'"),
         ("labels.pifpaf.height", 0, "labels.pifpaf.height must be 1 or more, found 0"),
         ("train.processes", 0, "train.processes is auto or a number from 1 on, found 0"),
+        (
+            "recipes.laptop.backbone",
+            "resnet50",
+            "methods.pah: backbone ResNet50 has no front and tail; osnet_x1_0 and mobilenet_v2 have (a recipe's value "
+            "for it alone stands under recipes.laptop.pah)",
+        ),
         ("labels.pifpaf.min_score", 5, "labels.pifpaf.min_score must be 0 to 1, found 5"),
         ("labels.schp.thickness", 0, "labels.schp.thickness must be above 0, found 0"),
         ("labels.partmaps.sigma", float("nan"), "labels.partmaps.sigma must be above 0, found nan"),

@@ -194,6 +194,21 @@ def test_dvc_can_empty_and_fill_every_list_and_leaves_the_rest_of_params_yaml_as
         assert [line.partition("#")[2] for line in file.read_text().splitlines() if "#" in line] == comments
 
 
+def test_a_value_that_the_recipe_takes_the_effect_of_is_told(monkeypatch, project):
+    before = params.read(project / "params.yaml")
+    monkeypatch.setattr(overrides, "committed", lambda _file, _commit: yaml.safe_dump(before))
+    changes = {"methods.bpbreid.backbone": "resnet50_ibn_a", "methods.bpbreid.parts": 8, "methods.bot.epochs": 3}
+    assert overrides.idle("HEAD", before) == []
+    (said,) = overrides.idle("HEAD", overrides.changed(before, changes))
+    assert said == (
+        "methods.bpbreid.backbone has no effect: recipe laptop has backbone = mobilenet_v2 in place of resnet50_ibn_a; "
+        "what holds is the recipe's, for it alone recipes.laptop.bpbreid.backbone"
+    )
+    assert overrides.idle("HEAD", overrides.changed(before, {**changes, "recipe": "paper"})) == []
+    new = {**before, "model": "mine", "methods": {**before["methods"], "mine": before["methods"]["bot"]}}
+    assert overrides.idle("HEAD", new) == []
+
+
 def test_new_blocks_are_told_apart_from_changed_values(monkeypatch):
     before = {"methods": {"bot": {"margin": 0.3}}, "at_test": {}, "train": {"seed": 1}}
     after = {"methods": {"bot": {"margin": 0.5}, "bob": {"margin": 0.3, "x": {"y": 1}}}, "at_test": {"bob": {}}}

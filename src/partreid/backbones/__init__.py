@@ -59,9 +59,14 @@ def build(name: str, dilated: bool = False) -> Backbone:
 
 
 def load_imagenet(backbone: Backbone, name: str) -> None:
-    """Load the ImageNet weights of backbone `name` (fetched on first use, see partreid.storage.published_weights)."""
+    """Load the ImageNet weights of backbone `name` (fetched on first use, see partreid.storage.published_weights).
+
+    One whose `weights` is "" stays as it is.
+    """
     if isinstance(backbone, RelationAwareResNet50):  # its attention starts from scratch
         backbone, name = backbone.trunk, "resnet50"
+    if backbone.weights == "":
+        return
     path = published_weights.path(backbone.weights or name)
     read = caffe.load if path.suffix == ".caffemodel" else torchfile.load
     content = read(path, "delete it to fetch it again")

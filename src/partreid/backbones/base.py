@@ -13,7 +13,8 @@ class Backbone(nn.Module):
 
     channels: int
     stride: int
-    weights: str | None = None  # whose published file it loads, if not that of its own name
+    # whose published file it loads, if not that of its own name; "": none is published, it starts at random
+    weights: str | None = None
     unused: tuple[str, ...] = ("classifier.", "fc.")  # what it does without of that file, by the names' beginnings
 
     def split(self) -> tuple[nn.Module, nn.Module]:

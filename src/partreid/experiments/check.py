@@ -200,7 +200,10 @@ def learner(kind: type[L], recipe: Recipe, own: Mapping[str, Any], where: str, r
     except (TypeError, ValueError, RuntimeError) as error:
         raise UserError(f"params.yaml: {where} cannot be built: {error}") from error
     except UserError as error:
-        raise error if where in str(error) else UserError(f"params.yaml: {where}: {error}") from error
+        if where in str(error):
+            raise
+        own = f"recipes.{recipe_name}.{where.rpartition('.')[2]}"
+        raise UserError(f"params.yaml: {where}: {error} (a recipe's value for it alone stands under {own})") from error
     choose(FREEZE, recipe.freeze, f"layers ({where}.freeze)")(made)
     return made
 

@@ -95,6 +95,23 @@ def in_force(values: Mapping[str, Any], path: str, value: Any, where: str) -> No
             raise UserError(f"{where}: recipe {values['recipe']} has {key} = {laid} in place of {value}")
 
 
+def idle(commit: str, values: Mapping[str, Any]) -> list[str]:
+    """In words: the chosen model's values that are otherwise than at a commit, and have no effect by the recipe.
+
+    values: what params.yaml holds. Blocks that are new are left out: a copied one has many such values.
+    """
+    found = []
+    for each in apart(commit, values)[1]:
+        path = each.removeprefix("+").partition("=")[0]
+        kind, _, own = path.partition(".")
+        if (kind == "methods" and own.startswith(f"{values['model']}.")) or kind == "pretraining":
+            try:
+                in_force(values, path, at(values, path, path), f"{path} has no effect")
+            except UserError as error:
+                found.append(f"{error}; what holds is the recipe's, for it alone recipes.{values['recipe']}.{own}")
+    return found
+
+
 def changed(values: Mapping[str, Any], changes: Changes) -> dict[str, Any]:
     """A copy of params.yaml's mapping with values at dotted paths changed."""
     result = copy.deepcopy(dict(values))
