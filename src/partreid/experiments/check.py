@@ -202,8 +202,8 @@ def learner(kind: type[L], recipe: Recipe, own: Mapping[str, Any], where: str, r
     except UserError as error:
         if where in str(error):
             raise
-        own = f"recipes.{recipe_name}.{where.rpartition('.')[2]}"
-        raise UserError(f"params.yaml: {where}: {error} (a recipe's value for it alone stands under {own})") from error
+        alone = f"a recipe's value for it alone stands under recipes.{recipe_name}.{where.rpartition('.')[2]}"
+        raise UserError(f"params.yaml: {where}: {error} ({alone})") from error
     choose(FREEZE, recipe.freeze, f"layers ({where}.freeze)")(made)
     return made
 
