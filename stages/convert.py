@@ -64,7 +64,17 @@ def parsed() -> argparse.Namespace:
     given = parser.parse_args()
     if not given.file.is_file():
         raise UserError(f"no file {given.file}; it is to be a checkpoint that its authors released")
+    if (model := ours(given.file)) is not None:
+        raise UserError(f"{given.file} is partreid's own already, weights of {model}; there is nothing to convert")
     return given
+
+
+def ours(file: Path) -> str | None:
+    """The method whose weights of ours a file holds; None for any other file."""
+    try:
+        return str(weights.header(file)["model"]) if file.suffix == weights.ENDING else None
+    except (UserError, KeyError):
+        return None
 
 
 def changes(words: list[str]) -> dict[str, Any]:

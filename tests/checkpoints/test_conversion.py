@@ -276,6 +276,28 @@ def test_another_family_is_refused(tmp_path):
         converted(tmp_path, "bpbreid", filled(small("torchreid_osnet_x1_0")))
 
 
+@pytest.mark.parametrize(
+    ("asked", "name", "right"),
+    [
+        ("bot", "torchreid_osnet_x1_0", "osnet"),
+        ("osnet", "bag_of_tricks_resnet50", "bot"),
+        ("resnet", "bpbreid_resnet50_k5", "bpbreid"),
+        ("bpbreid", "torchreid_pcb_p6", "pcb"),
+        ("pcb", "mpn_no_ca", "mpn"),
+        ("mpn", "pabr_dilation_1", "pabr"),
+    ],
+)
+def test_the_right_family_is_named(tmp_path, asked, name, right):
+    with pytest.raises(UserError, match=rf"does not fit .*\. By the names of its tensors it is of the family {right}$"):
+        converted(tmp_path, asked, filled(small(name)))
+
+
+def test_of_a_file_of_no_family_none_is_named(tmp_path):
+    with pytest.raises(UserError, match="does not fit") as error:
+        converted(tmp_path, "bot", {"layer.weight": torch.zeros(3)})
+    assert "the family" not in str(error.value)
+
+
 # what becomes of it
 
 

@@ -99,6 +99,14 @@ def test_a_name_with_dots_is_kept_and_a_released_file_is_not_written_over(stage)
     assert released.read_bytes() == before
 
 
+def test_weights_that_are_ours_already_are_not_converted(stage):
+    stage("convert", "pcb", "pcb_p6.pth.tar")
+    with pytest.raises(
+        UserError, match=r"weights/pcb_p6\.safetensors is partreid's own already, weights of pcb; there is"
+    ):
+        stage("convert", "pcb", "weights/pcb_p6.safetensors")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

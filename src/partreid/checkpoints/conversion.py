@@ -8,11 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from partreid import methods
+from partreid import backbones, methods
 from partreid.checkpoints import contents, torch_files
+from partreid.checkpoints.families import FAMILIES
 from partreid.checkpoints.families.base import Described, Family
 from partreid.checkpoints.tables import COUNTERS, Renamed, fitted, renamed
 from partreid.errors import UserError, reason
+from partreid.layers.unfilled import unfilled
 from partreid.methods.base import Method
 
 
@@ -36,9 +38,9 @@ def convert(family: Family, file: Path, options: Mapping[str, Any], changes: Map
     a tensor that a test needs is missing or has another shape, or one of theirs has a place in no row of the table.
     """
     content = torch_files.load(file)
-    given = contents.tensors(content, file)
+    every = contents.tensors(content, file)
     try:
-        given = family.split(given)
+        given = family.split(every)
         described = family.describe(given, content)
         chosen = {**options, **described.options, **changes}
         if unknown := sorted(set(changes) - set(options)):
@@ -47,10 +49,26 @@ def convert(family: Family, file: Path, options: Mapping[str, Any], changes: Map
         names = renamed(given, family.table)
         state, alone = _state(method, names, given, family.ours_alone)
     except UserError as error:
-        raise UserError(f"{file} does not fit {family.method} of {family.published}: {error}") from error
+        others = [name for name, of in FAMILIES.items() if of is not family and _named(of, every, content)]
+        hint = f". By the names of its tensors it is of the family {' or '.join(others)}" if others else ""
+        raise UserError(f"{file} does not fit {family.method} of {family.published}: {error}{hint}") from error
     method.load_state_dict(state)
     taken = [each for of in names.places.values() for each in of]
     return Converted(method.eval(), described, chosen, taken, names.unused, alone)
+
+
+def _named(family: Family, given: contents.Tensors, content: Any) -> bool:
+    """Whether a file's names are of the family: its table knows all, and finds the whole backbone among them."""
+    try:
+        split = family.split(given)
+        described, names = family.describe(split, content), renamed(split, family.table)
+    except UserError:
+        return False
+    with unfilled():
+        backbone = backbones.build(described.backbone)
+    inside = {name.removeprefix("backbone.") for name in names.places if name.startswith("backbone.")}
+    wanted = {name for name in backbone.state_dict() if not name.endswith(COUNTERS)}
+    return not names.unknown and {name for name in inside if not name.endswith(COUNTERS)} == wanted
 
 
 def _built(name: str, described: Described, chosen: Mapping[str, Any]) -> Method:
