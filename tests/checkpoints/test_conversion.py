@@ -309,3 +309,8 @@ def test_the_weights_are_taken_by_a_training_with_other_persons(tmp_path):
     load_start(fresh, tmp_path / "w.safetensors", "bot", backbone="osnet_x1_0", identities=7, **found.options)
     assert torch.equal(fresh.backbone.conv1.conv.weight, found.method.backbone.conv1.conv.weight)
     assert fresh.neck.classifier.weight.shape == (7, 512)
+
+
+def test_what_torch_makes_of_a_width_of_no_network_is_one_message(tmp_path):
+    with pytest.raises(UserError, match=r"bot cannot be built with .*'embedding': -1"):
+        converted(tmp_path, "osnet", filled(shapes("torchreid_osnet_x1_0")), embedding=-1)

@@ -120,8 +120,9 @@ def test_weights_that_are_ours_already_are_not_converted(stage):
             ["pcb", "params.yaml"],
             r"cannot read params\.yaml: it is a text that begins .*; expected a file of torch\.save",
         ),
-        (["pcb", "pcb_p6.pth.tar", "--set", "embedding=abc"], r"pcb cannot be built with .*'embedding': 'abc'"),
-        (["pcb", "pcb_p6.pth.tar", "--set", "parts=-1"], r"pcb cannot be built with .*negative dimension"),
+        (["pcb", "pcb_p6.pth.tar", "--set", "embedding=abc"], "embedding is 'abc', expected 1 or more, a whole number"),
+        (["pcb", "pcb_p6.pth.tar", "--set", "parts=-1"], "parts is -1, expected 1 or more"),
+        (["pcb", "pcb_p6.pth.tar", "--set", "depth=3"], "pcb has no value depth; known: backbone_rate"),
         (
             ["pcb", "pcb_p6.pth.tar", "--out", "params.yaml/w.safetensors"],
             r"w\.safetensors cannot be written \(Not a dir",

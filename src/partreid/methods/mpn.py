@@ -40,7 +40,7 @@ import torch
 from torch import Tensor, nn
 
 from partreid import backbones
-from partreid.errors import choose
+from partreid.errors import UserError, choose, positive
 from partreid.inputs.batch import Batch, Inputs
 from partreid.layers.strips import Classifiers, PartConv, strip_rows, uniform_strips
 from partreid.losses.alignment import ALIGNMENTS
@@ -109,6 +109,10 @@ class MPN(Method):
         for sharing in (conv1, conv2):
             choose(dict.fromkeys(SHARING), sharing, "sharing (conv1, conv2 of mpn)")
         choose(dict.fromkeys(FSA), alignment, "alignment of mpn")
+        positive(parts, "parts")
+        positive(embedding, "embedding")
+        if channel_attention and positive(reduction, "reduction") > embedding:
+            raise UserError(f"reduction is {reduction}, which leaves nothing of an embedding of {embedding}; lower it")
         self.prior = choose(PRIORS, prior, "prior of mpn")
         self.backbone = backbones.build(backbone)
         self.conv1 = PartConv(parts, self.backbone.channels, embedding)

@@ -43,7 +43,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from partreid import backbones
-from partreid.errors import UserError, choose
+from partreid.errors import UserError, choose, positive
 from partreid.inputs.batch import Batch, Inputs
 from partreid.layers.bilinear import POOLINGS, SECOND_ORDER, Concatenated, Pooling, SecondOrder, glorot
 from partreid.layers.constants import constant
@@ -93,6 +93,8 @@ class PABR(Method):
         if pooling == SECOND_ORDER and part_stream != "none":
             raise UserError(f"pooling {SECOND_ORDER} is of the appearance alone; set methods.pabr.part_stream: none")
         choose(dict.fromkeys(MEANS), average, "average (average)")
+        for name, width in (("appearance", appearance), ("part", part), ("embedding", embedding)):
+            positive(width, name)
         if isinstance(part_maps, str) or not part_maps:
             raise UserError(f"part_maps is a list of one or more of {', '.join(MAPS)}")
         self.backbone = backbones.build(backbone, dilated)

@@ -58,7 +58,7 @@ from torch import Tensor, nn
 from partreid import backbones
 from partreid.backbones.base import Backbone
 from partreid.backbones.fork import Fork
-from partreid.errors import UserError, choose
+from partreid.errors import UserError, choose, positive
 from partreid.inputs.augmentation import change_fields, erase_fields
 from partreid.inputs.batch import Batch, Inputs
 from partreid.labels.pseudo_parts import part_maps
@@ -125,7 +125,7 @@ class PAH(Method):
         self.part_loss = choose({"mean": "mean", "sum": "sum"}, part_loss, "reduction (part_loss)")
         if "head" not in self.streams:
             self.labels = ()
-        self.part_backbone, self.parts = part_backbone, parts
+        self.part_backbone, self.parts = part_backbone, positive(parts, "parts")
         self.backbone, self.necks = nn.ModuleDict(), nn.ModuleDict()
         for stream in self.streams:
             if stream == "parts":

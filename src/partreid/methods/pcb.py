@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from partreid import backbones
-from partreid.errors import choose
+from partreid.errors import choose, positive
 from partreid.inputs.batch import Batch, Inputs
 from partreid.layers.strips import Classifiers, PartConv, strip_rows, uniform_strips
 from partreid.losses import gilt
@@ -68,6 +68,8 @@ class PCB(Method):
     ):
         super().__init__()
         choose(REDUCTIONS, reduction, "reduction of pcb")
+        positive(parts, "parts")
+        positive(embedding, "embedding")
         gilt.names(identity_on, triplet_on, (*HOLISTIC, "parts"))
         self.backbone = backbones.build(backbone)
         self.reduce: nn.Module

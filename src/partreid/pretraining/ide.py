@@ -13,6 +13,7 @@ Market-1501, with the laptop recipe, six at a time left the loss at chance, 6.6,
 from torch import Tensor, nn
 
 from partreid import backbones
+from partreid.errors import positive
 from partreid.inputs.batch import Batch
 from partreid.losses.identity import smoothed_cross_entropy
 from partreid.methods.base import Learner
@@ -24,7 +25,7 @@ class IDE(Learner):
     def __init__(self, *, backbone: str, identities: int, embedding: int, dropout: float):
         super().__init__()
         self.backbone = backbones.build(backbone)
-        classifier = nn.Linear(embedding, identities)
+        classifier = nn.Linear(positive(embedding, "embedding"), identities)
         nn.init.normal_(classifier.weight, std=0.001)
         nn.init.zeros_(classifier.bias)
         self.head = nn.Sequential(
