@@ -17,7 +17,7 @@ from pathlib import Path
 
 from partreid import params
 from partreid.errors import run
-from partreid.experiments import ablation, check, dvc, overrides, queue
+from partreid.experiments import ablation, dvc, overrides, queue
 from partreid.storage.files import write_text
 from partreid.storage.places import index_stage
 
@@ -29,6 +29,7 @@ def main() -> None:
     parser.add_argument("--rows", nargs="+", metavar="NAME", help="some of the table's rows, all by default")
     queue.arguments(parser, seeds=[1])
     given = parser.parse_args()
+    from partreid.experiments import check  # not before: torch; --help and most mistakes show without it
 
     values, changes, p = overrides.asked(given)
     base = overrides.changed(values, changes)

@@ -15,6 +15,8 @@ Writes leaderboard.md, .csv and .html, accuracy.png and cost.png to results/comp
 --models they hold those methods alone, also where they held more before.
 """
 
+from __future__ import annotations
+
 import argparse
 import shlex
 import subprocess
@@ -22,31 +24,35 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from partreid import methods, params, pretraining
-from partreid.drawing import plots
+from partreid import params
 from partreid.errors import UserError, at_least, choose, run
-from partreid.experiments import additions, check, dvc, leaderboard, overrides, published, queue, speed_file
-from partreid.experiments.leaderboard import Board, Entry
+from partreid.experiments import dvc, overrides, queue
 from partreid.experiments.overrides import Changes
-from partreid.experiments.particulars import otherwise
-from partreid.experiments.speed_file import Cost
-from partreid.report import leaderboard_page
 from partreid.storage.files import write_bytes, write_text
 from partreid.storage.places import index_stage
 from partreid.storage.revision import revision, short
 
+if TYPE_CHECKING:  # torch and matplotlib are imported where they are needed: --help and most mistakes show without them
+    from partreid.experiments.leaderboard import Board
+    from partreid.experiments.speed_file import Cost
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--models", nargs="+", metavar="NAME", default=list(methods.METHODS), help="all by default")
+    parser.add_argument("--models", nargs="+", metavar="NAME", help="all by default")
     queue.arguments(parser, seeds=[1, 2, 3])
     parser.add_argument("--jobs", type=at_least(1), default=1, help="how many run at once, sharing the processors")
     given = parser.parse_args()
-    models, seeds = list(dict.fromkeys(given.models)), list(dict.fromkeys(given.seeds))
+    from partreid.experiments import additions, check, leaderboard, published
+    from partreid.experiments.leaderboard import Board, Entry
+    from partreid.experiments.particulars import otherwise
+    from partreid.methods import METHODS
+
+    models, seeds = list(dict.fromkeys(given.models or METHODS)), list(dict.fromkeys(given.seeds))
     for name in models:
-        choose(methods.METHODS, name, "model")
+        choose(METHODS, name, "model")
 
     values, changes, p = overrides.asked(given)
     dataset = p.dataset
@@ -90,6 +96,8 @@ def of_model(by_run: Mapping[tuple[str, int], Any], model: str) -> list[Any]:
 
 def ready(p: params.Params, models: Sequence[str]) -> list[str]:
     """The stages of what is made once for all runs: the image table and the methods' labels."""
+    from partreid import methods, pretraining
+
     kinds: dict[str, None] = {}
     for model in models:
         recipe, options = p.recipe_of(model)
@@ -113,6 +121,8 @@ def speeds(
     p: params.Params, models: Sequence[str], changes: Changes, wanted: Sequence[str]
 ) -> tuple[dict[str, Cost], str]:
     """Every model's cost and on what it was measured: as found, or measured now."""
+    from partreid.experiments import speed_file
+
     path = speed_file.file(p.dataset)
     if found := speed_file.recorded(path, p, models):
         return found
@@ -126,6 +136,10 @@ def speeds(
 
 def write(board: Board, changes: Sequence[str], folder: Path) -> None:
     """The leaderboard's files. changes: as arguments."""
+    from partreid.drawing import plots
+    from partreid.experiments import leaderboard
+    from partreid.report import leaderboard_page
+
     models = [entry.model for entry in board.entries]
     command = ["python", "stages/compare.py", "--models", *models, "--seeds", *map(str, board.seeds), *changes]
     text = leaderboard.markdown(board)

@@ -16,20 +16,22 @@ import sys
 from dataclasses import asdict
 
 from partreid import params
-from partreid.datasets.walk import printable
 from partreid.errors import UserError, at_least, run
-from partreid.search import arguments, page
-from partreid.search import gallery as galleries
-from partreid.search.finder import INDEXES, search
-from partreid.search.opened import named, opened
+from partreid.search import arguments
 from partreid.storage import files
-from partreid.storage.embeddings import joined
 
 
 def main() -> None:
     given = parsed()
     p = params.load()
     files.writable(given.out / "search.json")
+    from partreid.datasets.walk import printable  # not before: torch; --help and most mistakes show without it
+    from partreid.search import gallery as galleries
+    from partreid.search import page
+    from partreid.search.finder import search
+    from partreid.search.opened import named, opened
+    from partreid.storage.embeddings import joined
+
     asked, skipped = galleries.readable(given.query)
     if skipped:
         raise UserError(f"cannot search by {skipped[0][0]}: {skipped[0][1]}")
@@ -62,9 +64,9 @@ def parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--query", nargs="+", required=True, help="image files")
     parser.add_argument("--top", type=at_least(1), default=20, help="images shown per photo")
-    arguments.add(parser, INDEXES, gallery_required=True)
+    arguments.add(parser, arguments.INDEXES, gallery_required=True)
     given = parser.parse_args()
-    arguments.check(given, INDEXES, given.top)
+    arguments.check(given, arguments.INDEXES, given.top)
     return given
 
 

@@ -18,14 +18,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from partreid import params
-from partreid.api.model import load
 from partreid.errors import UserError, at_least, run
 from partreid.search import arguments
-from partreid.search.finder import Ready
-from partreid.search.opened import named, opened
-from partreid.tools import multipose
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # torch is imported where it is needed: --help and most mistakes show without it
     from partreid.serving.app import Part
     from partreid.serving.asking import Find
 
@@ -61,6 +57,9 @@ def parsed() -> argparse.Namespace:
 
 def search_part(given: argparse.Namespace) -> Part:
     """The page to search with."""
+    from partreid.api.model import load
+    from partreid.search.finder import Ready
+    from partreid.search.opened import named, opened
     from partreid.serving import asking, search_page
 
     here = opened(given, params.load())
@@ -74,6 +73,8 @@ def search_part(given: argparse.Namespace) -> Part:
 
 def finder() -> Find | None:
     """What finds persons in a photo; None, and a word, where its weights cannot be had."""
+    from partreid.tools import multipose
+
     try:
         return partial(multipose.find, *multipose.files())
     except UserError as error:

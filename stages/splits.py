@@ -8,17 +8,21 @@ split, as each has an image table of its own.
 Writes results/splits/DATASET-MODEL.md.
 """
 
+from __future__ import annotations
+
 import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from partreid import methods
-from partreid.datasets import SPLITS
 from partreid.errors import UserError, at_least, choose, run
-from partreid.experiments import check, overrides, published, queue
+from partreid.experiments import overrides, queue
 from partreid.experiments.cells import spread
 from partreid.experiments.shown import Metrics
 from partreid.storage.files import write_text
+
+if TYPE_CHECKING:  # torch is imported where it is needed: --help and most mistakes show without it
+    from partreid.experiments import published
 
 MEASURES = {"rank1": "rank-1", "rank5": "rank-5", "rank10": "rank-10", "rank20": "rank-20", "mAP": "mAP"}
 
@@ -30,6 +34,9 @@ def main() -> None:
     queue.arguments(parser, seeds=[1])
     parser.add_argument("--jobs", type=at_least(1), default=1, help="how many run at once, sharing the processors")
     given = parser.parse_args()
+    from partreid import methods
+    from partreid.datasets import SPLITS
+    from partreid.experiments import check, published
 
     values, changes, p = overrides.asked(given)
     check.names(p)

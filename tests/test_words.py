@@ -53,6 +53,23 @@ def test_a_method_that_there_is_not_is_not_looked_for(project, monkeypatch, prog
         runpy.run_path(str(project / f"stages/{program}.py"))["main"]()
 
 
+@pytest.mark.parametrize("program", ["ablation", "check", "compare", "keep", "runs", "search", "serve", "splits"])
+def test_what_a_person_types_shows_its_help_without_torch(project, program):
+    script = str(project / f"stages/{program}.py")
+    shown = (
+        "import runpy, sys\n"
+        f"sys.argv = [{script!r}, '--help']\n"
+        "try:\n"
+        f"    runpy.run_path({script!r}, run_name='__main__')\n"
+        "except SystemExit as end:\n"
+        "    heavy = {'torch', 'matplotlib', 'scipy'} & sys.modules.keys()\n"
+        "    sys.exit(end.code or bool(heavy) and str(heavy))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "usage: " in done.stdout
+
+
 def test_no_program_takes_a_number_without_a_bound(project):
     programs = [*project.glob("stages/*.py"), *project.glob("benchmarks/*.py"), *project.glob("src/partreid/*/*.py")]
     for file in programs:

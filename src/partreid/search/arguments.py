@@ -5,7 +5,9 @@ from collections.abc import Collection
 from pathlib import Path
 
 from partreid.errors import UserError, at_least, choose
-from partreid.search.finder import SHORTLIST
+
+INDEXES = ("auto", "whole", "exact", "approximate")
+SHORTLIST = 500  # images that are re-scored
 
 
 def add(parser: argparse.ArgumentParser, indexes: Collection[str], gallery_required: bool) -> None:

@@ -7,14 +7,13 @@ from partreid.evaluation import ranking
 from partreid.evaluation.distances import DISTANCES, Vectors, tensors
 from partreid.evaluation.results import Streamed
 from partreid.search import shortlist
+from partreid.search.arguments import SHORTLIST
 from partreid.search.gallery import Gallery
 from partreid.search.nearest import Hits, nearest, rescored
 from partreid.search.unpacked import folder, unpacked
 from partreid.storage.embeddings import Embeddings
 
 WHOLE = 50_000  # images up to which `auto` compares every one
-INDEXES = dict.fromkeys(("auto", "whole", "exact", "approximate"))
-SHORTLIST = 500  # images that are re-scored
 BLOCK = 4096  # images compared at a time
 FEW = 4  # short lists' worth of allowed images that are rather compared one and all
 
