@@ -34,6 +34,7 @@ def zipped(*names):
         (zipped("a.npy"), "a NumPy archive"),
         (zipped("x")[:-30], "a cut or damaged zip archive"),
         (b"\x1f\x8b\x08", "a gzip archive"),
+        (b"\x08\x0a\x12\x07pytorch", "an ONNX model, which onnxruntime runs"),
         (b"\xff\xd8\xff\xe0", "a JPEG image"),
         (b"Not Found\n", "a text that begins 'Not Found'"),
         (b"\x00\x01\xff\xfe", ""),
@@ -89,6 +90,7 @@ def test_a_foreign_checkpoint_is_described_by_its_keys_and_not_to_be_deleted(tmp
         weights.read(tmp_path / "w.pt")
     assert "a checkpoint with the keys epoch, state_dict, optimizer, best, ... (5 in all)" in str(error.value)
     assert "if `dvc repro` made it, delete it" in str(error.value)
+    assert "of what other toolboxes released, `python stages/convert.py` makes weights" in str(error.value)
     save_file({"backbone.conv1.weight": torch.zeros(2)}, tmp_path / "w.safetensors")
     with pytest.raises(UserError, match="a safetensors file without our header"):
         weights.read(tmp_path / "w.safetensors")

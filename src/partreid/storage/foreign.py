@@ -48,6 +48,8 @@ def what(path: Path) -> str:
         return _archive(path)
     if start[257:262] == b"ustar":
         return "a tar archive, to be unpacked first"
+    if start[:1] == b"\x08" and start[2:3] == b"\x12":  # its version, then who wrote it
+        return "an ONNX model, which onnxruntime runs"
     if start[4:8] == b"TFL3":
         return "a TensorFlow Lite model"
     if len(start) > 8 and start[8:9] == b"{" and int.from_bytes(start[:8], "little") < 1 << 27:

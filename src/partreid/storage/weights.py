@@ -20,10 +20,10 @@ from torch import Tensor
 from partreid.errors import UserError, reason
 from partreid.storage import foreign, torchfile
 from partreid.storage.files import Unwritable, whole
-from partreid.storage.foreign import AGAIN
 
 ENDING = ".safetensors"
 DIGEST = "sha256"  # the header's key; files of earlier versions have none
+AGAIN = f"{foreign.AGAIN}; of what other toolboxes released, `python stages/convert.py` makes weights (docs/use.md)"
 EXPECTED = "weights that partreid saved, such as runs/<model>-<data set>/weights.safetensors"
 
 
