@@ -132,7 +132,7 @@ def main() -> None:
     parser.add_argument("arguments", nargs="*", help="of a single algorithm: queries, gallery images, output file")
     given = parser.parse_args()
     if given.what in ALGORITHMS:
-        if len(given.arguments) != 3:
+        if len(given.arguments) != 3 or not all(map(str.isdecimal, given.arguments[:2])):
             parser.error(f"{given.what} wants the numbers of queries and of gallery images, and a file")
         queries, gallery, out = given.arguments
         measure(given.what, (int(queries), int(gallery)), Path(out))

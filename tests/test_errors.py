@@ -57,6 +57,24 @@ def test_a_gpu_without_enough_memory_is_one_message(capsys):
     assert "Process 3850" not in said
 
 
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (FileNotFoundError(2, "No such file or directory", "a/b"), "error: a/b: No such file or directory\n"),
+        (OSError(39, "Directory not empty", "a", None, "b"), "error: a -> b: Directory not empty\n"),
+        (OSError("no connection"), "error: no connection\n"),
+        (errors.UserError("a is 3, expected 1"), "error: a is 3, expected 1\n"),
+    ],
+)
+def test_what_the_system_says_has_no_number(error, said, capsys):
+    def fails():
+        raise error
+
+    with pytest.raises(SystemExit):
+        errors.run(fails)
+    assert capsys.readouterr().err == said
+
+
 def test_any_other_fault_keeps_its_traceback():
     def main():
         raise RuntimeError("a fault of ours")

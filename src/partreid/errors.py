@@ -28,8 +28,8 @@ def run(main: Callable[[], None]) -> NoReturn:
             stream.reconfigure(errors="backslashreplace")
     try:
         main()
-    except (UserError, OSError) as error:  # OSError: a full disk, a folder without permission; its text names the file
-        print(f"error: {error}", file=sys.stderr)
+    except (UserError, OSError) as error:
+        print(f"error: {_told(error)}", file=sys.stderr)
         sys.exit(1)
     except RuntimeError as error:
         if type(error).__name__ != "OutOfMemoryError":  # torch's; not all that comes through here imports torch
@@ -41,6 +41,14 @@ def run(main: Callable[[], None]) -> NoReturn:
         print(f"interrupted; {first}run the same command again to go on from here", file=sys.stderr)
         sys.exit(130)
     sys.exit(0)
+
+
+def _told(error: Exception) -> str:
+    """A message without the system's number: of a folder without permission, say, what it is and why."""
+    if isinstance(error, UserError) or not isinstance(error, OSError):
+        return str(error)
+    files = [str(file) for file in (error.filename, error.filename2) if file is not None]
+    return f"{' -> '.join(files)}: {error.strerror}" if files else str(error)
 
 
 def too_little_memory(error: Exception) -> str:
