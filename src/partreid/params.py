@@ -3,7 +3,7 @@
 Only stages read parameters; functions take plain arguments. A method's block holds the keys of `Recipe` plus the
 keyword arguments of the method's class; a label's block holds `version`, `tool`, `drop` and the keyword arguments
 of the label's function; a tool's block those of the tool's function. They are checked against the signatures by
-`stages/check.py`, before any work starts.
+`stages/check.py`, before any work starts; numbers that a key's name rules out (BOUNDS) are refused as the file is read.
 """
 
 import dataclasses

@@ -334,7 +334,11 @@ def test_bad_photos_are_one_message(bot, tmp_path, arrays):
         (tmp_path / "a.jpg", r"a\.jpg is damaged, or no image file"),
         ([arrays[0], arrays[0] / 255], r"photo 1 is float64 \(64, 32, 3\); arrays are uint8, RGB in 0\.\.255"),
         (np.zeros((3, 4, 5), np.uint8), r"photo 0 has the shape \(3, 4, 5\)"),
-        (np.zeros((0, 4, 3), np.uint8), "photo 0 has the shape"),
+        (
+            np.zeros((0, 4, 3), np.uint8),
+            r"photo 0 is empty, \(0, 4, 3\): cut out by a box that lies outside its frame\?",
+        ),
+        (np.zeros((5, 0), np.uint8), r"photo 0 is empty"),
         ([], "there are no photos to embed"),
         (7, "expected photos, found int"),
     ):

@@ -48,7 +48,9 @@ def array(photo: Any, place: int) -> np.ndarray:
         raise UserError(f"photo {place} is {found.dtype} {found.shape}; arrays are uint8, RGB in 0..255")
     if found.ndim == 2:
         found = np.repeat(found[:, :, None], 3, 2)
-    if found.ndim != 3 or found.shape[2] not in (3, 4) or 0 in found.shape:
+    if 0 in found.shape:
+        raise UserError(f"photo {place} is empty, {found.shape}: cut out by a box that lies outside its frame?")
+    if found.ndim != 3 or found.shape[2] not in (3, 4):
         raise UserError(
             f"photo {place} has the shape {found.shape}; arrays are (height, width, 3), RGB, or (height, width), grey, "
             "or (height, width, 4), RGBA"
