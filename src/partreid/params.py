@@ -28,7 +28,7 @@ SHARE, AMOUNT, SIZE = (0, 1, "0 to 1"), (0, float_info.max, "0 or more"), (float
 BOUNDS = {
     **dict.fromkeys(("min_score", "smoothing", "background_threshold", "visibility_threshold"), SHARE),
     **dict.fromkeys(("head_share", "leg_share", "coverage", "dropout"), SHARE),
-    **dict.fromkeys(("seed", "embedding", "margin", "backbone_rate"), AMOUNT),
+    **dict.fromkeys(("seed", "embedding", "margin", "mining", "backbone_rate"), AMOUNT),
     **dict.fromkeys(("batch", "thickness", "sigma", "limb_width", "alpha_positive", "alpha_negative"), SIZE),
 }
 

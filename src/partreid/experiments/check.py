@@ -40,7 +40,8 @@ PAPERS = {
     "poses": "alphapose",
     "partmaps": "openpose",
 }
-KINDS = {kind.__name__: kind for kind in (bool, int, float, str)}  # of values whose type an annotation says alone
+# of values whose type an annotation says alone
+KINDS: dict[str, Any] = {**{kind.__name__: kind for kind in (bool, int, float, str)}, "Sequence": list[Any]}
 # an epoch's seed is 1,000,003 times the training's, and its number; torch takes 64 bits
 SEEDS = 2**64 // 1_000_003 - 1
 L = TypeVar("L", bound=Learner)
