@@ -254,6 +254,14 @@ def test_what_a_test_compares_can_be_chosen(tmp_path, photos):
     assert partreid.distance(kept, people).diagonal().max() < 1e-2  # in the file the tuple is a list
 
 
+@pytest.mark.parametrize(("name", "key"), [("bpbreid", "embeddings"), ("pah", "streams")])
+@pytest.mark.parametrize("value", [5, None, "head"])
+def test_a_choice_that_is_to_be_a_list_is_named_where_it_is_none(tmp_path, name, key, value):
+    file = write(tmp_path / "w.safetensors", name)
+    with pytest.raises(UserError, match=rf"at_test\.{name}\.{key} is a list of .*, found {value!r}"):
+        partreid.load(file, at_test={key: value})
+
+
 def test_precision_and_device_are_chosen(tmp_path, photos):
     file = write(tmp_path / "w.safetensors", "bot")
     exact = partreid.load(file, device="cpu", precision="float32").embed(photos).features

@@ -278,8 +278,8 @@ class BPBreID(Method):
         visibility: a key of VISIBILITIES. normalize: each embedding to unit length. neck: holistic embeddings from
         "before" or "after" their BNNeck's batch norm.
         """
-        if isinstance(embeddings, str) or not embeddings:
-            raise UserError("at_test.bpbreid.embeddings is a list of one or more embeddings")
+        if not isinstance(embeddings, list | tuple) or not embeddings:
+            raise UserError(f"at_test.bpbreid.embeddings is a list of one or more embeddings, found {embeddings!r}")
         for name in embeddings:
             choose(dict.fromkeys((*HOLISTIC, "parts", *self.groups)), name, "embedding (at_test.bpbreid.embeddings)")
         self.compared = [name for each in embeddings for name in (self.groups if each == "parts" else (each,))]

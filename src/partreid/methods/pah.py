@@ -359,8 +359,8 @@ ROWS = {"band": band, "top": top}
 
 
 def _chosen(given: Sequence[str], known: tuple[str, ...], key: str) -> tuple[str, ...]:
-    """The given names in the order of `known`. UserError for another name, or a string in place of a list."""
-    if isinstance(given, str):
+    """The given names in the order of `known`. UserError for another name, or something else than a list."""
+    if not isinstance(given, list | tuple):
         raise UserError(f"{key} is a list of {', '.join(known)}, found {given!r}")
     for name in given:
         choose(dict.fromkeys(known), name, f"stream ({key})")
