@@ -54,7 +54,7 @@ def render(
         raise UserError(f"synthetic: train_images is {train_images}, first_test {first_test}; expected 0 or more")
     each = {True: train_images or images, False: images}  # by whether a person trains
     _check(root, train_identities, test_identities, min(each.values()), height, width, outfits)
-    writable(root / "truth.npz")
+    writable(root / "truth.npz" if root.exists() else root)  # a folder that is there is a set that is whole
     header = {
         "version": VERSION,
         "seed": seed,
