@@ -43,9 +43,9 @@ def run(main: Callable[[], None]) -> NoReturn:
     sys.exit(0)
 
 
-def _told(error: Exception) -> str:
+def _told(error: UserError | OSError) -> str:
     """A message without the system's number: of a folder without permission, say, what it is and why."""
-    if isinstance(error, UserError) or not isinstance(error, OSError):
+    if isinstance(error, UserError):
         return str(error)
     files = [str(file) for file in (error.filename, error.filename2) if file is not None]
     return f"{' -> '.join(files)}: {error.strerror}" if files else str(error)

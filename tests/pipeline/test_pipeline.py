@@ -32,8 +32,6 @@ TINY = {
     "recipes__laptop__width": 32,
 }
 
-WHO = {"user.name": "test", "user.email": "test@localhost"}
-
 
 class Project:
     """A copy of the project's tracked kind of files in its own git and DVC repository.
@@ -56,8 +54,8 @@ class Project:
             "DVC_NO_ANALYTICS": "1",
         }
         self.run("git", "init", "-q")
-        for key, value in WHO.items():  # DVC commits too, and a fresh machine's git knows nobody
-            self.run("git", "config", key, value)
+        self.run("git", "config", "user.name", "test")  # DVC commits too, and a fresh machine's git knows nobody
+        self.run("git", "config", "user.email", "test@localhost")
         self.dvc("init", "-q")
         shutil.copytree(source / ".dvc/plots", root / ".dvc/plots")
         self.commit("project")

@@ -114,10 +114,9 @@ def blocks(params: Params) -> Iterator[tuple[str, type[Learner], Mapping[str, An
 
 def preserved(params: Params) -> None:
     """Raise a UserError where FSAM's published F_m would be held to what another tool than SCHP says."""
-    _, own = params.recipe_of("fsam")
+    recipe, own = params.recipe_of("fsam")
     _, parsing = params.pretraining_of("parsing")
-    masks = own["shape"] == "fine" and own.get("streams", "both") == "both"
-    by_label = own.get("coarse", "label") == "label" and masks and own["preservation_weight"] > 0
+    by_label = own["shape"] == "fine" and "schp" in outline("fsam", backbone=recipe.backbone, **own).labels
     tool = params.labels["schp"].tool
     if by_label and parsing["published"] and tool not in ("schp", "schp_files"):
         raise UserError(

@@ -85,14 +85,21 @@ def at(values: Mapping[str, Any], path: str, where: str) -> Any:
 
 def in_force(values: Mapping[str, Any], path: str, value: Any, where: str) -> None:
     """UserError if the recipe of params.yaml, which holds `values`, takes `value`'s effect away."""
-    *way, key = path.split(".")
-    if way[:1] == ["recipes"] and way[1] != values["recipe"]:
+    way = path.split(".")
+    if len(way) > 1 and way[0] == "recipes" and way[1] != values["recipe"]:
         raise UserError(f"{where}: the recipe is {values['recipe']}")
-    if len(way) == 2 and way[0] in ("methods", "pretraining"):
-        over = values["recipes"].get(values["recipe"], {})
-        laid = over.get(way[1], {}).get(key, over.get(key, value))
-        if laid != value:
-            raise UserError(f"{where}: recipe {values['recipe']} has {key} = {laid} in place of {value}")
+    if said := laid_over(values, path, value):
+        raise UserError(f"{where}: {said}")
+
+
+def laid_over(values: Mapping[str, Any], path: str, value: Any) -> str:
+    """In words: what the recipe has in place of `value` of a method or pre-training; "" where it takes that."""
+    *way, key = path.split(".")
+    if len(way) != 2 or way[0] not in ("methods", "pretraining"):
+        return ""
+    over = values["recipes"].get(values["recipe"], {})
+    laid = over.get(way[1], {}).get(key, over.get(key, value))
+    return "" if laid == value else f"recipe {values['recipe']} has {key} = {laid} in place of {value}"
 
 
 def idle(commit: str, values: Mapping[str, Any]) -> list[str]:
@@ -104,11 +111,11 @@ def idle(commit: str, values: Mapping[str, Any]) -> list[str]:
     for each in apart(commit, values)[1]:
         path = each.removeprefix("+").partition("=")[0]
         kind, _, own = path.partition(".")
-        if (kind == "methods" and own.startswith(f"{values['model']}.")) or kind == "pretraining":
-            try:
-                in_force(values, path, at(values, path, path), f"{path} has no effect")
-            except UserError as error:
-                found.append(f"{error}; what holds is the recipe's, for it alone recipes.{values['recipe']}.{own}")
+        if kind == "methods" and not own.startswith(f"{values['model']}."):
+            continue
+        if said := laid_over(values, path, at(values, path, path)):
+            alone = f"recipes.{values['recipe']}.{own}"
+            found.append(f"{path} has no effect: {said}; what holds is the recipe's, for it alone {alone}")
     return found
 
 
