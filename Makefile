@@ -20,7 +20,7 @@ help: ## list the targets
 setup: $(VENV)/.installed ## make .venv with everything pinned in requirements-dev.txt
 
 $(VENV)/.installed: requirements.txt requirements-dev.txt pyproject.toml
-	@echo "== set up .venv (a minute and a half on two cores, once)"
+	@echo "== set up .venv (one and a half to three minutes on two cores, once)"
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) not found; name a Python 3.11 with: make PYTHON=/path/to/python"; exit 1; }
 	@$(VENV)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@start=$$(date +%s); \
@@ -40,7 +40,7 @@ git:
 	@git rev-parse --git-dir >/dev/null 2>&1 || { echo "error: this folder is no git repository, as a ZIP download is not, and DVC needs one. Make it one with:"; echo "  git init -q && git add -A && git -c user.name=me -c user.email=me@localhost commit -qm 'as downloaded'"; exit 1; }
 
 demo: git setup ## rendered people, labels, training, evaluation, report: the default model on two CPU cores
-	@echo "== dvc repro: render, index, label, train, evaluate, report (five to six minutes on two cores)"
+	@echo "== dvc repro: render, index, label, train, evaluate, report (five to six and a half minutes on two cores)"
 	@start=$$(date +%s); dvc repro && echo "== done in $$(( $$(date +%s) - start )) s"
 	@python -c "from partreid import params; p = params.load(); print(f'== open results/{p.dataset}/{p.model}/report.html')"
 
