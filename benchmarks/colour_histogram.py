@@ -19,10 +19,11 @@ import numpy as np
 import pyarrow as pa
 
 from partreid import params
-from partreid.errors import UserError, arguments, choose, run
+from partreid.errors import UserError, choose
 from partreid.evaluation.metrics import chance
 from partreid.evaluation.protocols import PROTOCOLS
 from partreid.evaluation.results import evaluate, summary, text
+from partreid.program import arguments, run
 from partreid.storage import image_table, places
 from partreid.storage.embeddings import Embeddings
 

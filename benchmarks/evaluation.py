@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from partreid.errors import at_least, run
 from partreid.evaluation import metrics, ranking
 from partreid.evaluation.distances import DISTANCES, vectors
 from partreid.evaluation.results import Streamed
 from partreid.evaluation.rules import Ids, market_rule
 from partreid.experiments.timing import best
+from partreid.program import at_least, run
 from partreid.storage import embeddings
 from partreid.storage.embeddings import Embeddings, Stored
 

@@ -39,13 +39,13 @@ import numpy as np
 import torch
 
 from partreid import methods, params
-from partreid.errors import at_least, run
 from partreid.inputs.batch import Batch
 from partreid.inputs.heads import in_shares
 from partreid.inputs.kinds import HEADS, Label
 from partreid.inputs.pixels import Mapped
 from partreid.methods.base import Learner, Method
 from partreid.params import Recipe
+from partreid.program import at_least, run
 from partreid.storage.files import writable, write_json
 from partreid.training import precision as arithmetic
 from partreid.training.data import Augmentation, Source, TrainingSet, order, parcels, persons

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from partreid import methods, params
-from partreid.errors import UserError, at_least, choose, run
+from partreid.errors import UserError, choose
 from partreid.evaluation.protocols import PROTOCOLS
 from partreid.evaluation.results import evaluate, summary, text
 from partreid.experiments.timing import best
@@ -36,6 +36,7 @@ from partreid.inputs.images import normalise, resized
 from partreid.inputs.kinds import read
 from partreid.labels import LABELS, heads
 from partreid.methods.pah import PAH
+from partreid.program import at_least, run
 from partreid.storage import image_table, published_weights
 from partreid.storage.embeddings import Embeddings
 from partreid.storage.places import Run

@@ -20,10 +20,10 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from partreid import methods, params
-from partreid.errors import at_least, run
 from partreid.experiments import costs
 from partreid.methods.base import Method
 from partreid.params import Recipe
+from partreid.program import at_least, run
 from partreid.training.precision import device_of, precision_of
 
 GOALS = {"training": 10.9 / 8.3, "test": 5.1 / 4.9}

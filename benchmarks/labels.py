@@ -35,8 +35,9 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from partreid import params
-from partreid.errors import UserError, at_least, run
+from partreid.errors import UserError
 from partreid.labels import LABELS, heads, kmeans, partmaps, pifpaf, poses, schp
+from partreid.program import at_least, run
 from partreid.storage import cache, chunks, image_table, places, published_weights
 from partreid.storage.files import sha256
 from partreid.storage.pieces import PIECE

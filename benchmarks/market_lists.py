@@ -18,8 +18,9 @@ import pyarrow as pa
 from scipy.io import loadmat
 
 from partreid.datasets import market1501
-from partreid.errors import UserError, arguments, run
+from partreid.errors import UserError
 from partreid.evaluation.rules import ids, market_rule
+from partreid.program import arguments, run
 from partreid.storage import image_table
 
 

@@ -37,10 +37,11 @@ from typing import Any
 import yaml
 
 from partreid import methods, params
-from partreid.errors import UserError, at_least, choose, run
+from partreid.errors import UserError, choose
 from partreid.experiments import ablation, dvc, overrides, queue
 from partreid.experiments.ablation import Row, Table
 from partreid.methods.base import meet
+from partreid.program import at_least, run
 from partreid.storage import places
 from partreid.storage.files import fingerprint, write_text
 

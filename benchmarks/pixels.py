@@ -17,8 +17,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from partreid.errors import UserError, at_least, run
+from partreid.errors import UserError
 from partreid.inputs.pixels import Pixels, images_of, kept
+from partreid.program import at_least, run
 
 BATCH = 64
 

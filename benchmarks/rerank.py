@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from partreid.errors import run  # torch and scipy are left to the process that needs them
+from partreid.program import run  # torch and scipy are left to the process that needs them
 
 MARKET, MSMT17 = (3_368, 15_913), (11_659, 82_161)  # queries, gallery without junk
 WIDTH = 2_048

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from partreid.api.people import People
-from partreid.errors import at_least, run
+from partreid.program import at_least, run
 from partreid.search.finder import Ready
 from partreid.search.gallery import Gallery
 from partreid.serving.asking import Asking

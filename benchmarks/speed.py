@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 import torch
 
 from partreid import memory, methods, pretraining
-from partreid.errors import at_least, choose, run
+from partreid.errors import choose
 from partreid.experiments import check, costs, leaderboard, overrides, speed_file
 from partreid.experiments.speed_file import Cost
 from partreid.experiments.timing import best
@@ -30,6 +30,7 @@ from partreid.inputs.batch import Batch
 from partreid.labels import LABELS, native
 from partreid.methods.base import Method
 from partreid.params import Params, Recipe
+from partreid.program import at_least, run
 from partreid.storage import image_table, places
 from partreid.storage.files import sha256, write_json
 from partreid.storage.pieces import Program, Work

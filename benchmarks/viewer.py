@@ -27,8 +27,8 @@ from starlette.testclient import TestClient
 from partreid import params
 from partreid.drawing import label_pictures, pictures
 from partreid.drawing.label_views import VIEWS
-from partreid.errors import run
 from partreid.labels import LABELS, native
+from partreid.program import run
 from partreid.quality.images import open_images
 from partreid.serving import labels_pages
 from partreid.serving.app import application

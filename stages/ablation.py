@@ -16,8 +16,8 @@ import argparse
 from pathlib import Path
 
 from partreid import params
-from partreid.errors import run
 from partreid.experiments import ablation, dvc, overrides, queue
+from partreid.program import run
 from partreid.storage.files import write_text
 from partreid.storage.places import index_stage
 

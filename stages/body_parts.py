@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from partreid.body.skeleton import KEYPOINT_MIRROR
-from partreid.errors import UserError, at_least, run
+from partreid.errors import UserError
+from partreid.program import at_least, run
 from partreid.progress import progress
 from partreid.storage import chunks, published_weights
 from partreid.storage.files import whole

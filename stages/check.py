@@ -4,8 +4,9 @@ import sys
 from pathlib import Path
 
 from partreid import params
-from partreid.errors import UserError, arguments, run
+from partreid.errors import UserError
 from partreid.experiments import overrides
+from partreid.program import arguments, run
 from partreid.storage import turn
 from partreid.storage.files import write_text
 

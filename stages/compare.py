@@ -27,9 +27,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from partreid import params
-from partreid.errors import UserError, at_least, choose, run
+from partreid.errors import UserError, choose
 from partreid.experiments import dvc, overrides, queue
 from partreid.experiments.overrides import Changes
+from partreid.program import at_least, run
 from partreid.storage.files import write_bytes, write_text
 from partreid.storage.places import index_stage
 from partreid.storage.revision import revision, short

@@ -21,8 +21,9 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression, QuantileRegressor
 
 from partreid.body.skeleton import KEYPOINTS
-from partreid.errors import UserError, at_least, run
+from partreid.errors import UserError
 from partreid.labels.geometry import bare
+from partreid.program import at_least, run
 from partreid.progress import followed
 from partreid.storage import chunks, published_weights
 from partreid.storage.files import write_json

@@ -24,7 +24,8 @@ from partreid import methods, params
 from partreid.checkpoints.conversion import Converted, convert
 from partreid.checkpoints.families import FAMILIES
 from partreid.checkpoints.families.base import Family
-from partreid.errors import UserError, choose, run
+from partreid.errors import UserError, choose
+from partreid.program import run
 from partreid.report.card import card
 from partreid.storage import weights
 from partreid.storage.files import sha256, writable, write_text

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from partreid import embedding, params
-from partreid.errors import UserError, at_least, choose, run
+from partreid.errors import UserError, choose
 from partreid.labels import LABELS
 from partreid.methods import METHODS
+from partreid.program import at_least, run
 from partreid.storage import elsewhere, files, image_table, turn
 from partreid.storage.cache import Cache
 from partreid.storage.image_table import SPLITS

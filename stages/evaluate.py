@@ -13,11 +13,12 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from partreid import params
-from partreid.errors import UserError, run
+from partreid.errors import UserError
 from partreid.evaluation import protocols, rerank
 from partreid.evaluation.protocols import RE_RANKED, Protocol, reached
 from partreid.evaluation.record import record
 from partreid.evaluation.results import cmc_csv, evaluate, ranks_table, summary, text
+from partreid.program import run
 from partreid.storage import embeddings, image_table, turn
 from partreid.storage.files import sha256, whole, write_json, write_text
 from partreid.storage.places import Run

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 
 from partreid import methods, params
-from partreid.errors import UserError, choose, run
+from partreid.errors import UserError, choose
 from partreid.evaluation import protocols
 from partreid.evaluation.results import evaluate, summary
 from partreid.experiments.timing import best
@@ -28,6 +28,7 @@ from partreid.inference import Reader
 from partreid.inputs.kinds import read
 from partreid.labels import LABELS
 from partreid.methods.base import Trained
+from partreid.program import run
 from partreid.storage import image_table, turn
 from partreid.storage.files import sha256, write_json
 from partreid.storage.places import Run

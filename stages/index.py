@@ -5,7 +5,8 @@ import argparse
 from partreid import params
 from partreid.datasets import DATASETS, notes, read, summary
 from partreid.datasets.prospects import foreseen
-from partreid.errors import UserError, choose, run
+from partreid.errors import UserError, choose
+from partreid.program import run
 from partreid.storage import image_table, places, turn
 
 

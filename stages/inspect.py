@@ -14,8 +14,8 @@ elsewhere = [entry for entry in sys.path if Path(entry).resolve() != FOLDER]
 
 if __name__ == "__main__":
     sys.path[:] = elsewhere
-    from partreid.errors import run
     from partreid.inspection.program import main
+    from partreid.program import run
 
     run(main)
 else:

@@ -6,8 +6,8 @@ Another model or value takes the place of results/ and runs/; kept/ stays. stage
 """
 
 from partreid import params
-from partreid.errors import arguments, run
 from partreid.experiments.kept import keep
+from partreid.program import arguments, run
 from partreid.storage.places import Run
 
 

@@ -3,9 +3,10 @@
 import argparse
 
 from partreid import params
-from partreid.errors import at_least, choose, run
+from partreid.errors import choose
 from partreid.labels import LABELS, native
 from partreid.labels.dropping import fewer
+from partreid.program import at_least, run
 from partreid.storage import elsewhere, image_table, pieces, places, turn
 
 

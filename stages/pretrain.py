@@ -4,8 +4,9 @@ import sys
 
 from partreid import memory, params, pretraining
 from partreid.datasets.prospects import foreseen
-from partreid.errors import arguments, choose, run
+from partreid.errors import choose
 from partreid.labels import LABELS
+from partreid.program import arguments, run
 from partreid.storage import files, image_table, places, turn
 from partreid.training import run as training
 from partreid.training.coverage import covered

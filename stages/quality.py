@@ -14,7 +14,8 @@ import numpy as np
 from partreid import params
 from partreid.drawing import plots
 from partreid.drawing.pictures import png
-from partreid.errors import UserError, choose, run
+from partreid.errors import UserError, choose
+from partreid.program import run
 from partreid.quality import MEASURES, comparison, pictures, table
 from partreid.quality.groups import groups
 from partreid.quality.images import open_images

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from partreid import methods, params
 from partreid.drawing import pictures, plots
-from partreid.errors import run
 from partreid.experiments import overrides
 from partreid.labels import LABELS
+from partreid.program import run
 from partreid.report import attention, card, facts, figures, gather, inputs, page, parts, pipeline, ranking, sheets
 from partreid.storage import image_table, turn
 from partreid.storage.cache import Cache

@@ -8,9 +8,9 @@ python stages/runs.py --apply blunt-soul       # bring its values and files back
 
 import argparse
 
-from partreid.errors import run
 from partreid.experiments import brought, kept
 from partreid.experiments.dvc import commits, show
+from partreid.program import run
 
 
 def main() -> None:

@@ -16,7 +16,8 @@ import sys
 from dataclasses import asdict
 
 from partreid import params
-from partreid.errors import UserError, at_least, run
+from partreid.errors import UserError
+from partreid.program import at_least, run
 from partreid.search import arguments
 from partreid.storage import files
 

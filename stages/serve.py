@@ -18,7 +18,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from partreid import params
-from partreid.errors import UserError, at_least, run
+from partreid.errors import UserError
+from partreid.program import at_least, run
 from partreid.search import arguments
 
 if TYPE_CHECKING:  # torch is imported where it is needed: --help and most mistakes show without it

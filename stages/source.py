@@ -9,10 +9,10 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from partreid.errors import arguments, run
 from partreid.methods import METHODS
 from partreid.methods.base import Learner
 from partreid.pretraining import PRETRAININGS
+from partreid.program import arguments, run
 from partreid.storage.files import write_text
 from partreid.storage.source import digests
 

@@ -15,10 +15,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from partreid.errors import UserError, at_least, choose, run
+from partreid.errors import UserError, choose
 from partreid.experiments import overrides, queue
 from partreid.experiments.cells import spread
 from partreid.experiments.shown import Metrics
+from partreid.program import at_least, run
 from partreid.storage.files import write_text
 
 if TYPE_CHECKING:  # torch is imported where it is needed: --help and most mistakes show without it

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from partreid import params
 from partreid.drawing.contact import contact_sheet
-from partreid.errors import at_least, run
+from partreid.program import at_least, run
 from partreid.storage import turn
 from partreid.synthetic.render import render
 

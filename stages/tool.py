@@ -7,8 +7,9 @@ import numpy as np
 
 from partreid import params
 from partreid.datasets.prospects import foreseen
-from partreid.errors import at_least, choose, run
+from partreid.errors import choose
 from partreid.labels import native
+from partreid.program import at_least, run
 from partreid.storage import cache, elsewhere, image_table, pieces, places, turn
 from partreid.storage.files import sha256
 from partreid.tools import TOOLS, reading

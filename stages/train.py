@@ -5,9 +5,9 @@ from typing import Any
 
 from partreid import memory, methods, params
 from partreid.datasets.prospects import foreseen
-from partreid.errors import arguments, run
 from partreid.labels import LABELS
 from partreid.methods.start import load_start
+from partreid.program import arguments, run
 from partreid.storage import files, image_table, places, turn
 from partreid.storage.cache import Cache
 from partreid.training import run as training

@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from partreid import params
-from partreid.errors import UserError, run
+from partreid.errors import UserError
+from partreid.program import run
 from partreid.storage import chunks, vector_table
 from partreid.storage.embeddings import Stored, table_of
 

@@ -14,7 +14,9 @@ drawing methods tools
 backbones datasets
 evaluation inputs labels synthetic
 losses params storage
-body chatter errors layers memory progress strict_yaml
+program
+errors
+body chatter layers memory progress strict_yaml words
 """
 SOURCE = Path(__file__).parents[1] / "src/partreid"
 

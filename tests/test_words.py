@@ -10,9 +10,10 @@ import pytest
 import torch
 
 from partreid import params
-from partreid.errors import UserError, choose, counted
+from partreid.errors import UserError, choose
 from partreid.experiments import check
 from partreid.storage.places import absent, maker
+from partreid.words import counted
 
 
 def test_known_names_that_hold_numbers_come_in_the_order_of_the_numbers():
@@ -109,7 +110,7 @@ def test_a_device_that_is_not_there_is_said_by_the_check_even_when_nothing_has_t
 WRITE = """
 import resource, signal, sys, torch
 from pathlib import Path
-from partreid.errors import run
+from partreid.program import run
 from partreid.storage import torchfile, weights
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))

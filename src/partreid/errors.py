@@ -1,13 +1,10 @@
-"""The one exception a user's mistake raises, and how a program shows it."""
+"""The one exception a user's mistake raises, and what raises it for a value that is not among the known ones."""
 
-import argparse
-import io
 import operator
-import os
-import re
-import sys
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any, NoReturn, SupportsIndex, TypeVar
+from collections.abc import Hashable, Mapping
+from typing import SupportsIndex, TypeVar
+
+from partreid.words import natural
 
 T = TypeVar("T")
 
@@ -16,73 +13,9 @@ class UserError(Exception):
     """Bad input. The message says what was found, what was expected, what to do; shown without a traceback."""
 
 
-def run(main: Callable[[], None]) -> NoReturn:
-    """Run a program's main function; a UserError or OSError is a message on stderr and exit status 1, Ctrl-C 130.
-
-    So is a GPU whose memory does not suffice, which torch says with an exception of its own.
-
-    Letters that the terminal's encoding lacks are printed as escapes.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        main()
-    except (UserError, OSError) as error:
-        print(f"error: {_told(error)}", file=sys.stderr)
-        sys.exit(1)
-    except RuntimeError as error:
-        if type(error).__name__ != "OutOfMemoryError":  # torch's; not all that comes through here imports torch
-            raise
-        print(f"error: {too_little_memory(error)}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        first = "when dvc has ended too, " if "DVC_STAGE" in os.environ else ""  # it looks through its files first
-        print(f"interrupted; {first}run the same command again to go on from here", file=sys.stderr)
-        sys.exit(130)
-    sys.exit(0)
-
-
-def _told(error: UserError | OSError) -> str:
-    """A message without the system's number: of a folder without permission, say, what it is and why."""
-    if isinstance(error, UserError):
-        return str(error)
-    files = [str(file) for file in (error.filename, error.filename2) if file is not None]
-    return f"{' -> '.join(files)}: {error.strerror}" if files else str(error)
-
-
-def too_little_memory(error: Exception) -> str:
-    """What torch says of a GPU's memory, less its advice on its allocator, and what to do."""
-    said = ". ".join(reason(error).split(". ")[:3])
-    return (
-        f"{said}. End what else uses the GPU (see nvidia-smi), or ask for less: in training fewer images in a batch "
-        "(ids_per_batch, images_per_id of the recipe, with a lower learning_rate), smaller ones (height, width), or "
-        "more GPUs (train.processes); unchanged, the same command goes on from the last epoch"
-    )
-
-
 def reason(error: Exception) -> str:
     """What an exception of a library says, in one line."""
     return " ".join(str(error).split())
-
-
-def arguments(doc: str | None, *names: str) -> list[str]:
-    """The values of a program's positional arguments; a wrong number prints the program's usage and ends it."""
-    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name in names:
-        parser.add_argument(name)
-    return list(vars(parser.parse_args()).values())
-
-
-def at_least(least: int, kind: Callable[[str], float] = int) -> Callable[[str], Any]:
-    """What argparse makes a number of a word with, a whole one unless kind is float."""
-
-    def number(word: str) -> float:
-        if not kind(word) >= least:  # NaN is not
-            raise argparse.ArgumentTypeError(f"must be {least} or more, found {word}")
-        return kind(word)
-
-    return number
 
 
 def positive(value: object, name: str) -> int:
@@ -91,20 +24,6 @@ def positive(value: object, name: str) -> int:
     if number < 1:
         raise UserError(f"{name} is {value!r}, expected 1 or more, a whole number")
     return number
-
-
-def natural(name: str) -> list[tuple[bool, int, str]]:
-    """A key to sort names by in which numbers count as numbers, before words: 2, 10, part_9, part_10."""
-    return [
-        (False, int(part), "") if part.isdecimal() else (True, 0, part)
-        for part in re.split(r"(\d+)", str(name))
-        if part
-    ]
-
-
-def counted(number: int, what: str) -> str:
-    """A number with its noun: 1 epoch, 2 epochs."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def choose(table: Mapping[str, T], name: str, kind: str) -> T:

@@ -171,7 +171,7 @@ def test_photos_are_embedded_as_the_gallery_was(project, search):
 def test_bad_inputs_are_one_line(project, search, arguments, message):
     stored = embeddings.read(project / "runs/bot-folder/embeddings.npz")
     embeddings.write(project / "other.npz", {**stored.header, "weights": "0" * 64}, [stored])
-    with pytest.raises((UserError, OSError)) as error:  # errors.run prints these as one line
+    with pytest.raises((UserError, OSError)) as error:  # program.run prints these as one line
         search(*arguments)
     assert message in str(error.value)
     assert "\n" not in str(error.value)

@@ -40,7 +40,7 @@ def work(start, stop):
 PROGRAM = """
 import sys
 from pathlib import Path
-from partreid.errors import run
+from partreid.program import run
 from partreid.storage import pieces
 from slow_work import work
 

@@ -17,7 +17,7 @@ for _ in sys.stdin:
 STAGE = """
 import os, subprocess, sys
 from partreid import params
-from partreid.errors import run
+from partreid.program import run
 from partreid.storage import turn
 
 def main():

@@ -13,7 +13,7 @@ import pytest
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from partreid.errors import run
+from partreid.program import run
 from partreid.storage.workers import spread
 
 def wait(where):

@@ -19,8 +19,9 @@ from partreid.datasets import counts, images, names, splits
 from partreid.datasets.prospects import NO_QUERIES
 from partreid.datasets.table import CSV, listed
 from partreid.datasets.walk import Skipped, Walk, printable
-from partreid.errors import UserError, counted
+from partreid.errors import UserError
 from partreid.storage import image_table
+from partreid.words import counted
 
 # names of splits elsewhere; a person is not called so by chance
 SIMILAR = ("training", "testing", "validation", "valid", "probe", "bounding_box_train", "bounding_box_test")

@@ -11,7 +11,7 @@ from torch import nn
 from partreid.backbones import BACKBONES
 from partreid.datasets import DATASETS
 from partreid.datasets.prospects import foreseen
-from partreid.errors import UserError, choose, counted
+from partreid.errors import UserError, choose
 from partreid.evaluation import rerank
 from partreid.evaluation.metrics import AVERAGE_PRECISION, UNMATCHED
 from partreid.inputs.augmentation import FILLS
@@ -31,6 +31,7 @@ from partreid.training.precision import PRECISIONS, device_of
 from partreid.training.sampler import SAMPLERS
 from partreid.training.schedule import SCHEDULES
 from partreid.training.step import COMPILE, FREEZE, OPTIMIZERS
+from partreid.words import counted
 
 # the tools of the papers, each of which takes a label from one alone
 PAPERS = {

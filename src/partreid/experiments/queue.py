@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from partreid.errors import UserError, at_least
+from partreid.errors import UserError
 from partreid.experiments import dvc, overrides
 from partreid.experiments.shown import Metrics, entries, progress, state, training
+from partreid.program import at_least
 from partreid.storage.files import alone, scratch_root
 from partreid.storage.revision import uncommitted
 

@@ -10,9 +10,10 @@ import numpy as np
 from partreid import params
 from partreid.drawing import label_pictures, sheets
 from partreid.drawing.label_views import VIEWS, View
-from partreid.errors import UserError, at_least, choose
+from partreid.errors import UserError, choose
 from partreid.inspection import choice, page, stats
 from partreid.labels import LABELS, grouping
+from partreid.program import at_least
 from partreid.quality import MEASURES
 from partreid.quality.base import Measure
 from partreid.quality.images import Images, open_images

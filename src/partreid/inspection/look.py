@@ -11,9 +11,10 @@ import numpy as np
 from partreid import params
 from partreid.drawing import label_pictures, sheets
 from partreid.drawing.label_views import VIEWS, View
-from partreid.errors import UserError, at_least, choose
+from partreid.errors import UserError, choose
 from partreid.inspection import choice, page, sources, stats
 from partreid.labels import LABELS, coverage, grouping
+from partreid.program import at_least
 from partreid.quality.images import Images, open_images
 from partreid.storage.cache import STATUS, Cache
 from partreid.storage.files import write_text

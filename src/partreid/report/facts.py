@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from partreid.errors import counted
 from partreid.report.page import Facts
+from partreid.words import counted
 
 RUN = (
     "model", "dataset", "start", "recipe", "backbone", "identities", "height", "width", "seed", "device",

@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Collection
 from pathlib import Path
 
-from partreid.errors import UserError, at_least, choose
+from partreid.errors import UserError, choose
+from partreid.program import at_least
 
 INDEXES = ("auto", "whole", "exact", "approximate")
 SHORTLIST = 500  # images that are re-scored

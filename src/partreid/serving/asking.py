@@ -10,12 +10,13 @@ import numpy as np
 
 from partreid.api.model import Model
 from partreid.api.people import People
-from partreid.errors import UserError, natural
+from partreid.errors import UserError
 from partreid.evaluation.distances import Vectors, tensors
 from partreid.search.finder import Ready, by_part
 from partreid.search.gallery import Gallery
 from partreid.search.threshold import Threshold
 from partreid.serving.photos import BOXES, Box, Photo, Photos, boxed, decoded
+from partreid.words import natural
 
 TOP = 200  # images of an answer, at most
 FOLDERS = 500  # folders that are offered to filter by

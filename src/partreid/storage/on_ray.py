@@ -13,7 +13,8 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from partreid.errors import UserError, at_least, reason
+from partreid.errors import UserError, reason
+from partreid.program import at_least
 from partreid.storage.task import Piece, Task
 
 OPTIONS: dict[str, Callable[[str], Any]] = {"address": str, "cpus": at_least(1), "gpus": at_least(0, float)}

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from partreid.errors import UserError, at_least, reason
+from partreid.errors import UserError, reason
+from partreid.program import at_least
 from partreid.storage.task import Piece, Task
 
 OPTIONS: dict[str, Callable[[str], Any]] = {

@@ -13,7 +13,7 @@ PACKAGE = "partreid"
 ROOT = Path(__file__).parents[1]
 # hand values and files on, or look up by name who does the work, and decide no number
 HANDS_ON = (
-    *("chatter", "errors", "params", "progress", "storage"),
+    *("chatter", "errors", "params", "program", "progress", "storage", "words"),
     *("labels/__init__", "methods/__init__", "pretraining/__init__"),
 )
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from partreid.errors import UserError, counted
+from partreid.errors import UserError
 from partreid.params import home
 from partreid.tools.base import Images
+from partreid.words import counted
 
 
 @dataclass(frozen=True)

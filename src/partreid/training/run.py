@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from partreid import methods, params
-from partreid.errors import UserError, counted
+from partreid.errors import UserError
 from partreid.labels import made
 from partreid.layers import shares
 from partreid.methods.base import Learner
@@ -21,6 +21,7 @@ from partreid.training.curves import curves
 from partreid.training.data import TrainingSet, opened
 from partreid.training.loop import train
 from partreid.training.precision import device_of, precision_of
+from partreid.words import counted
 
 # what decides a training beside the learner, which brings its layers, losses and backbones
 CODE = ("partreid.training.from_disk", "partreid.training.run")
