@@ -56,6 +56,16 @@ def test_short_brief_work_leaves_no_line_and_long_work_does(capsys, clock):
     assert capsys.readouterr().err == "pixels: 3 of 4 images, 0.1 a second, 00:10 left\n"
 
 
+def test_what_comes_before_the_work_makes_it_no_slower(capsys, clock):
+    with Lines(0, "epoch 1", "step", brief=True, clock=clock) as lines:
+        clock.now += 600  # a look at all images
+        lines.reset()
+        lines.total = 100
+        clock.now += 20
+        lines.update(10)
+    assert capsys.readouterr().err == "epoch 1: 10 of 100 steps, 0.5 a second, 03:00 left\n"
+
+
 def test_work_that_failed_is_not_told_as_done(capsys, clock):
     with pytest.raises(OSError, match="full"), Lines(4, "pixels", "image", clock=clock):
         raise OSError("full")

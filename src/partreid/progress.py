@@ -28,6 +28,9 @@ class Bar(Protocol):
     def set_description(self, desc: str) -> None:
         """Call the work otherwise from now on."""
 
+    def reset(self) -> object:
+        """The work begins now, at 0: what came before was none of it."""
+
     def clear(self) -> None:
         """Make room for lines of somebody else's."""
 
@@ -77,6 +80,11 @@ class Lines:
     def set_description(self, desc: str) -> None:
         """Call the work otherwise from now on."""
         self._what = desc
+
+    def reset(self) -> None:
+        """The work begins now, at 0: what came before was none of it."""
+        self.n = self._before = 0
+        self._began = self._told = self._clock()
 
     def clear(self) -> None:
         """Make room for lines of somebody else's: here each has its own."""

@@ -14,7 +14,7 @@ from partreid.inputs.kinds import Label
 from partreid.params import Recipe
 from partreid.storage import torchfile
 from partreid.training.data import TrainingSet, opened, persons
-from partreid.training.loop import train
+from partreid.training.loop import looked_at, train
 from partreid.training.precision import device_of
 
 RECIPE = Recipe(
@@ -135,6 +135,14 @@ def test_cuda_without_cuda_is_a_user_error(monkeypatch):
     with pytest.raises(UserError, match="no CUDA device"):
         device_of("cuda")
     assert device_of("auto").type == "cpu"
+
+
+def test_a_look_at_all_images_is_told(data, capsys, monkeypatch):
+    monkeypatch.setattr("partreid.progress.SECONDS", 0)
+    source = opened(data, 32, 16)
+    assert len(list(looked_at(source, "before epoch 2"))) == 2
+    said = capsys.readouterr().err
+    assert re.fullmatch(r"all images, before epoch 2: 4 of 8 images, \S+ a second, 00:00 left\n", said), said
 
 
 def test_persons_come_whole_and_in_order(data):

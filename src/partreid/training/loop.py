@@ -5,11 +5,12 @@ same up to the order of atomic additions in cuDNN's backward passes.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from partreid.errors import UserError
 from partreid.layers import shares
@@ -19,7 +20,7 @@ from partreid.progress import progress
 from partreid.storage import torchfile
 from partreid.training import gradients, parallel, schedule
 from partreid.training import precision as arithmetic
-from partreid.training.data import Augmentation, TrainingSet, opened, order, parcels, persons
+from partreid.training.data import Augmentation, Source, TrainingSet, opened, order, parcels, persons
 from partreid.training.feed import feed
 from partreid.training.step import Step, optimizer_of, own_stream, ways
 
@@ -72,12 +73,14 @@ def train(
     alone = shares.count() == 1  # what processes tell each other in a step cannot be recorded or compiled
     losses = parallel.losses_of(learner)
     step = Step(learner, optimizer, compiled=compiled and alone, graphed=graphed and alone, losses=losses)
-    told, saved = step.how, time.monotonic()
+    told, saved, begin = step.how, time.monotonic(), len(history)
     with own_stream(device), progress(0, "training", "step", brief=True, quiet=not first) as bar:
-        for epoch in range(len(history), recipe.epochs):
+        for epoch in range(begin, recipe.epochs):
             learner.train()
             torch.manual_seed(1_000_003 * seed + epoch)  # dropout after an interruption draws what it would have
-            learner.begin_epoch(epoch, persons(source))
+            learner.begin_epoch(epoch, looked_at(source, f"before epoch {epoch + 1}"))
+            if epoch == begin:
+                bar.reset()
             batches = order(
                 data,
                 ids_per_batch=recipe.ids_per_batch,
@@ -121,6 +124,14 @@ def train(
                 content = {"history": history, "learner": learner.state_dict(), "optimizer": optimizer.state_dict()}
                 torchfile.save(path, content)
                 saved = time.monotonic()
+
+
+def looked_at(source: Source, when: str) -> Iterator[tuple[Tensor, Tensor]]:
+    """The `persons`, for a learner that looks at all of them, which takes minutes with many images: with progress."""
+    with progress(len(source.data.paths), f"all images, {when}", brief=True) as bar:
+        for rows, images in persons(source):
+            yield rows, images
+            bar.update(len(rows))
 
 
 def learning_rate(recipe: Recipe, epoch: float) -> float:
