@@ -44,6 +44,11 @@ def test_value_and_gradient_are_the_triple_loops(pid, mean, margin):
         assert not found.any()
 
 
+def test_a_single_violating_triplet_is_its_own_mean():
+    similarity = torch.tensor([[1.0, 0.8, 0.7, 0.0], [0.8, 1.0, 0.0, 0.0], [0.7, 0.0, 1.0, 1.0], [0.0, 0.0, 1.0, 1.0]])
+    assert float(all_triplets(similarity, torch.tensor([0, 0, 1, 1]), 0.2, "active")) == pytest.approx(0.1)
+
+
 def test_ties_on_the_margin_count_on_both_sides_alike():
     # as many positives as negatives must be pulled as pushed, even where rounding decides which triplets violate
     pid = torch.arange(40) // 4

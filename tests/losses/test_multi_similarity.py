@@ -25,11 +25,12 @@ def slow(features, pid, alpha_positive, alpha_negative, margin, mining):
     return total / len(pid), kept
 
 
+@pytest.mark.parametrize("together", [1, 3])  # how alike a person's images are: at 3 some positives are not hard
 @pytest.mark.parametrize("mining", [0.1, 0.7, 2.5])
-def test_against_loops(mining):
+def test_against_loops(mining, together):
     torch.manual_seed(0)
     pid = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2, 3])  # 3 has no positive
-    features = torch.randn(9, 5, dtype=torch.float64) + torch.eye(5, dtype=torch.float64)[pid]
+    features = torch.randn(9, 5, dtype=torch.float64) + together * torch.eye(5, dtype=torch.float64)[pid]
     expected, kept = slow(features, pid, **PAPER, mining=mining)
     every = sum(int((pid == p).sum()) - 1 + int((pid != p).sum()) for p in pid.tolist() if p != 3)
     assert kept == every if mining > 2 else kept < every

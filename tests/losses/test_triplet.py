@@ -14,12 +14,13 @@ from partreid.losses.triplet import (
 )
 
 
-def slow_batch_hard(features, pid, margin):
+def slow_batch_hard(features, pid, margin, compared=None):
     terms = []
     for a in range(len(pid)):
         distance = [float((features[a] - features[b]).norm()) for b in range(len(pid))]
-        positives = [distance[b] for b in range(len(pid)) if pid[b] == pid[a] and b != a]
-        negatives = [distance[b] for b in range(len(pid)) if pid[b] != pid[a]]
+        others = [b for b in range(len(pid)) if b != a and (compared is None or compared[a, b])]
+        positives = [distance[b] for b in others if pid[b] == pid[a]]
+        negatives = [distance[b] for b in others if pid[b] != pid[a]]
         if positives and negatives:
             terms.append(max(0.0, max(positives) - min(negatives) + margin))
     return sum(terms) / len(terms) if terms else 0.0
@@ -30,6 +31,25 @@ def test_equals_slow_loops(pid):
     features = torch.randn(len(pid), 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     fast = batch_hard(euclidean(features), torch.tensor(pid), 0.3)
     assert float(fast) == pytest.approx(slow_batch_hard(features, pid, 0.3), abs=1e-9)
+
+
+def test_pairs_that_are_not_compared_are_as_if_absent():
+    generator = torch.Generator().manual_seed(0)
+    pid = torch.tensor([0, 0, 0, 1, 1, 1, 2, 2])
+    features = torch.randn(8, 5, generator=generator, dtype=torch.float64)
+    compared = torch.rand(8, 8, generator=generator) < 0.6
+    compared[0] = pid == 0  # no negative
+    compared[3] = pid != 1  # no positive
+    fast = batch_hard(euclidean(features), pid, 0.3, compared)
+    assert float(fast) == pytest.approx(slow_batch_hard(features, pid, 0.3, compared), abs=1e-9)
+    assert float(fast) != pytest.approx(slow_batch_hard(features, pid, 0.3), abs=1e-3)
+
+
+def test_a_single_triplet_is_its_own_mean():
+    distances, pid = torch.tensor([[0.0, 2.0, 1.0], [2.0, 0.0, 1.9], [1.0, 1.9, 0.0]]), torch.tensor([0, 0, 1])
+    compared = torch.tensor([[True, True, True], [False, True, True], [True, True, True]])
+    assert float(batch_hard(distances, pid, 0.3, compared)) == pytest.approx(1.3)
+    assert float(batch_hard_violating(distances, pid, -0.5)) == pytest.approx(0.5)
 
 
 def test_order_of_the_batch_changes_nothing():
