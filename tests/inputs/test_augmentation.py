@@ -31,7 +31,8 @@ def apply(fields, change, mirror=None):
     return erase_fields(change_fields(fields[None], changes(change), mirror), changes(change))[0]
 
 
-@pytest.mark.parametrize("size", [(32, 16), (30, 14)])
+# at 41 x 47 a pixel's share of the size, multiplied by the size, is a little less than a pixel
+@pytest.mark.parametrize("size", [(32, 16), (30, 14), (41, 47)])
 def test_images_are_bit_for_bit_what_is_obvious(size):
     images = torch.randint(0, 256, (24, *size, 3), dtype=torch.uint8)
     made = drawn(24, *size)
@@ -41,18 +42,21 @@ def test_images_are_bit_for_bit_what_is_obvious(size):
         assert torch.equal(result, changed_image(image, of_row(row)))
 
 
-def test_a_gpus_gather_is_what_the_cpu_does_image_by_image():
-    images, made = torch.randint(0, 256, (24, 32, 16, 3), dtype=torch.uint8), drawn(24, 32, 16)
+@pytest.mark.parametrize("size", [(32, 16), (41, 47)])
+def test_a_gpus_gather_is_what_the_cpu_does_image_by_image(size):
+    images, made = torch.randint(0, 256, (24, *size, 3), dtype=torch.uint8), drawn(24, *size)
     assert torch.equal(augmentation._gather(images, made), move_images(images, made))
-    # erasing as a GPU does it
+    # erasing as a GPU does it, also where a hole ends inside a pixel, as of another image's size
     colour = torch.tensor([124, 116, 104], dtype=torch.uint8)
-    assert torch.equal(torch.where(holes(made, 32, 16)[..., None], colour, images), erase_pixels(images, made))
+    for hole in (made, drawn(24, 33, 19)):
+        assert torch.equal(torch.where(holes(hole, *size)[..., None], colour, images), erase_pixels(images, hole))
 
 
-def test_holes_cover_the_cells_whose_centres_they_cover():
+@pytest.mark.parametrize("cells", [(9, 5), (16, 8)])  # at 16 x 8 a centre can lie on a hole's edge
+def test_holes_cover_the_cells_whose_centres_they_cover(cells):
     made = drawn(16, 32, 16)
-    for found, row in zip(holes(made, 9, 5), made, strict=True):
-        assert (found.numpy() == covered(of_row(row), 9, 5)).all()
+    for found, row in zip(holes(made, *cells), made, strict=True):
+        assert (found.numpy() == covered(of_row(row), *cells)).all()
 
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.uint8])
@@ -122,7 +126,7 @@ def test_the_codes_filling_is_the_mean_colours_own_numbers():
 
 def test_jitter_changes_brightness_then_contrast():
     images = np.random.default_rng(0).integers(0, 256, (5, 6, 4, 3), dtype=np.uint8)
-    lights = draw_lights(np.random.default_rng(5), 5, 1)
+    lights = np.concatenate([draw_lights(np.random.default_rng(5), 4, 1), [[1.2, 1.15]]])  # the last: whiter than white
     for image, found, (brightness, contrast) in zip(
         images, relit(torch.from_numpy(images), torch.from_numpy(lights)).numpy(), lights, strict=True
     ):
@@ -157,6 +161,17 @@ def test_holes_have_the_papers_area_and_ratio():
     assert np.mean(ratio[small] < 1) == pytest.approx((1 - 0.3) / (1 / 0.3 - 0.3), abs=0.03)
     assert (found[:, 2] <= 256).all()
     assert (found[:, 3] <= 128).all()
+
+
+@pytest.mark.parametrize("size", [(3, 3), (8, 64), (64, 8)])
+def test_holes_lie_anywhere_in_an_image_of_any_shape_but_never_across_all_of_it(size):
+    y0, x0, y1, x1 = draw_holes(np.random.default_rng(0), 4000, *size).T
+    for low, high, extent in ((y0, y1, size[0]), (x0, x1, size[1])):
+        assert (high - low).min() >= 1
+        assert (high - low).max() < extent
+        assert (low.min(), high.max()) == (0, extent)
+        first, last = (low == 0).mean(), (high == extent).mean()
+        assert first == pytest.approx(last, abs=0.03)
 
 
 def test_what_never_fits_has_no_hole():

@@ -119,7 +119,7 @@ def _covered_pixels(changes: Tensor, height: int, width: int) -> list[tuple[slic
     sizes = torch.tensor([height, width, height, width])
     # a pixel is covered where its centre is: the first one whose centre + 0.5 is not below the edge
     y0, x0, y1, x1 = (changes[:, HOLE].double() * sizes - 0.5).ceil().int().unbind(1)
-    return [(slice(a, b), slice(c, d)) for a, b, c, d in torch.stack([y0, y1, x0, x1], 1).clamp_min(0).tolist()]
+    return [(slice(a, b), slice(c, d)) for a, b, c, d in torch.stack([y0, y1, x0, x1], 1).tolist()]
 
 
 def draw_lights(rng: np.random.Generator, count: int, jitter: float) -> np.ndarray:
