@@ -33,6 +33,7 @@ def test_vectorised_equals_loops():
     rng = np.random.default_rng(0)
     keypoints = rng.uniform(-20, 150, (3, 17, 3)).astype(np.float32)
     keypoints[..., 2] = rng.random((3, 17))
+    keypoints[0, ::2, 2] = 0.3  # just enough to be seen
     sizes = np.array([[256, 128], [90, 70], [128, 64]])
     found = fields.draw(keypoints, sizes, 9, 6, thickness=1.3, min_score=0.3)
     for row in range(3):

@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,24 @@ from upright import FRONT, SIZE, blob, flipped, people, person
 def test_stature_of_an_upright_person():
     # eyes at 36 and ankles at 213.9 are 0.897 of the stature apart
     assert geometry.stature(person(), SIZE[:, 0], 0.3)[0] == pytest.approx(177.9 / 0.897, rel=0.02)
+
+
+HEIGHTS = {"eye": 0.936, "shoulder": 0.818, "hip": 0.530, "ankle": 0.039}  # Drillis and Contini, of the stature
+
+
+@pytest.mark.parametrize(("a", "b"), [pair for pair in combinations(HEIGHTS, 2) if pair != ("eye", "shoulder")])
+def test_two_heights_on_an_upright_body_are_enough(a, b):
+    keypoints = np.zeros((1, 17, 3), np.float32)
+    for k, name in enumerate(KEYPOINTS):
+        height = HEIGHTS.get(geometry.bare(name), 0.5)
+        keypoints[0, k] = 50, 100 - 100 * height, geometry.bare(name) in (a, b)
+    assert geometry.stature(keypoints, np.array([90]), 1.0)[0] == pytest.approx(100, rel=0.01)
+    keypoints[..., 2] *= 0.99  # below what counts as seen
+    assert geometry.stature(keypoints, np.array([90]), 1.0)[0] == 90
+
+
+def test_stature_is_at_most_one_and_a_half_times_the_image():
+    assert geometry.stature(person(), np.array([100]), 0.3)[0] == 150
 
 
 def test_stature_does_not_need_the_legs():

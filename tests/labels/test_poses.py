@@ -73,7 +73,7 @@ def test_normalised_points_of_the_mirror_image_are_mirrored():
 
 
 def test_normalised_points_of_an_upright_person():
-    points, counts = poses.normalise(person(left_wrist=0.1), SIZE[:, 0], 0.3)
+    points, counts = poses.normalise(person(left_wrist=0.1, left_knee=0.3), SIZE[:, 0], 0.3)
     # trunk from 60 to 117.6, stature 200
     assert points[0, 0] == pytest.approx((0, (40 - 88.8) / 200), abs=0.01)
     wrists = [KEYPOINTS.index("left_wrist"), KEYPOINTS.index("right_wrist")]

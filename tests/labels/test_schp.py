@@ -59,6 +59,7 @@ def test_nearest_parts_equal_loops():
     keypoints[0, :, 2] = 0.1  # nothing is seen
     keypoints[1, 5:7, 2] = 0.1  # no shoulders: the trunk is the line between the hips
     keypoints[2, [5, 6, 11], 2] = 0.1  # one hip
+    keypoints[3, 5:, 2] = 0.3  # just enough to be seen
     sizes = np.array([[256, 128], [250, 130], [256, 128], [256, 128], [200, 128], [256, 90]])
     found = schp.nearest(keypoints, sizes, 21, 10, thickness=1.2, min_score=0.3)
     for row in range(6):
