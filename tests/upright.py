@@ -55,15 +55,18 @@ def native(
     members: Mapping[str, np.ndarray],
     splits: str | list[str] = "train",
     tool: str = "made",
+    sizes: np.ndarray = SIZE,
 ) -> tuple[cache.Cache, pa.Table]:
-    """Write the output of a tool for images of 128 x 256 to <tool>.npz, and the table to index.parquet; returns both.
+    """Write the output of a tool to <tool>.npz, and the table of its images to index.parquet; returns both.
 
-    status (n,); members: name -> (n, ...), each row that is not ok is emptied; splits: one for all or n of them.
+    status (n,); members: name -> (n, ...), each row that is not ok is emptied; splits, sizes (height, width): one for
+    all or n of them.
     """
     n = len(status)
     names = [splits] * n if isinstance(splits, str) else splits
-    row = {"pid": 1, "width": 128, "height": 256, "sha1": "0"}
-    table = image_table.build([{**row, "path": f"{i}.jpg", "split": names[i]} for i in range(n)], {})
+    shapes = [{"height": int(h), "width": int(w)} for h, w in np.broadcast_to(sizes, (n, 2))]
+    row = {"pid": 1, "sha1": "0"}
+    table = image_table.build([{**row, **shapes[i], "path": f"{i}.jpg", "split": names[i]} for i in range(n)], {})
     index = folder / "index.parquet"
     image_table.write(table, index)
     arrays = {name: values.copy() for name, values in members.items()}

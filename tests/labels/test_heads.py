@@ -48,6 +48,9 @@ def test_boxes_equal_loops():
     keypoints[2, 1:5, 2] = 0.1  # only the nose
     keypoints[2, 0, 2] = 1
     mask[3] = 0
+    mask[4] = 255  # of which a head has no more than a window
+    mask[5][mask[5] > 0] = 128  # just the person
+    mask[6][mask[6] > 0] = 127  # just not
     sizes = SIZE.repeat(12, 0)
     found = heads.make(keypoints, mask, sizes, min_score=0.3)
     expected = [slow(keypoints[row], mask[row], sizes[row], 0.3) for row in range(12)]
@@ -108,6 +111,10 @@ def test_rows_from_keypoints(tmp_path):
     np.testing.assert_array_equal(boxes[:1], heads.make(person(), blob(), SIZE, min_score=0.3))
     assert np.isnan(boxes[1:]).all()
     assert label.rows("score", [3]) == [1]
+    # whatever counts as seen where the tool found nobody
+    found = heads.build(seen, table, margin=0.0, min_score=0.0)[1](0, 4)
+    assert found["status"].tolist() == [cache.OK, cache.MISSING, cache.FAILED, cache.OK]
+    assert all(np.isnan(found[name]).tolist() == [False, True, True, False] for name in heads.CORNERS)
 
 
 def test_rows_from_a_tools_own_boxes(tmp_path):
