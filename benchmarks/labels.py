@@ -327,7 +327,13 @@ def split(arrays: Arrays, parts: int) -> list[Arrays]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", choices=sorted(SIZES), help="default: both")
-    parser.add_argument("--images", type=at_least(1), nargs=2, metavar=("SMALL", "LARGE"), help=f"default: {SIZES}")
+    parser.add_argument(
+        "--images",
+        type=at_least(1),
+        nargs=2,
+        metavar=("SMALL", "LARGE"),
+        help="default: " + "; ".join(f"{what} {small} {large}" for what, (small, large) in SIZES.items()),
+    )
     parser.add_argument("--processes", type=at_least(1), default=os.cpu_count() or 1)
     given = parser.parse_args()
     if given.images and (given.what is None or not 0 < given.images[0] < given.images[1]):

@@ -5,8 +5,7 @@
 
 Writes weights/<name of the file>.safetensors, or OUT, and a model card beside it. Nothing in the file is run. It says
 what was taken, what is ours alone and what of theirs has no place; whatever the published network computes otherwise
-is set by its name in the header. FAMILY: see --help. Values of the method that the file does not tell are the paper's,
-or --set name=value.
+is set by its name in the header. Values of the method that the file does not tell are the paper's, or --set name=value.
 
 With --out runs/<method>-<dataset>/weights.safetensors, stages/embed.py, evaluate.py and report.py take it, stages/
 search.py with --weights; in weights/ it is a value of train.start_from.

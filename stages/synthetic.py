@@ -2,7 +2,8 @@
 
 The folder's name chooses the block of params.yaml: synthetic_large, or for any other name synthetic.
 
-With --contact FILE.jpg it also draws a contact sheet of the finished set: rows are persons, columns outfits x cameras.
+With --contact FILE.jpg it only draws a contact sheet of the set that is there: rows are persons, columns outfits x
+cameras.
 """
 
 import argparse
@@ -21,9 +22,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", nargs="?", type=Path, default=Path("data/synthetic"))
     parser.add_argument("--processes", type=at_least(1), default=os.cpu_count() or 1, help="default: one per core")
-    parser.add_argument(
-        "--contact", type=Path, help="only draw a contact sheet of the set that is there into this file"
-    )
+    parser.add_argument("--contact", type=Path, metavar="FILE.jpg", help="draw this contact sheet, render nothing")
     arguments = parser.parse_args()
     if arguments.contact:
         contact_sheet(arguments.out, arguments.contact)

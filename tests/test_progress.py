@@ -72,6 +72,12 @@ def test_work_that_failed_is_not_told_as_done(capsys, clock):
     assert capsys.readouterr().err == "pixels: 4 images\n"
 
 
+def test_one_image_is_one_image(capsys, clock):
+    with Lines(1, "read", "image", clock=clock) as lines:
+        lines.update()
+    assert capsys.readouterr().err == "read: 1 image\nread: 1 of 1 image in 00:00\n"
+
+
 def test_a_terminal_has_a_bar_and_nothing_else_has_a_carriage_return(monkeypatch, capsys):
     assert list(followed("ab", 2, "read")) == ["a", "b"]
     assert capsys.readouterr().err.splitlines() == ["read: 2 images", "read: 2 of 2 images in 00:00"]

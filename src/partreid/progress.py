@@ -55,7 +55,7 @@ class Lines:
         self._what, self._unit, self._brief, self._clock = what, unit, brief, clock
         self._began = self._told = clock()
         if not brief:
-            self._say(f"{done:,} of {total:,} {unit}s" if done else f"{total:,} {unit}s")
+            self._say(f"{done:,} of {self._all()}" if done else self._all())
 
     def __enter__(self) -> Self:
         return self
@@ -64,7 +64,7 @@ class Lines:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if kind is None and not self._brief:
-            self._say(f"{self.n:,} of {self.total:,} {self._unit}s in {tqdm.format_interval(self._spent())}")
+            self._say(f"{self.n:,} of {self._all()} in {tqdm.format_interval(self._spent())}")
 
     def update(self, n: int = 1) -> None:
         """`n` more are done."""
@@ -75,7 +75,7 @@ class Lines:
         self._told = now
         rate = (self.n - self._before) / self._spent()
         left = tqdm.format_interval((self.total - self.n) / rate) if rate else "unknown"
-        self._say(f"{self.n:,} of {self.total:,} {self._unit}s, {rate:.3g} a second, {left} left")
+        self._say(f"{self.n:,} of {self._all()}, {rate:.3g} a second, {left} left")
 
     def set_description(self, desc: str) -> None:
         """Call the work otherwise from now on."""
@@ -88,6 +88,9 @@ class Lines:
 
     def clear(self) -> None:
         """Make room for lines of somebody else's: here each has its own."""
+
+    def _all(self) -> str:
+        return f"{self.total:,} {self._unit}" + ("" if self.total == 1 else "s")
 
     def _spent(self) -> float:
         return float(self._clock() - self._began)

@@ -140,6 +140,11 @@ def test_a_tool_that_gives_only_what_a_second_tool_may_give_feeds_nothing():
         ("also_test_on", ["synthetic"], "which is the data set itself"),
         ("evaluate.rerank.code", "octave", "unknown code"),
         ("evaluate.rerank.k1", 0, "k1 and k2 are at least 1"),
+        ("tools.blazepose.looks", 2, "unknown looks (tools.blazepose.looks) 2; known: 1, 3"),
+        ("tools.schp_files.classes", "coco", "unknown classes (tools.schp_files.classes) 'coco'; known: atr, lip"),
+        ("tools.openpifpaf.device", "gpu", "unknown device (tools.openpifpaf.device) 'gpu'; known: auto, cpu, cuda"),
+        ("synthetic.train_images", 4, "synthetic: train_images is 4, expected at least 6 of a person, who has up to 3"),
+        ("synthetic_large.images", 7, "synthetic_large: images is 7, expected at least 8 of a person"),
         ("methods.fsam.margin", {"prcc": 0.3}, "methods.fsam.margin lists data sets, so it needs a value for `others`"),
         ("methods.fsam.margin", {"pcrr": 0.3, "others": 1.0}, "unknown data set (methods.fsam.margin) 'pcrr'"),
         (
@@ -158,6 +163,21 @@ def test_a_wrong_name_or_key_is_named(values, key, value, message):
     with pytest.raises(UserError) as error:
         check.names(params.parse(changed(values, key, value)))
     assert message in str(error.value)
+
+
+def test_fsam_has_a_branch_for_each_cluster_of_poses(values):
+    values = changed(changed(values, "model", "fsam"), "labels.poses.clusters", 4)
+    with pytest.raises(UserError, match=r"methods\.fsam\.branches is 3, labels\.poses\.clusters 4"):
+        check.names(params.parse(values))
+    check.names(params.parse(changed(values, "methods.fsam.branches", 4)))
+    check.names(params.parse(changed(values, "methods.fsam.branching", "added")))
+    check.names(params.parse(changed(values, "model", "bot")))
+
+
+def test_a_pooling_that_there_is_not_is_no_mean_where_there_are_no_parts(values):
+    values = changed(changed(values, "methods.pabr.part_stream", "none"), "methods.pabr.pooling", "second_oder")
+    with pytest.raises(UserError, match="unknown pooling 'second_oder'; known: compact, concat, exact, second_order"):
+        check.names(params.parse(values))
 
 
 def test_every_bound_is_of_a_key_that_there_is(values):

@@ -3,7 +3,7 @@
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
 from torch import nn
@@ -21,10 +21,11 @@ from partreid.layers.unfilled import unfilled
 from partreid.methods import METHODS, outline
 from partreid.methods.base import Learner, meet
 from partreid.methods.start import fitting
+from partreid.params import RENDERED, Params, Recipe, Rerank, Synthetic, converted
 from partreid.params import Label as LabelBlock
-from partreid.params import Params, Recipe, Rerank, converted
 from partreid.pretraining import PRETRAININGS, labels_of
 from partreid.storage import image_table, places
+from partreid.synthetic.render import possible
 from partreid.tools import TOOLS
 from partreid.training.parallel import wanted
 from partreid.training.precision import PRECISIONS, device_of
@@ -54,7 +55,12 @@ def names(params: Params) -> None:
     for dataset in params.raw:
         choose(DATASETS, dataset, "data set reader")
     for name, given in params.tools.items():
-        options(choose(TOOLS, name, "tool").build, given, f"tools.{name}")
+        tool = choose(TOOLS, name, "tool")
+        options(tool.build, given, f"tools.{name}")
+        for key, values_of in tool.choices.items():
+            choose(dict.fromkeys(values_of), given[key], f"{key} (tools.{name}.{key})")
+    for name in RENDERED:
+        rendered(getattr(params, name), name)
     for name, block in params.labels.items():
         label = choose(LABELS, name, "label")
         options(label.build, block.options, f"labels.{name}")
@@ -93,6 +99,7 @@ def names(params: Params) -> None:
         method.use(**params.at_test.get(name, {}))
     for name in params.at_test:
         choose(METHODS, name, "model (at_test)")
+    branched(params)
     preserved(params)
 
 
@@ -111,6 +118,27 @@ def blocks(params: Params) -> Iterator[tuple[str, type[Learner], Mapping[str, An
     for recipe, over in params.recipes.items():
         for name in (each for each in over if each in kinds):
             yield f"recipes.{recipe}.{name}", kinds[name], over[name]
+
+
+def rendered(block: Synthetic, name: str) -> None:
+    """Raise a UserError for numbers of which no set of rendered people can be."""
+    numbers = {key: value for key, value in asdict(block).items() if key not in ("version", "seed")}
+    try:
+        possible(**numbers)
+    except UserError as error:
+        raise UserError(f"params.yaml: {name}: {error}") from error
+
+
+def branched(params: Params) -> None:
+    """Raise a UserError where FSAM is chosen with as many branches by pose as there are no clusters of poses."""
+    recipe, own = params.recipe_of("fsam")
+    clusters = params.labels["poses"].options["clusters"]
+    by_pose = "poses" in outline("fsam", backbone=recipe.backbone, **own).labels
+    if params.model == "fsam" and by_pose and own["branches"] != clusters:
+        raise UserError(
+            f"params.yaml: methods.fsam.branches is {own['branches']}, labels.poses.clusters {clusters}; by pose "
+            "there is a branch for each cluster: make them equal"
+        )
 
 
 def preserved(params: Params) -> None:

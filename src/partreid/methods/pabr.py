@@ -92,6 +92,7 @@ class PABR(Method):
         choose(dict.fromkeys(PART_STREAMS), part_stream, "part stream (part_stream)")
         if pooling == SECOND_ORDER and part_stream != "none":
             raise UserError(f"pooling {SECOND_ORDER} is of the appearance alone; set methods.pabr.part_stream: none")
+        choose({**POOLINGS, SECOND_ORDER: None}, pooling, "pooling")
         choose(dict.fromkeys(MEANS), average, "average (average)")
         for name, width in (("appearance", appearance), ("part", part), ("embedding", embedding)):
             positive(width, name)
@@ -109,7 +110,7 @@ class PABR(Method):
         else:
             relu = [nn.ReLU()] if non_negative else []
             self.part = nn.Sequential(*reduction(len(self.channels), part, 3), *relu)
-            self.pooling = choose(POOLINGS, pooling, "pooling")(appearance, part, embedding)
+            self.pooling = POOLINGS[pooling](appearance, part, embedding)
         if part_stream in ("trained", "frozen"):
             self.part_network = backbones.build(part_network)
             if self.part_network.channels != MAPS["inner"].stop:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from partreid.errors import UserError
-from partreid.storage import strict_csv
+from partreid.storage import places, strict_csv
 
 RANKS = ("protocol", "query", "ap", "inp", "first_match_rank", "gallery", "distance", "match")
 Curve = tuple[np.ndarray, np.ndarray]  # step (T,), value (T,)
@@ -58,7 +58,7 @@ def curves(folder: Path) -> dict[str, Curve]:
 
 def _present(path: Path, maker: str = "the evaluate stage") -> Path:
     if not path.exists():
-        raise UserError(f"no {path}; {maker} makes it: run `dvc repro`")
+        raise UserError(f"no {path}; {maker} makes it: run `{places.maker(path) or 'dvc repro'}`")
     return path
 
 

@@ -35,12 +35,20 @@ def maker(file: Path) -> str:
             return f"dvc repro data/dvc.yaml:{label}@{name}"
         case ("data", "tools", tool, _):
             return f"dvc repro data/dvc.yaml:tool@{tool}-{name}"
-        case ("runs", run, "labels", _):  # which a method makes while it trains, maybe another than the chosen one
-            model, _, dataset = run.partition("-")
-            return f"dvc exp run dvc.yaml -S model={model} -S dataset={dataset}"
-        case (*_, "runs", _, _) | (*_, "data", _, "truth.npz"):
-            return "dvc repro"
+        case ("runs", run, "labels", _) | (*_, "runs", run, _) if "-" in run and not run.startswith("pretrain-"):
+            return _tested(run, name.removeprefix("embeddings-") if name.startswith("embeddings-") else "")
+        case (*_, "results", target, run, _):
+            return _tested(run, target) if "-" in run else _tested(f"{run}-{target}", "")
+        case (*_, "data", rendered, "truth.npz"):
+            return f"dvc repro data/dvc.yaml:{rendered}"
     return ""
+
+
+def _tested(run: str, target: str) -> str:
+    """The command that trains and tests <model>-<dataset>, maybe another than the chosen ones, also on a target."""
+    model, _, dataset = run.partition("-")
+    also = f" -S 'also_test_on=[{target}]'" if target else ""
+    return f"dvc exp run dvc.yaml -S model={model} -S dataset={dataset}{also}"
 
 
 @dataclass(frozen=True)

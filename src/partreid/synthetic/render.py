@@ -50,10 +50,18 @@ def render(
     `processes` is.
     Raises UserError when the parameters make no data set or `root` holds other files.
     """
-    if min(train_images, first_test) < 0:
-        raise UserError(f"synthetic: train_images is {train_images}, first_test {first_test}; expected 0 or more")
+    possible(
+        train_identities=train_identities,
+        test_identities=test_identities,
+        images=images,
+        height=height,
+        width=width,
+        outfits=outfits,
+        train_images=train_images,
+        first_test=first_test,
+    )
+    _own(root)
     each = {True: train_images or images, False: images}  # by whether a person trains
-    _check(root, train_identities, test_identities, min(each.values()), height, width, outfits)
     writable(root / "truth.npz" if root.exists() else root)  # a folder that is there is a set that is whole
     header = {
         "version": VERSION,
@@ -99,21 +107,37 @@ def render(
     shutil.rmtree(folder)
 
 
-def _check(
-    root: Path, train_identities: int, test_identities: int, images: int, height: int, width: int, outfits: int
+def possible(
+    *,
+    train_identities: int,
+    test_identities: int,
+    images: int,
+    height: int,
+    width: int,
+    outfits: int,
+    train_images: int,
+    first_test: int,
 ) -> None:
+    """Raise a UserError when these arguments of `render` make no data set."""
+    if min(train_images, first_test) < 0:
+        raise UserError(f"train_images is {train_images}, first_test {first_test}; expected 0 or more")
     if min(train_identities, test_identities) < 0 or train_identities + test_identities < 1:
-        raise UserError(
-            f"synthetic: {train_identities} training and {test_identities} test identities, expected at least one"
-        )
+        raise UserError(f"{train_identities} training and {test_identities} test identities, expected at least one")
     if outfits < 2:
-        raise UserError(f"synthetic.outfits is {outfits}, expected at least 2, so that clothes change")
-    if images < 2 * (outfits + 1):  # one outfit more, two pictures each
-        raise UserError(f"synthetic.images is {images}, expected at least {2 * (outfits + 1)} per identity")
+        raise UserError(f"outfits is {outfits}, expected at least 2, so that clothes change")
+    least = 2 * (outfits + 1)
+    for name, number in {"images": images, "train_images": train_images or images}.items():
+        if number < least:
+            raise UserError(
+                f"{name} is {number}, expected at least {least} of a person, who has up to {outfits + 1} outfits: two "
+                "pictures in each"
+            )
     if height < 32 or width < 16 or height < width:
-        raise UserError(
-            f"synthetic: images of {height} x {width} pixels (height x width), expected upright, at least 32 x 16"
-        )
+        raise UserError(f"images of {height} x {width} pixels (height x width), expected upright, at least 32 x 16")
+
+
+def _own(root: Path) -> None:
+    """Raise a UserError where `root` holds other files than a rendered set."""
     if root.is_dir():
         strange = sorted(p.name for p in root.iterdir() if p.name not in (*SPLITS, "truth.npz", ".gitignore"))
         if strange:

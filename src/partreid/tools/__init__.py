@@ -34,21 +34,23 @@ from partreid.tools import (
 )
 from partreid.tools.base import Tool
 
+DEVICES = {"device": ("auto", "cpu", "cuda")}  # of programs of their own
+
 TOOLS: dict[str, Tool] = {
     # the embedded ones, and what the renderer knows
-    "blazepose": Tool(blazepose.build, blazepose.GIVES),
+    "blazepose": Tool(blazepose.build, blazepose.GIVES, choices={"looks": (1, 3)}),
     "movenet": Tool(movenet.build, movenet.GIVES),
     "consensus": Tool(consensus.build, consensus.GIVES),
     "truth": Tool(truth.build, truth.GIVES),
     # the papers' own tools: our modules with published weights, and isolated programs
-    "schp": Tool(schp.build, schp.GIVES, processes=1),
+    "schp": Tool(schp.build, schp.GIVES, processes=1, choices={"weights": schp.NETWORKS}),
     "openpose": Tool(openpose.build, openpose.GIVES, processes=1),
-    "openpifpaf": Tool(openpifpaf.build, openpifpaf.GIVES),
-    "densepose": Tool(densepose.build, densepose.GIVES),
+    "openpifpaf": Tool(openpifpaf.build, openpifpaf.GIVES, choices=DEVICES),
+    "densepose": Tool(densepose.build, densepose.GIVES, choices=DEVICES),
     "alphapose": Tool(alphapose.build, alphapose.GIVES, processes=1),
     # what these tools wrote elsewhere
     "openpifpaf_files": Tool(openpifpaf_files.build, openpifpaf_files.GIVES),
     "densepose_files": Tool(densepose_files.build, densepose_files.GIVES),
-    "schp_files": Tool(schp_files.build, schp_files.GIVES),
-    "openpose_files": Tool(openpose_files.build, openpose_files.GIVES),
+    "schp_files": Tool(schp_files.build, schp_files.GIVES, choices={"classes": schp_files.CLASSES}),
+    "openpose_files": Tool(openpose_files.build, openpose_files.GIVES, choices={"order": openpose_files.ORDERS}),
 }

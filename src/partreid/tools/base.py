@@ -1,7 +1,7 @@
 """What a tool is, and what it is given to look at."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,3 +41,4 @@ class Tool:
     build: Callable[..., tuple[dict[str, Any], Work | Program]]  # build(images, *, options) -> (header, work)
     gives: tuple[str, ...]  # members of its output beside status and score
     processes: int | None = None  # None: one per core; 1: the work itself uses all cores or the GPU
+    choices: Mapping[str, Collection[Any]] = field(default_factory=dict)  # option -> its possible values, where few
