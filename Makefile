@@ -50,7 +50,7 @@ ablation: git setup ## a paper's table by dvc's queue: make ablation paper=mpn t
 compare: git setup ## all methods in one leaderboard, by dvc's queue: make compare [seeds="1 2 3"] [dataset=...] [models="bot mpn"] [set="path=value ..."] [jobs=2]
 	@python stages/compare.py $(MODELS) $(SEEDS) $(CHANGES) $(if $(jobs),--jobs $(jobs))
 
-splits: git setup ## a method on every random split of CUHK01 or CUHK03, by dvc's queue: make splits dataset=cuhk01_100 [model=pabr] [set="path=value ..."]
+splits: git setup ## a method on every random split of CUHK01 or CUHK03, by dvc's queue: make splits dataset=cuhk01_100 [model=pabr] [seeds="1 2"] [set="path=value ..."] [jobs=2]
 	@python stages/splits.py $(if $(model),--model $(model)) $(SEEDS) $(CHANGES) $(if $(jobs),--jobs $(jobs))
 
 speed: setup ## measure again what the leaderboard says of all methods' costs: make speed [dataset=...] [models=...] [set=...]

@@ -70,6 +70,21 @@ def bot(tmp_path_factory):
     return partreid.load(write(tmp_path_factory.mktemp("bot") / "weights.safetensors", "bot"))
 
 
+def test_the_documents_lines_run_as_they_stand(tmp_path, monkeypatch, photos):
+    monkeypatch.chdir(tmp_path)
+    write(Path("weights.safetensors"), "bot")
+    for name, photo in zip(("a", "b", "photos/c", "photos/d", "photos/e"), photos, strict=True):
+        Path(f"{name}.jpg").parent.mkdir(exist_ok=True)
+        cv2.imwrite(f"{name}.jpg", cv2.imread(str(photo)))
+    given = {"query_pids": [1, 2], "gallery_pids": [2, 1, 1], "query_camids": [0, 0], "gallery_camids": [1, 1, 1]}
+    told = {"distances": np.eye(2, 3), "names": ["anna", "ben", "anna"], **given}
+    blocks = re.findall(r"```python\n(.*?)```", (PROJECT / "docs/use.md").read_text(), re.DOTALL)
+    for block in (each for each in blocks if "people" in each or "partreid" in each):
+        exec(block, told)
+    assert told["found"]["queries"] == 2
+    assert Path("people.parquet").is_file()
+
+
 HEADS = np.array([[2, 1, 20, 15], [0, 0, 50, 40], [np.nan] * 4, [30, 5, 60, 44], [10, 0, 40, 12]], np.float32)
 
 

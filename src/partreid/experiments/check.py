@@ -130,7 +130,7 @@ def rendered(block: Synthetic, name: str) -> None:
 
 
 def branched(params: Params) -> None:
-    """Raise a UserError where FSAM is chosen with as many branches by pose as there are no clusters of poses."""
+    """Raise a UserError where FSAM is chosen and has another number of branches by pose than there are clusters."""
     recipe, own = params.recipe_of("fsam")
     clusters = params.labels["poses"].options["clusters"]
     by_pose = "poses" in outline("fsam", backbone=recipe.backbone, **own).labels
