@@ -21,6 +21,13 @@ def test_known_names_that_hold_numbers_come_in_the_order_of_the_numbers():
         choose(dict.fromkeys(["part_10", "10", "2", "part_9", "5"]), "x", "thing")
 
 
+def test_known_names_that_hold_commas_are_told_apart():
+    with pytest.raises(UserError, match=r"known: PSA; PSA, C1-S$"):
+        choose(dict.fromkeys(["PSA, C1-S", "PSA"]), "x", "row")
+    with pytest.raises(UserError, match=r"known: 1, 3$"):
+        choose(dict.fromkeys([3, 1]), 2, "number of looks")
+
+
 def test_one_is_no_plural():
     assert [counted(n, "epoch") for n in (0, 1, 2)] == ["0 epochs", "1 epoch", "2 epochs"]
 

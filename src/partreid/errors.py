@@ -29,5 +29,7 @@ def positive(value: object, name: str) -> int:
 def choose(table: Mapping[str, T], name: str, kind: str) -> T:
     """Look `name` up in a registry; an unknown name is a UserError that lists the known ones."""
     if not isinstance(name, Hashable) or name not in table:  # a list, in the place of a name in params.yaml
-        raise UserError(f"unknown {kind} {name!r}; known: {', '.join(sorted(map(str, table), key=natural)) or 'none'}")
+        known = sorted(map(str, table), key=natural)
+        between = "; " if any("," in each for each in known) else ", "  # as of a table's rows
+        raise UserError(f"unknown {kind} {name!r}; known: {between.join(known) or 'none'}")
     return table[name]

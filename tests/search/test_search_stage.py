@@ -121,8 +121,9 @@ def test_a_parquet_file_is_searched_as_the_embeddings_it_was_made_of(project, se
         for gallery in (source, out):
             search("--query", f"photos/{query}_0.png", "--gallery", gallery, "--out", "results/parquet")
             hits = json.loads((project / "results/parquet/search.json").read_text())["queries"][0]["found"]
-            found.append([(hit["path"], round(hit["distance"], 5)) for hit in hits])
+            found.append([(hit["path"], round(hit["distance"], 5), hit["itself"]) for hit in hits])
         assert found[0] == found[1]
+        assert found[0][0][2] == (query == 5)  # the other is no image of the gallery
     table = pq.read_table(tmp_path / "3.parquet")
     assert table["path"].to_pylist()[:2] == ["0_0.png", "0_1.png"]
     assert table["pid"].to_pylist()[:4] == [0, 0, 1, 1]

@@ -1,5 +1,6 @@
 """The result of a search as one HTML page: pictures inlined, nothing loaded from elsewhere, no script."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,10 +51,20 @@ def answers(asked: Photos, hits: Hits, gallery: Gallery, threshold: float | None
                 rank = int((distances < distance).sum()) + 1
                 value = None if np.isinf(distance) else float(distance)
                 same = None if threshold is None else bool(distance <= threshold)
-                itself = bool(gallery.sha1) and gallery.sha1[row] == photo["sha1"]
-                found.append(Found(rank, str(gallery.paths[row]), gallery.names[row], value, same, itself))
+                path = gallery.paths[row]
+                sha1 = gallery.sha1[row] if gallery.sha1 else _sha1(path)  # a Parquet file does not say it
+                itself = sha1 == photo["sha1"]
+                found.append(Found(rank, str(path), gallery.names[row], value, same, itself))
         result.append(Answer(photo["path"], found))
     return result
+
+
+def _sha1(file: Path) -> str:
+    """Hex, of a file's bytes; empty where it cannot be read."""
+    try:
+        return hashlib.sha1(file.read_bytes()).hexdigest()
+    except OSError:
+        return ""
 
 
 def render(
