@@ -74,6 +74,7 @@ def test_distances_equal_loops():
         random.normal(size=(2, 17, 2)),
         random.random((5, 17)) < 0.5,
     )
+    known[3] = np.arange(17) == 6  # a single point
     known[4] = False
     found = kmeans.distances(points, known, centres)
     for i, c in itertools.product(range(4), range(2)):

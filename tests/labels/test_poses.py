@@ -98,8 +98,10 @@ def test_images_without_a_pose_are_of_the_middle_cluster(tmp_path):
     status = np.zeros(80, np.uint8)
     status[[2, 3]] = cache.MISSING, cache.FAILED
     seen, table = native(tmp_path, status, {"keypoints": keypoints})
-    found = poses.build(seen, table, **OPTIONS)[1](0, 80)
+    header, work = poses.build(seen, table, **OPTIONS)
+    found = work(0, 80)
     assert found["cluster"][:6].tolist() == [1, 0, 1, 1, 0, 0]
+    assert poses.nobody(header) == {"cluster": 1}
     assert not found["keypoints"][2:4].any()
     np.testing.assert_array_equal(found["status"], status)
 
@@ -138,5 +140,8 @@ def test_a_data_set_with_fewer_people_than_clusters_has_poses(tmp_path, found):
 
 def test_a_strange_number_of_clusters_is_an_error(tmp_path):
     seen, table = native(tmp_path, np.zeros(3, np.uint8), {"keypoints": people(3)})
-    with pytest.raises(UserError, match="clusters is 0"):
-        poses.build(seen, table, clusters=0, min_score=0.3)
+    for clusters in (0, 10):
+        with pytest.raises(UserError, match=f"clusters is {clusters}"):
+            poses.build(seen, table, clusters=clusters, min_score=0.3)
+    for clusters in (1, 9):
+        assert len(poses.build(seen, table, clusters=clusters, min_score=0.3)[0]["centres"]) == clusters

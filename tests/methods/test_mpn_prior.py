@@ -35,8 +35,9 @@ def test_the_mask_is_the_body_and_its_right_neighbours():
 
 def test_the_union_takes_what_only_the_segmentation_shows():
     schp = standing(24, 104, 16, 48)
-    schp[:, 7, 40:60, 0:16] = 0.6  # a bag beside the body
-    schp[:, 7, 0:16, 0:16] = 0.4  # not probable enough
+    schp[:, 7, 40:60, 0:16] = 0.5  # a bag beside the body, just probable enough
+    schp[:, 7, 0:16, 0:16] = 0.49
+    schp[:, [0, TORSO], 0:16, 32:] = 0.5  # just background
     M = seen(schp).mask[0]
     assert M[9:11, 0:2].all()
     assert not M[0:3].any()
@@ -57,7 +58,7 @@ def test_one_kind_of_leg_is_enough():
 def test_thresholds_are_shares_of_the_label_map():
     schp = standing(parts=(HEAD, TORSO, UPPER_LEGS, LOWER_LEGS))
     share = float(schp[0, HEAD].mean())
-    for head, expected in ((share * 0.99, 4), (share * 1.01, 0)):
+    for head, expected in ((share * 0.99, 4), (share, 4), (share * 1.01, 0)):
         assert body(schp, torch.tensor([True]), (24, 8), Limits(head, 0.0)).top.item() == expected
     for leg, expected in ((share * 1.99, 4), (share * 2.01, 0)):
         assert body(schp, torch.tensor([True]), (24, 8), Limits(0.0, leg)).top.item() == expected
