@@ -66,8 +66,8 @@ def test_k_means_bears_an_empty_cluster():
 
 
 def test_from_top_orders_by_mean_row():
-    rows, cluster = torch.tensor([9, 7, 1, 3, 5]), torch.tensor([0, 0, 2, 2, 3])
-    assert from_top(rows, cluster, 4).tolist() == [2, 3, 0, 1]  # cluster 1 is empty
+    rows, cluster = torch.tensor([9, 7, 1, 3, 2, 5]), torch.tensor([0, 0, 2, 2, 2, 3])
+    assert from_top(rows, cluster, 5).tolist() == [2, 3, 0, 1, 4]  # clusters 1 and 4 are empty
 
 
 def scene(images=3, height=24, width=8, channels=16):

@@ -1,18 +1,22 @@
 """The loop on a tiny set: deterministic, and resumed to the same result."""
 
+import dataclasses
 import re
 
 import cv2
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from partreid import methods, params
 from partreid.errors import UserError
-from partreid.inputs.images import load_images
+from partreid.inputs.images import MEAN, load_images
 from partreid.inputs.kinds import Label
+from partreid.methods.base import Learner
 from partreid.params import Recipe
 from partreid.storage import torchfile
+from partreid.training import schedule
 from partreid.training.data import TrainingSet, opened, persons
 from partreid.training.loop import looked_at, train
 from partreid.training.precision import device_of
@@ -67,6 +71,108 @@ def test_interruption_changes_nothing(data, project, tmp_path, capsys):
     assert [(epoch, means["loss"]) for epoch, means in again] == [(epoch, means["loss"]) for epoch, means in logged]
     for name, value in whole.items():
         assert torch.equal(value, resumed[name]), name
+
+
+class Probe(Learner):
+    """Two numbers that every step pulls down, the second with another rate; it keeps what it is given."""
+
+    reads_clean = True
+
+    def __init__(self):
+        super().__init__()
+        self.slow, self.fast = nn.Parameter(torch.ones(())), nn.Parameter(torch.ones(()))
+        self.batches, self.drawn = [], []
+
+    def parameter_groups(self, weight_decay):
+        shared = {"weight_decay": weight_decay}
+        return [{"params": [self.slow], **shared}, {"params": [self.fast], **shared, "rate": 5.0}]
+
+    def begin_epoch(self, *_):
+        assert self.training
+
+    def losses(self, batch):
+        assert self.training
+        self.batches.append(batch)
+        self.drawn.append(float(torch.rand(())))  # as dropout does
+        return {"first": 2 * self.slow, "second": self.fast}
+
+
+def probed(data, scratch, seed=1, **recipe):
+    """A probe after the loop, and the means of its epochs."""
+    probe, logged = Probe(), []
+
+    def log(_, means):
+        logged.append(means)
+        probe.eval()  # who looks at a network may leave it so
+
+    train(
+        probe, data, dataclasses.replace(RECIPE, **recipe), seed=seed, device=torch.device("cpu"), precision="float32",
+        compiling="off", scratch=scratch, log=log, keep=lambda _: None, seconds=3600,
+    )  # fmt: skip
+    return probe, logged
+
+
+def test_rates_and_means_are_those_of_a_slow_loop(data, tmp_path):
+    plan = {"schedule": "cosine", "epochs": 3, "warmup_epochs": 1, "warmup_start": 0.1, "final_rate": 0.01}
+    recipe = {**plan, "optimizer": "sgd", "learning_rate": 0.01, "weight_decay": 0.3, "batches_per_epoch": 4}
+    probe, logged = probed(data, tmp_path / "a", **recipe)
+    values, speeds, pulls, rates = [1.0, 1.0], [0.0, 0.0], (2, 1), (1, 5)
+    for epoch, means in enumerate(logged):
+        seen = []
+        for number in range(4):
+            seen.append([2 * values[0], values[1]])
+            rate = 0.01 * schedule.factor(epoch + number / 4, **plan, decay_at=[], decay=1)
+            for i in range(2):
+                speeds[i] = 0.9 * speeds[i] + pulls[i] + 0.3 * values[i]
+                values[i] -= rates[i] * rate * speeds[i]
+        first, second = np.mean(seen, 0)
+        assert (means["first"], means["second"]) == pytest.approx((first, second), rel=1e-5)
+        assert means["loss"] == pytest.approx(first + second, rel=1e-5)
+        assert means["learning_rate"] == pytest.approx(rate, rel=1e-9)
+        assert (means["steps"], means["images"]) == (4, 16)
+    assert (float(probe.slow.detach()), float(probe.fast.detach())) == pytest.approx(tuple(values), rel=1e-5)
+
+
+def test_what_is_drawn_hangs_on_the_seed_and_the_epoch_alone(data, tmp_path):
+    runs = {}
+    for number, seed in enumerate((1, 1, 2)):
+        torch.manual_seed(number)
+        runs[number], _ = probed(data, tmp_path / str(number), seed=seed)
+    assert runs[0].drawn == runs[1].drawn
+    assert not set(runs[0].drawn) & set(runs[2].drawn)
+    assert len(set(runs[0].drawn)) == len(runs[0].drawn)
+    for name in ("rows", "changes"):
+        first, again, other = (torch.stack([getattr(b, name) for b in runs[n].batches]) for n in range(3))
+        assert torch.equal(first, again)
+        assert not torch.equal(first, other)
+
+
+def test_images_are_changed_as_the_recipe_says(data, tmp_path):
+    still = {"flip": 0.0, "pad": 0, "erase": 0.0, "epochs": 1, "batches_per_epoch": 3}
+
+    def batches(name, **recipe):
+        return probed(data, tmp_path / name, **{**still, **recipe})[0].batches
+
+    def original(batch):
+        return load_images(data.root, [data.paths[row] for row in batch.rows], RECIPE.height, RECIPE.width)
+
+    for batch in batches("still"):
+        assert torch.equal(batch.images, original(batch))
+        assert batch.pid.tolist() == data.pid[batch.rows].tolist()
+    for batch in batches("flip", flip=1.0):
+        assert torch.equal(batch.images, original(batch).flip(3))
+    for batch in batches("jitter", jitter=1.0):
+        assert not torch.equal(batch.images, original(batch))
+        assert not batch.changes.any()
+    moves = torch.cat([batch.changes for batch in batches("pad", pad=3)])
+    assert float((moves[:, 1:3] * torch.tensor([RECIPE.height, RECIPE.width])).abs().max()) == pytest.approx(3)
+    assert not moves[:, [0, 3, 4, 5, 6]].any()
+    for batch in batches("erase", erase=1.0, erase_fill="raw"):
+        assert torch.equal(batch.clean, original(batch))
+        for image, clean in zip(batch.images, batch.clean, strict=True):
+            hole = (image != clean).any(0)
+            assert hole.any()
+            assert torch.allclose(image[:, hole].T, torch.tensor(MEAN))
 
 
 def test_a_log_hears_of_steps_within_an_epoch(data, project, tmp_path, capsys, monkeypatch):
