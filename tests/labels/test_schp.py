@@ -58,9 +58,13 @@ def test_nearest_parts_equal_loops():
     keypoints = people(6)
     keypoints[0, :, 2] = 0.1  # nothing is seen
     keypoints[1, 5:7, 2] = 0.1  # no shoulders: the trunk is the line between the hips
+    keypoints[1, :, 0] += 100  # far from the corner, so that half of the image is nobody
     keypoints[2, [5, 6, 11], 2] = 0.1  # one hip
     keypoints[3, 5:, 2] = 0.3  # just enough to be seen
-    sizes = np.array([[256, 128], [250, 130], [256, 128], [256, 128], [200, 128], [256, 90]])
+    keypoints[5, 14, :2] = keypoints[5, 12, :2] - (45, 0)  # a raised knee
+    keypoints[5, :, 2] = 1
+    keypoints[5, 7:11, 2] = 0.1  # and no arms beside it
+    sizes = np.array([[256, 128], [250, 260], [256, 128], [256, 128], [200, 128], [256, 90]])
     found = schp.nearest(keypoints, sizes, 21, 10, thickness=1.2, min_score=0.3)
     for row in range(6):
         expected = slow(keypoints[row], sizes[row], 21, 10, 1.2, 0.3)
@@ -79,6 +83,15 @@ def test_parts_of_an_upright_person():
         assert PARSING[parts[y, x]] == name
     assert parts[0, 0] != PARSING.index("background")  # REACH is far
     assert parts[128, 2] == PARSING.index("lower_arms")
+
+
+def test_a_neck_is_head_to_a_little_above_the_shoulders():
+    keypoints = person()
+    keypoints[0, :5, 1] -= 30  # ears at 8, shoulders at 60: beyond the disc around the ears
+    column = schp.nearest(keypoints, SIZE, 256, 128, **DRAW)[0, :, 64]
+    end = int(8 + schp.NECK * (60 - 8) + schp.RADIUS["neck"] * 150)
+    assert {PARSING[c] for c in column[8:end]} == {"head"}
+    assert PARSING[column[52]] == "torso"
 
 
 def test_the_torso_reaches_to_the_crotch():
