@@ -11,6 +11,7 @@ from partreid.labels import LABELS, fields, geometry, pifpaf
 from partreid.storage import cache, image_table, pieces
 from partreid.storage.cache import Cache
 from partreid.storage.files import sha256
+from upright import blob, native, people, written
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTIONS = {"height": 33, "width": 17, "thickness": 1.0, "min_score": 0.1, "mask": True}
@@ -75,6 +76,23 @@ def test_fields_of_ok_rows_are_the_geometry_and_others_are_zero(project):
     plain = fields.draw(keypoints[:1], np.array([[128, 64]]), 33, 17, thickness=1.0, min_score=0.1)
     mask = geometry.resample(person[:1], 33, 17) / 255
     np.testing.assert_array_equal(found["fields"][:1], np.rint(255 * fields.fill(plain, mask)))
+
+
+@pytest.mark.parametrize("grid", [(17, 9), (33, 17), (6, 4)])
+def test_a_tools_own_fields_are_averaged_to_the_grid(tmp_path, grid):
+    own = np.random.default_rng(0).integers(0, 256, (3, 36, 17, 9)).astype(np.uint8)
+    members = {"fields": own, "keypoints": people(3), "person": blob().repeat(3, 0)}
+    seen, table = native(tmp_path, STATUS, members)
+    header, work = pifpaf.build(seen, table, **{**OPTIONS, "height": grid[0], "width": grid[1]})
+    label = written(tmp_path, "pifpaf", ".npz", header, work, table)
+    found = label.rows("fields", np.arange(3))
+    np.testing.assert_array_equal(label.status, STATUS)
+    assert not found[1:].any()
+    for channel in range(36):
+        expected = np.rint(geometry.resample(own[:1, channel], *grid))[0]
+        np.testing.assert_array_equal(found[0, channel], expected)
+    if grid == (17, 9):
+        np.testing.assert_array_equal(found[0], own[0])
 
 
 def test_without_the_mask_fields_are_the_plain_geometry():

@@ -340,6 +340,11 @@ def test_without_a_head_the_upper_middle_of_the_image_stands_in(project):
     assert torch.allclose(heads[2:3, :, 2:-4, 1:-1], expected[:, :, 2:-4, 1:-1], atol=1e-4)
 
 
+def test_without_a_head_stream_nothing_finds_heads(project):
+    method = build("pah", project, head_box="own", streams=["global"])
+    assert not any(name.startswith("W_head") for name in method.state_dict())
+
+
 def test_the_networks_own_head_box_needs_no_label(project):
     method = build("pah", project, head_box="own")
     assert method.labels == ("heads",)
