@@ -205,6 +205,7 @@ def test_a_test_compares_the_vectors_of_the_streams_it_is_given(project, head_bo
         assert method.labels_at_test == (("heads",) if "head" in streams and head_box == "label" else ())
         found, _ = method.embed(batch if method.labels_at_test else Inputs(batch.images))
         torch.testing.assert_close(found[:, 0], torch.cat(own, 1))
+    assert [*method.train().vectors(batch)[0]] == [*f]  # which trains all of them nevertheless
 
 
 def test_a_test_compares_what_was_trained(project):
