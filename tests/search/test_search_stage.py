@@ -16,6 +16,7 @@ import coloured_persons
 from partreid import methods, params
 from partreid.errors import UserError
 from partreid.inference import embed
+from partreid.search.calibration import calibrated
 from partreid.storage import embeddings, image_table, published_weights
 from partreid.storage.files import sha256
 from partreid.tools import blazepose
@@ -104,6 +105,13 @@ def test_a_data_sets_embeddings_are_searched_in_the_gallery_split_and_give_the_t
     assert [hit["same"] for hit in hits] == [hit["distance"] <= limit["distance"] for hit in hits]
     assert hits[0]["same"]
     assert f"Threshold {limit['distance']:.4f}" in printed
+
+
+def test_where_the_image_table_is_not_there_is_no_threshold_and_that_is_said(project, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    limit, told = calibrated(project / "runs/bot-folder/weights.safetensors", "", {}, set(), 0.1, 1)
+    assert limit is None
+    assert "no file data/index/folder.parquet; `dvc repro data/dvc.yaml:index@folder` makes it" in told
 
 
 def test_a_parquet_file_is_searched_as_the_embeddings_it_was_made_of(project, search, monkeypatch, tmp_path):

@@ -10,7 +10,7 @@ from partreid.errors import UserError
 from partreid.search import threshold
 from partreid.storage import files, image_table
 from partreid.storage.embeddings import Stored
-from partreid.storage.places import Run
+from partreid.storage.places import Run, absent
 
 
 def calibrated(
@@ -26,7 +26,9 @@ def calibrated(
     stored = Stored(file)
     dataset = stored.header["dataset"]
     index = Run(stored.header["model"], dataset, dataset).index
-    if not index.is_file() or stored.header.get("table") != files.sha256(index):
+    if not index.is_file():
+        return None, f"No threshold: {absent(index)}; {file}, with whose persons it is calibrated, is about its images."
+    if stored.header.get("table") != files.sha256(index):
         return None, f"No threshold: {file} belongs to another image table than {index}; `dvc repro` makes both anew."
     if stored.header.get("weights") != digest:
         return None, f"No threshold: {file} was made with other weights than {weights}; `dvc repro` makes it anew."
