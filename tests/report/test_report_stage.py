@@ -119,7 +119,7 @@ def test_a_method_that_was_trained_for_no_epochs(project):
     ("gone", "said"),
     [
         ("results/folder/bot/ranks.parquet", "the evaluate stage makes it"),
-        ("runs/bot-folder/weights.safetensors", "`dvc repro` trains them"),
+        ("runs/bot-folder/weights.safetensors", "`dvc exp run dvc.yaml -S model=bot -S dataset=folder` trains them"),
         ("data/index/folder.parquet", "`dvc repro data/dvc.yaml:index@folder` makes it"),
         ("images/06.png", "make the index anew"),
     ],

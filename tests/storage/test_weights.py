@@ -89,7 +89,7 @@ def test_damage_is_one_message(tmp_path):
         path.write_bytes(data[:end])
         with pytest.raises(UserError, match=r"w\.safetensors is damaged or no weights file"):
             weights.read(path)
-    with pytest.raises(UserError, match=r"no weights .*nothing; `dvc repro` trains them"):
+    with pytest.raises(UserError, match=r"no weights .*nothing$"):
         weights.read(tmp_path / "nothing")
 
 

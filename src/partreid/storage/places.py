@@ -35,7 +35,9 @@ def maker(file: Path) -> str:
             return f"dvc repro data/dvc.yaml:{label}@{name}"
         case ("data", "tools", tool, _):
             return f"dvc repro data/dvc.yaml:tool@{tool}-{name}"
-        case ("runs", run, "labels", _) | (*_, "runs", run, _) if "-" in run and not run.startswith("pretrain-"):
+        case (*_, "runs", run, _) if run.startswith("pretrain-"):  # for the chosen data set
+            return f"dvc repro stages/dvc.yaml:pretrain@{run.split('-')[1]}"
+        case ("runs", run, "labels", _) | (*_, "runs", run, _) if "-" in run:
             return _tested(run, name.removeprefix("embeddings-") if name.startswith("embeddings-") else "")
         case (*_, "results", target, run, _):
             return _tested(run, target) if "-" in run else _tested(f"{run}-{target}", "")

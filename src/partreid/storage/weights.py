@@ -20,6 +20,7 @@ from torch import Tensor
 from partreid.errors import UserError, reason
 from partreid.storage import foreign, torchfile
 from partreid.storage.files import Unwritable, whole
+from partreid.storage.places import maker
 
 ENDING = ".safetensors"
 DIGEST = "sha256"  # the header's key; files of earlier versions have none
@@ -61,10 +62,8 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 def _read(path: Path, tensors: bool) -> tuple[dict[str, Any], dict[str, Tensor]]:
     if not path.is_file():
-        raise UserError(
-            f"no weights {path}; `dvc repro` trains them, or takes them out of DVC's cache, when params.yaml has their "
-            "model and dataset: dvc exp run dvc.yaml -S model=... -S dataset=..."
-        )
+        made = f"; `{command}` trains them, or takes them out of DVC's cache" if (command := maker(path)) else ""
+        raise UserError(f"no weights {path}{made}")
     if _of_torch(path):
         content = torchfile.load(path, AGAIN)
         if not {"header", "state"} <= content.keys():
