@@ -128,17 +128,21 @@ def write(
     writable(path)
     network = Network(speakable(trained.method.eval())).eval()
     batch = torch.export.Dim("batch")
+    # as products of matrices: onnxruntime's own Einsum divides by the number of photos, and none end the process
+    einsum = torch.ops.aten.einsum.default
+    plainer = {einsum: torch.export.default_decompositions()[einsum]}
     images, *labels = example
     with torch.no_grad():
         network(images, labels)  # tables that are made once are made of real numbers, not of the exporter's
         try:
             with quiet():
+                traced = torch.export.export(
+                    network, (images, labels), dynamic_shapes=({0: batch}, [{0: batch} for _ in labels]), strict=False
+                ).run_decompositions(plainer)
                 program = torch.onnx.export(
-                    network,
-                    (images, labels),
+                    traced,
                     dynamo=True,
                     opset_version=OPSET,
-                    dynamic_shapes=({0: batch}, [{0: batch} for _ in labels]),
                     input_names=network.names(),
                     output_names=["features", "visibility"],
                     external_data=False,
