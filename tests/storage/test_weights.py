@@ -39,6 +39,13 @@ def test_what_is_written_is_read(tmp_path):
         assert found[name].dtype == value.dtype
 
 
+def test_who_may_read_it_is_the_umask_s_affair(tmp_path):
+    """A service runs as somebody else than who trained."""
+    weights.save(tmp_path / "weights.safetensors", HEADER, state())
+    (tmp_path / "other").touch()
+    assert (tmp_path / "weights.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
 def test_the_same_content_is_the_same_bytes_in_another_process(tmp_path):
     weights.save(tmp_path / "a", HEADER, {"x": torch.arange(3.0), "y": torch.zeros(2)})
     code = (

@@ -43,7 +43,10 @@ def save(path: Path, header: Mapping[str, Any], state: Mapping[str, Tensor]) -> 
         return
     try:
         with whole(path) as temporary:
+            temporary.touch()
+            mode = temporary.stat().st_mode  # the umask's: safetensors makes a file that nobody but its owner may read
             save_file(rows, temporary, metadata)
+            temporary.chmod(mode)
     except SafetensorError as error:
         if said := re.search(r"\(os error (\d+)\)", str(error)):
             raise Unwritable(int(said[1]), os.strerror(int(said[1])), str(path)) from error
