@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from partreid.api import Hits as Hits
     from partreid.api import Model as Model
     from partreid.api import People as People
     from partreid.api import distance as distance
@@ -51,6 +52,7 @@ def _of_this_checkout() -> None:
 _of_this_checkout()
 
 HANDED_ON = {
+    "Hits": "partreid.api",
     "Model": "partreid.api",
     "People": "partreid.api",
     "UserError": "partreid.errors",
@@ -61,10 +63,12 @@ HANDED_ON = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in HANDED_ON:
-        raise AttributeError(f"module 'partreid' has no attribute {name!r}")
-    return getattr(importlib.import_module(HANDED_ON[name]), name)
+if not TYPE_CHECKING:  # to a type checker it would say that there is every name
+
+    def __getattr__(name: str) -> Any:
+        if name not in HANDED_ON:
+            raise AttributeError(f"module 'partreid' has no attribute {name!r}")
+        return getattr(importlib.import_module(HANDED_ON[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -1,5 +1,6 @@
 """The library: photos in, embeddings, distances and ranks out, from an empty folder."""
 
+import ast
 import errno
 import os
 import pickle
@@ -18,7 +19,7 @@ from PIL import Image
 
 import partreid
 from partreid import methods, params
-from partreid.api import People
+from partreid.api import People, comparison
 from partreid.errors import UserError
 from partreid.evaluation.distances import DISTANCES, vectors
 from partreid.inference import embed
@@ -77,6 +78,7 @@ def test_the_documents_lines_run_as_they_stand(tmp_path, monkeypatch, photos):
         Path(f"{name}.jpg").parent.mkdir(exist_ok=True)
         cv2.imwrite(f"{name}.jpg", cv2.imread(str(photo)))
     given = {"query_pids": [1, 2], "gallery_pids": [2, 1, 1], "query_camids": [0, 0], "gallery_camids": [1, 1, 1]}
+    given |= {"video": [], "limit": 0.5}  # test_boxes.py has one with frames
     told = {"distances": np.eye(2, 3), "names": ["anna", "ben", "anna"], **given}
     blocks = re.findall(r"```python\n(.*?)```", (PROJECT / "docs/use.md").read_text(), re.DOTALL)
     for block in (each for each in blocks if "people" in each or "partreid" in each):
@@ -105,7 +107,9 @@ def test_it_is_the_embedding_of_the_pipeline(name, tmp_path, folder, photos):
     given = vectors(torch.from_numpy(people.features), torch.from_numpy(people.visibility))
     # in blocks of the evaluator's size
     block = DISTANCES[people.distance](given.rows(0, 256), given.rows(0, 1024))
-    np.testing.assert_array_equal(partreid.distance(people, people), block[:5, :5])
+    rounding = 1e-6 if people.distance == "cosine" else 1e-3  # partreid.evaluation.distances
+    longest = 1 if people.distance == "cosine" else np.linalg.norm(people.features, axis=2).max()
+    np.testing.assert_allclose(partreid.distance(people, people), block[:5, :5], rtol=0, atol=2 * rounding * longest)
 
 
 def test_paths_arrays_and_pictures_are_the_same_photo(bot, photos, arrays):
@@ -167,6 +171,7 @@ def test_people_of_several_frames_are_joined(bot, photos, tmp_path):
     joined, whole = partreid.People.joined([first, second]), bot.embed(photos)
     assert joined.paths == whole.paths
     assert len(partreid.People.joined(iter([first]))) == 2
+    assert [each.paths for each in whole] == [(path,) for path in whole.paths]
     assert partreid.distance(joined, whole).diagonal().max() < 1e-6
     np.testing.assert_array_equal(joined.visibility, whole.visibility)
     with pytest.raises(UserError, match="embedded differently and cannot be compared"):
@@ -187,9 +192,21 @@ def test_a_distance_and_a_rank_are_the_same_number(name):
     found, distances = partreid.rank(people, gallery), partreid.distance(people, gallery)
     np.testing.assert_array_equal(np.take_along_axis(distances, found.row, 1), found.distance)
     assert found.row[:3, 0].tolist() == [0, 3, 1099]
+    assert not comparison.few(people, gallery)
     pair = gallery[[0, 3, 7]]
-    few, one = partreid.rank(pair, pair), partreid.distance(pair, pair)
-    np.testing.assert_array_equal(np.take_along_axis(one, few.row, 1), few.distance)
+    for others in (pair, gallery):  # as they are, not in blocks
+        assert comparison.few(pair, others)
+        few, one = partreid.rank(pair, others), partreid.distance(pair, others)
+        np.testing.assert_array_equal(np.take_along_axis(one, few.row, 1), few.distance)
+        assert few.row.shape == (3, min(20, len(others)))
+    np.testing.assert_array_equal(few.row, partreid.rank(gallery[[0, 3, 7, *range(200, 460)]], gallery).row[:3])
+
+
+def test_few_have_ties_in_the_order_of_many():
+    features = np.ones((1100, 1, 4), np.float32)
+    gallery = People(features, np.ones((1100, 1), np.float32), ("a",), "cosine", "0" * 64, (None,) * 1100)
+    few, many = partreid.rank(gallery[:2], gallery), partreid.rank(gallery[:300], gallery)
+    np.testing.assert_array_equal(few.row, many.row[:2])
 
 
 def test_the_distance_of_parts_that_the_documents_write_in_numpy_is_ours():
@@ -246,6 +263,15 @@ if not child:
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), torch.get_num_threads())
 """
     assert run(tmp_path, code).split() == ["0", "2"]
+
+
+def test_what_is_asked_goes_before_what_converted_weights_bring(tmp_path, photos):
+    file = write(tmp_path / "weights.safetensors", "pcb", at_test={"vectors": "averages"})
+    wide = partreid.load(file).embed(photos[:1])
+    asked = partreid.load(file, at_test={"vectors": "reduced"}).embed(photos[:1])
+    assert wide.at_test == {"vectors": "averages"}
+    assert asked.at_test == {"vectors": "reduced"}
+    assert wide.features.shape[2] != asked.features.shape[2]
 
 
 def test_a_model_can_be_pickled(bot, photos):
@@ -492,7 +518,16 @@ def test_the_library_works_in_an_empty_folder_and_leaves_it_empty(tmp_path, phot
 
 def test_an_unknown_name_is_an_attribute_error():
     shown = {name for name in dir(partreid) if not name.startswith("__")}
-    assert shown == {"Model", "People", "UserError", "distance", "evaluate", "load", "rank"}
+    assert shown == {"Hits", "Model", "People", "UserError", "distance", "evaluate", "load", "rank"}
     assert f"version: {partreid.__version__}\n" in (PROJECT / "CITATION.cff").read_text()
     with pytest.raises(AttributeError, match="no attribute 'lode'"):
         _ = partreid.lode
+
+
+def test_a_type_checker_sees_the_names_that_there_are():
+    """And no others: a module's __getattr__ would be taken for all of them."""
+    tree = ast.parse((PROJECT / "src/partreid/__init__.py").read_text())
+    assert not [each for each in tree.body if isinstance(each, ast.FunctionDef) and each.name == "__getattr__"]
+    [imports] = [each for each in tree.body if isinstance(each, ast.If) and ast.unparse(each.test) == "TYPE_CHECKING"]
+    shown = {alias.asname for each in imports.body if isinstance(each, ast.ImportFrom) for alias in each.names}
+    assert shown == set(partreid.HANDED_ON)

@@ -76,6 +76,8 @@ def test_what_cannot_be_compared_comes_last_and_similarities_are_negated():
         ((np.zeros(3), [1, 2]), r"distances are float64 \(3,\); expected numbers \(Q, G\)"),
         (([["a"]], [1]), r"distances are <U1 \(1, 1\); expected numbers"),
         ((np.zeros((0, 3)), [], [1, 2, 3]), r"distances are float64 \(0, 3\)"),
+        (([[0, 1], [1]], [1, 1]), r"distances: a list that is no array \(.*inhomogeneous"),
+        ((np.zeros((1, 2)), [1], [1, [2, 3]]), r"gallery_pids: a list that is no array"),
         (
             ([[0, np.nan]], [1], [1, 2]),
             r"the distance in row 0, column 1 is NaN; where nothing can be compared give \+inf",

@@ -9,6 +9,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from partreid.api.arrays import array
 from partreid.errors import UserError
 from partreid.evaluation import ranking
 from partreid.evaluation.distances import Vectors
@@ -73,7 +74,7 @@ def evaluate(
 
 def _matrix(distances: ArrayLike) -> np.ndarray:
     """float32 (Q, G)."""
-    found = np.asarray(distances)
+    found = array("distances", distances)
     if found.ndim != 2 or found.dtype.kind not in "fiu" or not found.size:
         raise UserError(f"distances are {found.dtype} {found.shape}; expected numbers (Q, G), a row for each who asks")
     with np.errstate(over="ignore"):
@@ -89,7 +90,7 @@ def _numbered(name: str, values: Any, count: int, known: dict[Hashable, int], la
 
     lacking: whether None and NaN stand for -1, and no values for all of them.
     """
-    found = np.full(count, UNKNOWN) if values is None and lacking else np.asarray(values)
+    found = np.full(count, UNKNOWN) if values is None and lacking else array(name, values)
     if found.shape != (count,):
         raise UserError(f"{name} have the shape {found.shape}, expected ({count},): one for each of the distances")
     numbers = np.full(count, UNKNOWN, np.int32)

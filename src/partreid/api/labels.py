@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from partreid import photo_labels
+from partreid.api.arrays import array
 from partreid.errors import UserError, choose
 from partreid.inputs.kinds import HEADS, MEMBERS, Label
 from partreid.labels import LABELS, heads
@@ -62,7 +63,7 @@ def taken(kind: str, given: np.ndarray | Mapping[str, np.ndarray], photos: Seque
 
 
 def _boxes(given: np.ndarray) -> np.ndarray:
-    boxes = np.asarray(given)
+    boxes = array("boxes of heads", given)
     if boxes.ndim != 2 or boxes.shape[1] != 4 or boxes.dtype.kind not in "iuf":
         raise UserError(
             "boxes of heads are numbers (N, 4): x0, y0, x1, y1 in pixels, NaN where there is none; found "

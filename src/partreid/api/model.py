@@ -4,22 +4,26 @@ import copy
 import json
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from partreid import methods
 from partreid.api import forked
 from partreid.api import photos as given_photos
+from partreid.api.boxes import cut_out
 from partreid.api.labels import Given, labels
 from partreid.api.people import People
 from partreid.api.photos import Photo
 from partreid.errors import UserError, positive
 from partreid.inference import assembled, stored_of
 from partreid.inputs.batch import Inputs
+from partreid.inputs.kinds import HEADS
 from partreid.methods.base import Trained
 from partreid.storage import files, weights
 from partreid.storage.files import sha256
@@ -40,7 +44,10 @@ class Model:
 
     def __init__(self, trained: Trained, file: Path, device: torch.device, bfloat16: bool, at_test: Mapping[str, Any]):
         self._file, self._digest = file, sha256(file)
-        self._at_test = json.loads(json.dumps(trained.use(at_test)))  # as files have it: lists for tuples
+        # who asks goes before what converted weights bring, which goes before params.yaml alone
+        asked = {"at_test": {**trained.header.get("at_test", {}), **at_test}}
+        chosen = replace(trained, header={**trained.header, **asked}).use({})
+        self._at_test = json.loads(json.dumps(chosen))  # as files have it: lists for tuples
         self._method = trained.method.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
         self._method.mixed = bfloat16
         self.name: str = trained.header["model"]
@@ -74,6 +81,16 @@ class Model:
             for into, found in zip((features, visibility), self._embedded(inputs), strict=True):
                 into.append(found)
         return self._people(features, visibility, [given_photos.file_of(photo) for photo in every])
+
+    def embed_boxes(self, frame: Photo, boxes: ArrayLike, *, labels: Given | None = None, batch: int = BATCH) -> People:
+        """Embed the persons in boxes of one frame, in order; of no boxes, nobody.
+
+        frame: one photo, as `embed` takes it, not a tensor. boxes: (N, 4), x0, y0, x1, y1 in pixels of the frame; what
+        lies outside it is cut off, and every pixel that a box touches is in. labels, batch: as of `embed`, of the N
+        photos that were cut out. UserError for a box that holds nothing of the frame.
+        """
+        photos = cut_out(given_photos.array(frame, 0), boxes)
+        return self.embed(photos, labels=labels, batch=batch) if photos else self._nobody()
 
     def save(self, folder: str | Path) -> Path:
         """Write the weights, and the model card if there is one, into a folder that `load` takes; its path."""
@@ -132,6 +149,11 @@ class Model:
             features, visibility = self._method.embed(inputs.to(self.device))
         return features.float().cpu().numpy(), visibility.float().cpu().numpy()
 
+    def _nobody(self) -> People:
+        """No photos; how long their vectors would be only the network knows."""
+        no_head = {HEADS: np.full((1, 4), np.nan)} if HEADS in self.needs else None
+        return self.embed(np.zeros((1, 1, 3), np.uint8), labels=no_head)[:0]
+
     def _people(self, features: list[np.ndarray], visibility: list[np.ndarray], paths: list[str | None]) -> People:
         if not features:
             raise UserError("there are no photos to embed")
@@ -150,7 +172,8 @@ def load(
 
     device: "auto" (a CUDA device where there is one), or what torch.device takes. precision: of the backbone,
     "float32", "bfloat16", or "auto", bfloat16 where a CUDA device has it. at_test: the method's choices in a test, as
-    `at_test` in params.yaml. UserError when the file is missing, damaged, or of another version.
+    `at_test` in params.yaml; they go before those that converted weights bring. UserError when the file is missing,
+    damaged, or of another version.
     """
     if not isinstance(path, str | os.PathLike):
         raise UserError(f"expected the path of a weights file, found {path!r}")

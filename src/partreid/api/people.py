@@ -1,6 +1,6 @@
 """Embedded photos."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,20 @@ class People:
     paths: tuple[str | None, ...]
     at_test: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """UserError where the arrays are of other shapes or types: people may be made by hand."""
+        for name, shape in (("features", "(N, P, D)"), ("visibility", "(N, P)")):
+            found = getattr(self, name)
+            if not isinstance(found, np.ndarray) or found.dtype != np.float32 or found.ndim != len(shape.split()):
+                kind = f"{found.dtype} {found.shape}" if isinstance(found, np.ndarray) else type(found).__name__
+                raise UserError(f"{name} of people are a float32 array {shape}; found {kind}")
+        N, P = self.features.shape[:2]
+        if not (self.visibility.shape == (N, P) and len(self.parts) == P and len(self.paths) == N):
+            raise UserError(
+                f"features of people are {self.features.shape}, (N, P, D), visibility {self.visibility.shape}, with "
+                f"{len(self.parts)} parts and {len(self.paths)} paths; expected (N, P), P and N"
+            )
+
     def __len__(self) -> int:
         return len(self.features)
 
@@ -44,6 +58,10 @@ class People:
         paths = tuple(self.paths[row] for row in chosen)
         return replace(self, features=self.features[chosen], visibility=self.visibility[chosen], paths=paths)
 
+    def __iter__(self) -> Iterator["People"]:
+        """One by one."""
+        return (self[row] for row in range(len(self)))
+
     @classmethod
     def joined(cls, groups: Iterable["People"]) -> "People":
         """Several groups as one, in order: the frames of a video. UserError when they were embedded differently."""
@@ -55,6 +73,26 @@ class People:
         features, visibility = ([getattr(each, name) for each in every] for name in ("features", "visibility"))
         paths = tuple(path for each in every for path in each.paths)
         return replace(every[0], features=np.concatenate(features), visibility=np.concatenate(visibility), paths=paths)
+
+    def updated(self, seen: "People", share: float = 0.1) -> "People":
+        """Running means after these people, tracks say, were seen once more, row by row: (1 - share) old + share new.
+
+        Part by part: one that is visible in both has the mean's direction and the lengths' mean for its length, so that
+        vectors of unit length stay such; one that only one side shows is taken from there. seen: as many people, by the
+        same model. paths: as they were.
+        """
+        comparable(self, seen)
+        if len(self) != len(seen):
+            raise UserError(f"found {len(self)} people to update, and {len(seen)} seen; expected one for each")
+        if not 0 <= share <= 1:
+            raise UserError(f"share is {share}, expected 0 to 1: how much of the mean what was seen last makes up")
+        known, shown = self.visibility > 0, seen.visibility > 0
+        weight = np.where(shown, np.where(known, share, 1), 0).astype(np.float32)[..., None]  # (N, P, 1)
+        mean = (1 - weight) * self.features + weight * seen.features
+        lengths = [np.linalg.norm(each, axis=2, keepdims=True) for each in (self.features, seen.features, mean)]
+        wanted, found = (1 - weight) * lengths[0] + weight * lengths[1], lengths[2]
+        features = mean * np.divide(wanted, found, out=np.ones_like(found), where=found > 0)
+        return replace(self, features=features, visibility=np.maximum(self.visibility, seen.visibility))
 
     @property
     def vectors(self) -> np.ndarray:
