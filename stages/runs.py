@@ -8,6 +8,7 @@ python stages/runs.py --apply blunt-soul       # bring its values and files back
 
 import argparse
 
+from partreid import params
 from partreid.experiments import brought, kept
 from partreid.experiments.dvc import commits, show
 from partreid.program import run
@@ -19,6 +20,7 @@ def main() -> None:
     parser.add_argument("--diff", nargs=2, metavar="RUN", help="what two runs differ in")
     parser.add_argument("--apply", metavar="RUN", help="bring a run's values and files back")
     given = parser.parse_args()
+    params.read()  # elsewhere than in the project, its message is said, not DVC's
     lines = [*kept.kept(), *kept.experiments(show(*commits()))]
     if given.diff:
         print(kept.difference(*(kept.found(lines, name) for name in given.diff)))

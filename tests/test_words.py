@@ -71,6 +71,14 @@ def test_a_method_that_there_is_not_is_not_looked_for(project, monkeypatch, prog
         runpy.run_path(str(project / f"stages/{program}.py"))["main"]()
 
 
+@pytest.mark.parametrize("program", ["keep", "runs"])
+def test_another_folder_than_the_projects_is_told_as_one(project, tmp_path, monkeypatch, program):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", [program, *(["name"] if program == "keep" else [])])
+    with pytest.raises(UserError, match=r"no params\.yaml here; run from the project's root folder"):
+        runpy.run_path(str(project / f"stages/{program}.py"))["main"]()
+
+
 @pytest.mark.parametrize("program", ["ablation", "check", "compare", "keep", "runs", "search", "serve", "splits"])
 def test_what_a_person_types_shows_its_help_without_torch(project, program):
     script = str(project / f"stages/{program}.py")
