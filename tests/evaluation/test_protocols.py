@@ -71,6 +71,7 @@ TABLE = _table(
         ("gallery", 0, 1, 0, None),
         ("gallery", -1, 1, 0, None),
         ("multi_query", 1, 1, 0, None),
+        ("query", -1, 0, 0, True),
     ]
 )
 
@@ -95,7 +96,8 @@ def test_misaligned_queries_need_a_table_that_knows_them():
     with pytest.raises(UserError, match="no column 'misaligned'"):
         misaligned_queries(image_table.build(rows, {}))
     known = [{**row, "misaligned": value} for row, value in zip(rows, (False, True, None), strict=True)]
-    assert misaligned_queries(image_table.build(known, {})).tolist() == [False, True, False]
+    known.append({**known[1], "path": "3.jpg", "split": "gallery"})
+    assert misaligned_queries(image_table.build(known, {})).tolist() == [False, True, False, False]
 
 
 def test_null_is_minus_one_in_ids():
@@ -122,6 +124,8 @@ def test_several_images_per_query_share_its_person_and_camera():
             ("multi_query", 1, 3, 0, None),  # a camera by which this person does not ask
             ("multi_query", 2, 3, 0, None),
             ("multi_query", 3, 0, 0, None),
+            ("multi_query", 3, 1, 0, None),
+            ("multi_query", 3, None, 0, None),
         ]
     )
     assert np.flatnonzero(several_per_query(table)).tolist() == [2, 4]
