@@ -41,6 +41,25 @@ def test_a_flip_changes_its_own_image_only(kind):
     assert torch.allclose(flipped[1], made[1], atol=1e-4)
 
 
+def test_maps_are_shares_of_one_and_confidences_are_cut_out_of_the_hole():
+    whole = KINDS["pifpaf"](STORED["pifpaf"], changes(STILL, Change(hole=(0.0, 0, 1, 1))))
+    torch.testing.assert_close(whole[0], STORED["pifpaf"]["fields"][0] / 255)
+    assert not whole[1].any()
+    parsing = schp(STORED["schp"], no_change(2))[:, :7]
+    one_hot = torch.nn.functional.one_hot(STORED["schp"]["parsing"].long(), 7).movedim(3, 1).float()
+    torch.testing.assert_close(parsing, one_hot)
+
+
+def test_a_hole_beside_a_head_leaves_it_whole_and_no_head_is_black():
+    head = np.array([[0.4, 0.4, 0.6, 0.6]])
+    for hole in ((0.0, 0.4, 0.3, 0.6), (0.4, 0.0, 0.6, 0.3), (0.7, 0.4, 0.9, 0.6), (0.4, 0.7, 0.6, 0.9)):
+        y0, x0, y1, x1 = follow(head, Change(hole=hole).numbers()[None])[0, 3:]
+        assert 0 <= y0 <= y1 <= 1
+        assert 0 <= x0 <= x1 <= 1
+        assert (y1 - y0) * (x1 - x0) == 0
+    assert not cut(None, np.full(4, np.nan), 8, 4).any()
+
+
 def test_parsing_flips_in_place():
     made, flipped = (schp(STORED["schp"], change) for change in (no_change(2), changes(FLIP, FLIP)))
     assert torch.allclose(flipped, made.flip(-1), atol=1e-4)
