@@ -11,7 +11,5 @@ def counted(number: int, what: str) -> str:
 def natural(name: str) -> list[tuple[bool, int, str]]:
     """A key to sort names by in which numbers count as numbers, before words: 2, 10, part_9, part_10."""
     return [
-        (False, int(part), "") if part.isdecimal() else (True, 0, part)
-        for part in re.split(r"(\d+)", str(name))
-        if part
+        (False, int(part), "") if part.isdecimal() else (True, 0, part) for part in re.split(r"(\d+)", name) if part
     ]
