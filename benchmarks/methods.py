@@ -8,8 +8,8 @@ is one process. It runs the stages' own programs (stages/pretrain.py, train.py, 
 as it is, changed by the row, -S and the seed, on a data set whose index and labels are there: `dvc repro
 data/dvc.yaml:<label>@<data set>` makes them. What DVC's cache would share is made once here too: what several runs
 start from (a pre-training with the same values and seed) before them, and the training of rows that differ in `at_test`
-alone by the first of them, whose weights the others then take. Unlike DVC it does not see whether a label is another
-than when a folder was begun: with other labels take another FOLDER.
+alone by the first of them, whose weights the others then take. Unlike DVC it does not see whether a label, or the file
+of train.start_from, is another than when a folder was begun: with others take another FOLDER.
 
 FOLDER/<name>-s<seed>-<digest of its values>/ is a run, with params.yaml, runs/ and results/ of its own; data/ and
 weights/ are those of the project, the folder that this is started in. FOLDER/results.jsonl grows by one line after
@@ -41,6 +41,7 @@ from partreid.errors import UserError, choose
 from partreid.experiments import ablation, dvc, overrides, queue
 from partreid.experiments.ablation import Row, Table
 from partreid.methods.base import meet
+from partreid.methods.start import there
 from partreid.program import at_least, run
 from partreid.storage import places
 from partreid.storage.files import fingerprint, write_text
@@ -89,6 +90,7 @@ def main() -> None:
         return
     began = time.monotonic()
     values, changes, p = overrides.asked(given)
+    there(p.train.start_from)
     table = chosen(given)
     ablation.undisputed(table, changes)
     runs = [

@@ -6,7 +6,7 @@ from typing import Any
 from partreid import memory, methods, params
 from partreid.datasets.prospects import foreseen
 from partreid.labels import LABELS
-from partreid.methods.start import load_start
+from partreid.methods.start import load_start, there
 from partreid.program import arguments, run
 from partreid.storage import files, image_table, places, turn
 from partreid.storage.cache import Cache
@@ -50,7 +50,7 @@ def main() -> None:
     method = methods.initial(
         name, p.train.seed, pretrained, backbone=recipe.backbone, identities=data.identities, **options
     )
-    start = p.train.start_file()
+    start = there(p.train.start_from)
     if start is not None:
         own = {"backbone": recipe.backbone, "identities": data.identities, **options}
         before = load_start(method, start, name, **own)

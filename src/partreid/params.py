@@ -102,16 +102,6 @@ class Train:
     start_from: str
     processes: str | int = "auto"
 
-    def start_file(self) -> Path | None:
-        """The weights.safetensors that training starts from; None for ImageNet's. UserError for a path from the root,
-        which DVC, unlike Python, would look for below weights/."""
-        if Path(self.start_from).is_absolute():
-            raise UserError(
-                f"params.yaml: train.start_from is {self.start_from}, expected the name of a file in weights/; copy it "
-                "there"
-            )
-        return None if self.start_from == "imagenet" else Path("weights") / self.start_from
-
 
 @dataclass(frozen=True)
 class Rerank:
@@ -244,6 +234,18 @@ def home(path: str) -> Path:
         return Path(path).expanduser()
     except RuntimeError as error:
         raise UserError(f"params.yaml: {path}: {error}; write the whole path") from error
+
+
+def start_file(start_from: str) -> Path | None:
+    """The file that training starts from by train.start_from; None for ImageNet's weights.
+
+    UserError for a path from the root, which DVC, unlike Python, would look for below weights/.
+    """
+    if Path(start_from).is_absolute():
+        raise UserError(
+            f"params.yaml: train.start_from is {start_from}, expected the name of a file in weights/; copy it there"
+        )
+    return None if start_from == "imagenet" else Path("weights") / start_from
 
 
 def load(path: Path = PARAMS) -> Params:

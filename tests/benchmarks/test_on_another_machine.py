@@ -200,6 +200,7 @@ def test_a_row_is_tested_with_the_weights_that_another_trained(tmp_path, project
         (["bpbreid", "tools"], "labels.pifpaf.tool"),  # a row needs other labels
         (["bpbreid", "4-pcb"], "images_per_id is 1, but pcb compares images of a person"),
         (["mpn", "1", "-S", "methods.mpn.alignment=none"], "alignment: the row .* has a value of its own"),
+        (["mpn", "1", "-S", "train.start_from=absent.pt"], "no file weights/absent.pt"),
     ],
 )
 def test_a_table_that_would_not_be_what_it_says_is_refused(tmp_path, benchmark, monkeypatch, words, message):

@@ -76,7 +76,6 @@ def test_changes_are_written_as_for_dvc_exp_run(values):
         ("recipes.laptop.decay_at=[[1]]", "a value, or a list of them"),
         ("model=bot", "the experiments' own"),
         ("train.seed=2", "--seeds"),
-        ("train.start_from=a.pt", "does not see weights/"),
         ("dataset=market1501", "--dataset"),
         ("synthetic.images=4", "changed in params.yaml itself"),
         ("labels.pifpaf.tool=truth", "changed in params.yaml itself"),

@@ -4,6 +4,7 @@ import copy
 import shlex
 import subprocess
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -76,6 +77,26 @@ def test_a_done_experiment_tells_of_its_training(values):
 def test_results_of_other_images_are_not_taken(values, images, known):
     wanted = experiment("x", values, CHANGES).wanted
     assert state(shown(wanted, METRICS, images=images), wanted)[0] == known
+
+
+@pytest.mark.parametrize(
+    ("then", "known"), [(None, "done"), ("0cc175b9c0f1b6a831c399e269772661", "done"), ("of other bytes", "new")]
+)
+def test_results_of_another_start_are_not_taken(values, tmp_path, monkeypatch, then, known):
+    monkeypatch.chdir(tmp_path)
+    wanted = experiment("x", values, {**CHANGES, "train.start_from": "old.safetensors"}).wanted
+    found = shown(wanted, METRICS)
+    found[1]["experiments"][0]["revs"][0]["data"]["deps"] = {"weights/old.safetensors": {"hash": then}}
+    assert state(found, wanted)[0] == "done"  # the file has been thrown away since
+    Path("weights").mkdir()
+    Path("weights/old.safetensors").write_bytes(b"a")
+    assert state(found, wanted)[0] == known
+
+
+def test_a_queued_run_is_given_the_file_that_it_starts_from(values):
+    assert "--copy-paths" not in experiment("x", values, CHANGES).command()
+    command = experiment("x", values, {**CHANGES, "train.start_from": "old.safetensors"}).command()
+    assert command[command.index("--copy-paths") + 1] == "weights/old.safetensors"
 
 
 def test_names_are_what_git_takes_and_tell_parameters_apart(values):
@@ -228,7 +249,8 @@ def test_an_edited_file_makes_another_experiment_unless_it_decides_nothing(git, 
 
 def test_on_another_split_the_images_are_others_as_they_should():
     metrics = {"general": {"mAP": 0.5}}
-    here, there = ({"dataset": "synthetic", "model": "mpn", "split": split} for split in (0, 1))
+    start = {"train": {"start_from": "imagenet"}}
+    here, there = ({"dataset": "synthetic", "model": "mpn", "split": split, **start} for split in (0, 1))
     known = shown(there, metrics, images="of split 1")
     known[0]["data"]["params"] = {"params.yaml": {"data": here}}
     assert state(known, there) == ("done", metrics)

@@ -15,12 +15,13 @@ from partreid.experiments import brought, dvc, queue
 from partreid.experiments.kept import Line
 
 FILES = {
-    "params.yaml": "model: bot\ndataset: d\ntrain:\n  seed: 1\n",
+    "params.yaml": "model: bot\ndataset: d\ntrain:\n  seed: 1\n  start_from: imagenet\n",
     "dvc.yaml": """
 stages:
   evaluate:
-    cmd: python src/run.py ${train.seed} results/${dataset}/${model}/metrics.json
+    cmd: python src/run.py ${train.seed} weights/${train.start_from} results/${dataset}/${model}/metrics.json
     deps:
+      - weights/${train.start_from}
       - data/index/d.parquet
       - src/run.py
     params:
@@ -41,19 +42,22 @@ stages:
     outs:
       - data/index/other.parquet
 """,
-    # the accuracy of a seed; where a file tells it to, it kills its worker first and then does nothing
+    # the accuracy of a seed, and of what it starts from; where a file tells it to, it kills its worker first and then
+    # does nothing
     "src/run.py": """
 import json, os, pathlib, signal, sys, time
-seed, out = sys.argv[1:]
+seed, start, out = sys.argv[1:]
 root = pathlib.Path(os.environ["DVC_ROOT"])
 if (root / "tmp/kill").exists():
     (root / "tmp/kill").unlink()
     os.kill(int((root / ".dvc/tmp/exps/celery/dvc-exp-worker-1.pid").read_text()), signal.SIGKILL)
     time.sleep(600)
 pathlib.Path(out).parent.mkdir(parents=True, exist_ok=True)
-pathlib.Path(out).write_text(json.dumps({"general": {"mAP": int(seed) / 10}}))
+accuracy = int(seed) / 10 + len(pathlib.Path(start).read_text()) / 100
+pathlib.Path(out).write_text(json.dumps({"general": {"mAP": accuracy}}))
 """,
-    ".gitignore": "/tmp/\n/data/index/\n/results/\n",
+    "weights/imagenet": "",
+    ".gitignore": "/tmp/\n/data/index/\n/results/\n/weights/*.safetensors\n",
     "tmp/images": "first",
 }
 
@@ -126,3 +130,24 @@ def test_runs_are_known_by_values_code_and_images_and_survive_their_worker(here,
     shutil.rmtree(here / ".dvc/cache")
     shutil.rmtree(here / ".dvc/tmp")
     assert "1 runs, 0 done, 0 queued, 1 new" in ask(2)
+
+
+@pytest.mark.slow
+def test_a_queued_run_starts_from_a_file_that_git_does_not_have_and_again_when_it_changes(here, capfd):
+    values = yaml.safe_load(FILES["params.yaml"])
+    run("dvc", "repro", "data/dvc.yaml:index")
+
+    def ask(start):
+        one = queue.experiment("one", values, {"train.start_from": start})
+        (found,) = queue.complete([one], "T", before=lambda: None)
+        return found["general"]["mAP"], "1 done" in capfd.readouterr().out
+
+    for name, text in (("a", "four"), ("b", "sevente")):
+        (here / f"weights/{name}.safetensors").write_text(text)
+    assert ask("a.safetensors") == (0.14, False)
+    assert ask("b.safetensors") == (0.17, False)
+    assert ask("a.safetensors") == (0.14, True)
+    (here / "weights/a.safetensors").write_text("another")
+    assert ask("a.safetensors") == (0.17, False)
+    assert ask("a.safetensors") == (0.17, True)
+    assert ask("imagenet") == (0.1, False)

@@ -20,7 +20,7 @@ from partreid.labels.base import Label
 from partreid.layers.unfilled import unfilled
 from partreid.methods import METHODS, outline
 from partreid.methods.base import Learner, meet
-from partreid.methods.start import fitting
+from partreid.methods.start import fitting, there
 from partreid.params import RENDERED, Params, Recipe, Rerank, Synthetic, converted
 from partreid.params import Label as LabelBlock
 from partreid.pretraining import PRETRAININGS, labels_of
@@ -75,9 +75,7 @@ def names(params: Params) -> None:
     at_least(0, {"train.seed": params.train.seed, "split": params.split})
     if params.train.seed >= SEEDS:
         raise UserError(f"params.yaml: train.seed must be below {SEEDS}, found {params.train.seed}")
-    start = params.train.start_file()
-    if start is not None and not start.is_file():
-        raise UserError(f"no file {start} (train.start_from); copy there the weights of an earlier training")
+    start = there(params.train.start_from)
     at_least(1, {"evaluate.ranks": params.evaluate.ranks})
     reranking(params.evaluate.rerank)
     for where, kind, written in blocks(params):

@@ -18,7 +18,6 @@ CLOSED = {
     "model": "the experiments' own; see --help",
     "dataset": "--dataset says it",
     "train.seed": "--seeds says it",
-    "train.start_from": "an experiment in the queue does not see weights/",
 }
 
 

@@ -1,8 +1,8 @@
 """Experiments through DVC's queue: what is to be run, and having it run.
 
-An experiment is known by its parameters, its code and its image table: it has been run if there is one on the same
-commit where all three are the same (partreid.experiments.shown). So what was begun is taken up by asking again, and
-nothing is run twice.
+An experiment is known by its parameters, its code, its image table and what its training started from: it has been run
+if there is one on the same commit where all of them are the same (partreid.experiments.shown). So what was begun is
+taken up by asking again, and nothing is run twice.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from typing import Any
 from partreid.errors import UserError
 from partreid.experiments import dvc, overrides
 from partreid.experiments.shown import Metrics, entries, progress, state, training
+from partreid.params import start_file
 from partreid.program import at_least
 from partreid.storage.files import alone, scratch_root
 from partreid.storage.revision import uncommitted
@@ -41,7 +42,9 @@ class Experiment:
     def command(self) -> list[str]:
         """dvc's arguments that put it into the queue. Only up to the evaluation: a table needs no reports."""
         settings = [each for path, value in self.changes.items() for each in ("-S", overrides.word(path, value))]
-        return ["exp", "run", "--queue", "--name", self.identifier, *settings, "evaluate"]
+        start = start_file(self.wanted["train"]["start_from"])  # git, from which DVC makes a run's folder, lacks it
+        brought = [] if start is None else ["--copy-paths", str(start)]
+        return ["exp", "run", "--queue", "--name", self.identifier, *brought, *settings, "evaluate"]
 
 
 def arguments(parser: argparse.ArgumentParser, seeds: Sequence[int]) -> None:

@@ -1,9 +1,11 @@
-"""What `dvc exp show` knows of experiments: which of them had these parameters, this code and these images."""
+"""What `dvc exp show` knows of experiments: which of them had these parameters, this code, these images, this start."""
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from partreid.params import start_file
 from partreid.storage import places
 from partreid.storage.places import Run
 from partreid.storage.revision import same_code
@@ -16,7 +18,7 @@ def state(shown: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> tupl
     """How far the experiment with the parameters `wanted` is: "done" with its metrics, "queued" (or running), or "new".
 
     shown: what `dvc exp show --json` prints, the working tree first. Experiments that failed, whose metrics are gone,
-    or that had other code or another image table are new.
+    or that had other code, another image table or another file to start from are new.
     """
     found = "new"
     for entry, data in of(shown, wanted):
@@ -38,12 +40,13 @@ def training(shown: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]) -> M
 def of(
     shown: Sequence[Mapping[str, Any]], wanted: Mapping[str, Any]
 ) -> Iterator[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """The experiments with these parameters, this code and these images, with what DVC knows of them."""
+    """The experiments with these parameters, this code, these images and this start, with what DVC knows of them."""
     for entry in entries(shown):
         revision, data = known(entry)
         if parameters(data) != wanted:
             continue
-        if same_images(data, shown[0].get("data") or {}, wanted) and same_code(revision):
+        here = shown[0].get("data") or {}
+        if same_images(data, here, wanted) and same_start(data, wanted) and same_code(revision):
             yield entry, data
 
 
@@ -88,3 +91,15 @@ def same_images(data: Mapping[str, Any], here: Mapping[str, Any], wanted: Mappin
         return True
     file = str(places.index(wanted["dataset"]))
     return len({each.get("outs", {}).get(file, {}).get("hash") for each in (data, here)} - {None}) < 2
+
+
+def same_start(data: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether an experiment's training started from the file that train.start_from names now.
+
+    It is only another one where both are known: the file may have been thrown away since.
+    """
+    start = start_file(wanted["train"]["start_from"])
+    if start is None or not start.is_file():
+        return True
+    then = data.get("deps", {}).get(str(start), {}).get("hash")
+    return then in (None, hashlib.md5(start.read_bytes(), usedforsecurity=False).hexdigest())  # as DVC has it

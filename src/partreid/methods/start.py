@@ -9,7 +9,16 @@ import torch
 from partreid.errors import UserError
 from partreid.layers.unfilled import unfilled
 from partreid.methods import build
+from partreid.params import start_file
 from partreid.storage import weights
+
+
+def there(start_from: str) -> Path | None:
+    """The file that training starts from by train.start_from; None for ImageNet's weights. UserError if absent."""
+    path = start_file(start_from)
+    if path is not None and not path.is_file():
+        raise UserError(f"no file {path} (train.start_from); copy there the weights of an earlier training")
+    return path
 
 
 def load_start(method: torch.nn.Module, path: Path, name: str, *, identities: int, **arguments: Any) -> dict[str, Any]:
