@@ -97,3 +97,18 @@ def test_a_fit_is_a_fixed_point_no_worse_than_any_cluster_of_its_runs():
         weight = both_known[here] / both_known[here].sum(1, keepdims=True)
         mean = (both[here] * weight[..., None]).sum(0) / weight.sum(0)[:, None]
         np.testing.assert_allclose(centres[c], mean, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", [0, 2, 7])  # one of the ten starts finds the best: the third, the seventh, the last
+def test_of_several_starts_the_best_is_kept(seed):
+    """Its sum is the least of all ways to divide six poses among two centres and their mirror images."""
+    points, known = np.random.default_rng(seed).normal(size=(6, 17, 2)), np.ones((6, 17), bool)
+    least = np.inf
+    for division in itertools.product(range(4), repeat=6):
+        scatter = 0.0
+        for c in (0, 1):
+            own = [p if d == c else kmeans.mirror(p) for p, d in zip(points, division, strict=True) if d in (c, 3 - c)]
+            scatter += ((own - np.mean(own, 0)) ** 2).sum() / 17 if own else 0.0
+        least = min(least, scatter)
+    found = kmeans.distances(points, known, kmeans.fit(points, known, 4)).min(1).sum()
+    assert found == pytest.approx(least)
