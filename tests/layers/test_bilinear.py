@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
-from partreid.layers.bilinear import POOLINGS, SEEDS, Compact, Concatenated, Exact, hashes
+from partreid.layers.bilinear import POOLINGS, SEEDS, Compact, Concatenated, Exact, glorot, hashes
 
 
 def maps(seed=0, batch=2, appearance=5, part=3, h=4, w=2):
@@ -79,6 +80,7 @@ def test_the_hashes_are_fixed_and_stored():
     assert first.appearance_places[:3].tolist() == [37, 235, 396]
     assert SEEDS == ((1, 3), (5, 7))
     assert set(first.part_signs.tolist()) == {-1.0, 1.0}
+    assert (first.part_places.dtype, first.part_signs.dtype) == (torch.int64, torch.float32)
     assert set(first.state_dict()) == {f"{n}_{k}" for n in ("appearance", "part") for k in ("places", "signs")}
     other = Compact(512, 128, 512)
     other.appearance_places.zero_()
@@ -99,3 +101,10 @@ def test_gradients_are_right_and_the_length_is_as_said(name):
     pooling = POOLINGS[name](5, 3, 6).double()
     assert pooling(A, P).shape == (1, pooling.outputs)
     assert torch.autograd.gradcheck(pooling, (A.requires_grad_(True), P.requires_grad_(True)))
+
+
+def test_added_layers_begin_as_glorot_and_bengio_have_them():
+    for layer, inputs_and_outputs in ((nn.Linear(30, 50), 30 + 50), (nn.Conv2d(4, 6, 3), 9 * (4 + 6))):
+        limit = (6 / inputs_and_outputs) ** 0.5
+        assert 0.95 * limit < glorot(layer).weight.abs().max() <= limit
+        assert not layer.bias.any()
