@@ -203,9 +203,9 @@ def test_a_distance_and_a_rank_are_the_same_number(name):
 
 
 def test_few_have_ties_in_the_order_of_many():
-    features = np.ones((1100, 1, 4), np.float32)
-    gallery = People(features, np.ones((1100, 1), np.float32), ("a",), "cosine", "0" * 64, (None,) * 1100)
-    few, many = partreid.rank(gallery[:2], gallery), partreid.rank(gallery[:300], gallery)
+    features = np.random.default_rng(0).integers(0, 2, (1100, 1, 4)).astype(np.float32)  # 16 places: exact, many ties
+    gallery = People(features, np.ones((1100, 1), np.float32), ("a",), "euclidean", "0" * 64, (None,) * 1100)
+    few, many = partreid.rank(gallery[:2], gallery, 1100), partreid.rank(gallery[:300], gallery, 1100)
     np.testing.assert_array_equal(few.row, many.row[:2])
 
 
@@ -453,6 +453,8 @@ def test_options_that_are_none_are_one_message(bot, tmp_path, photos):
         with pytest.raises(UserError, match=r"top is .*, expected 1 or more"):
             partreid.rank(people, people, top=wrong)
     assert partreid.rank(people, people, top=np.int64(2)).row.shape == (5, 2)
+    with pytest.raises(UserError, match="the gallery is empty"):
+        partreid.rank(people, people[:0])
     for compare in (partreid.distance, partreid.rank):
         with pytest.raises(
             UserError, match=r"expected people, as model\.embed and People\.load give them, found ndarray"
