@@ -56,17 +56,48 @@ def test_every_image_is_compared_in_the_evaluators_order(tmp_path, monkeypatch, 
         assert np.mean(found.row == expected.row) > 0.95  # the last bit of a distance may exchange two
 
 
+@pytest.mark.parametrize("name", ["euclidean", "parts"])
+def test_the_equally_near_come_in_the_evaluators_order(tmp_path, monkeypatch, name):
+    random = np.random.default_rng(1)
+    embedded = people(N, 1)
+    embedded.features[:] = random.integers(0, 2, embedded.features.shape) * (random.random((1, P, 16)) < 0.1)
+    gallery, allowed = ready(tmp_path, monkeypatch, name, "whole", embedded), random.random(N) < 0.5
+    query = taken(embedded, [3])
+    expected = nearest(query, taken(embedded, np.arange(N)), DISTANCES[name], N)
+    assert len(np.unique(expected.distance)) < N / 10
+    found = gallery.ask(query, N)
+    np.testing.assert_array_equal(found.row, expected.row)
+    np.testing.assert_array_equal(found.distance, expected.distance)
+    some = expected.row[0][allowed[expected.row[0]]]
+    np.testing.assert_array_equal(gallery.ask(query, 50, allowed).row[0], some[:50])
+
+
+def test_few_that_are_allowed_are_compared_one_and_all_more_are_looked_up_in_the_lists(tmp_path, monkeypatch):
+    gallery = ready(tmp_path, monkeypatch, "cosine", "approximate", people(N, 1), count=20)
+    query, order = taken(people(1, 2), [0]), np.random.default_rng(3).permutation(N)
+    for few in (1, 80, 81):  # four short lists' worth
+        allowed = np.isin(np.arange(N), order[:few])
+        found = gallery.ask(query, 100, allowed).row[0]
+        assert (set(found[found >= 0]) == set(order[:few])) == (few <= 80)
+    assert (gallery.ask(query, 100, np.ones(N, bool)).row[0] >= 0).sum() == 20
+
+
+def test_large_galleries_are_searched_by_lists_unless_another_way_is_asked_for():
+    assert [finder.kind_of("auto", images) for images in (1, 50_000, 50_001)] == ["whole", "whole", "approximate"]
+    assert [finder.kind_of(kind, 10**6) for kind in ("whole", "exact")] == ["whole", "exact"]
+
+
 @pytest.mark.parametrize("kind", ["whole", "approximate"])
-@pytest.mark.parametrize("share", [0.01, 0.9])
+@pytest.mark.parametrize("share", [0.01, 0.9, None])
 def test_only_what_is_allowed_is_found_and_nothing_of_it_is_missed(tmp_path, monkeypatch, kind, share):
     embedded, asked = people(N, 1), people(3, 2)
-    allowed = np.random.default_rng(3).random(N) < share
+    allowed = np.random.default_rng(3).random(N) < (share or 1)
     gallery = ready(tmp_path, monkeypatch, "parts", kind, embedded)
     for number in range(3):
         query = taken(asked, [number])
         exact = DISTANCES["parts"](query, taken(embedded, np.arange(N)))[0].numpy()
         exact[~allowed] = np.inf
-        found = gallery.ask(query, 5, allowed)
+        found = gallery.ask(query, 5, allowed if share else None)
         assert allowed[found.row[found.row >= 0]].all()
         np.testing.assert_allclose(found.distance[0], np.sort(exact)[:5], atol=1e-5)
 
