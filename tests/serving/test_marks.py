@@ -48,7 +48,8 @@ def test_no_cell_is_a_formula(start):
     [
         {"row": 2}, {"row": -1}, {"row": "1"}, {"row": True}, {"row": 0.0}, {"mark": "=1"}, {"box": [1, 2, 3]},
         {"box": ["=1", 2, 3, 4]}, {"rank": "=1"}, {"distance": "=1"}, {"same": "=1"}, {"box": None}, {"same": []},
-        {"box": [None, 2, 3, 4]}, {"rank": None},
+        {"box": [None, 2, 3, 4]}, {"rank": None}, {"rank": 10**400}, {"distance": 10**400}, {"distance": float("inf")},
+        {"box": [1, 2, 10**400, 4]}, {"photo": "\udc80"},
     ],
 )  # fmt: skip
 def test_what_a_browser_would_not_send_is_refused(wrong):

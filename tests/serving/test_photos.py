@@ -127,7 +127,8 @@ def test_the_last_photos_are_kept_by_names_that_cannot_be_guessed():
 def test_a_box_is_whole_pixels_inside_the_photo():
     assert photos.boxed(PIXELS, None) == (0, 0, 20, 40)
     assert photos.boxed(PIXELS, [-5, 3.4, 11.6, 1e9]) == (0, 3, 12, 40)
-    for wrong in ([1, 2, 3], "0,0,9,9", [0, 0, "a", 9], [0, 0, float("nan"), 9], {}, 7):
+    assert photos.boxed(PIXELS, [0, -(10**300), 10**300, 40]) == (0, 0, 20, 40)
+    for wrong in ([1, 2, 3], "0,0,9,9", [0, 0, "a", 9], [0, 0, float("nan"), 9], [0, 0, 10**400, 9], {}, 7):
         with pytest.raises(UserError, match="four numbers"):
             photos.boxed(PIXELS, wrong)
     for small in ([0, 0, 7, 40], [15, 0, 30, 40], [9, 9, 2, 2], [30, 50, 60, 80]):

@@ -5,8 +5,10 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
+from partreid.datasets.walk import storable
 from partreid.errors import UserError
 from partreid.search.gallery import Gallery
+from partreid.serving.photos import number
 
 COLUMNS = (
     "photo", "left", "top", "right", "bottom", "image", "name", "camera", "rank", "distance", "called_same", "mark",
@@ -36,7 +38,7 @@ def _line(mark: Any, gallery: Gallery) -> list[str]:
         photo, row, box, said = str(mark["photo"]), mark["row"], mark["box"], mark["mark"]
         numbers: Sequence[Any] = [*box, mark["rank"], *([mark["distance"]] if mark["distance"] is not None else [])]
         good = said in MARKS and type(row) is int and 0 <= row < len(gallery) and len(box) == 4
-        good = good and all(isinstance(each, int | float) for each in numbers)
+        good = good and all(map(number, numbers)) and storable(photo)
         same = {True: "yes", False: "no", None: ""}[mark["same"]]
     except (KeyError, TypeError, IndexError) as error:
         raise UserError("a mark has photo, box, row, rank, distance, same and mark") from error

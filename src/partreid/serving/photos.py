@@ -2,6 +2,7 @@
 
 import io
 import secrets
+import sys
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
@@ -89,14 +90,19 @@ def boxed(image: np.ndarray, box: Any) -> Box:
     height, width = image.shape[:2]
     if box is None:
         return 0, 0, width, height
-    good = isinstance(box, list) and len(box) == 4 and all(isinstance(each, int | float) for each in box)
-    if not good or not np.isfinite(box).all():
+    if not (isinstance(box, list) and len(box) == 4 and all(map(number, box))):
         raise UserError("a box is four numbers: left, top, right, bottom, in pixels")
-    x0, x1 = (int(each) for each in np.rint(np.clip([box[0], box[2]], 0, width)))
-    y0, y1 = (int(each) for each in np.rint(np.clip([box[1], box[3]], 0, height)))
+    left, top, right, bottom = map(float, box)
+    x0, x1 = (int(each) for each in np.rint(np.clip([left, right], 0, width)))
+    y0, y1 = (int(each) for each in np.rint(np.clip([top, bottom], 0, height)))
     if x1 - x0 < LEAST or y1 - y0 < LEAST:
         raise UserError(f"this box is too small: draw one of {LEAST} x {LEAST} pixels or more, inside the photo")
     return x0, y0, x1, y1
+
+
+def number(value: Any) -> bool:
+    """Whether what JSON holds is a number that a float can be: its whole numbers may have thousands of digits."""
+    return isinstance(value, int | float) and abs(value) <= sys.float_info.max
 
 
 def reduced(image: np.ndarray, side: int) -> np.ndarray:
