@@ -1,5 +1,7 @@
 """Embedded people: running means of what is seen of them, and what no people can be made of."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,7 @@ def test_a_running_mean_is_that_of_a_slow_loop():
 def test_a_running_mean_has_its_invariants():
     old, new = some(1), some(2)
     np.testing.assert_allclose(old.updated(old, 0.4).features, old.features, rtol=1e-5)
+    np.testing.assert_array_equal(old.updated(new).features, old.updated(new, 0.1).features)
     seen = np.ones((N, P), np.float32)
     old, new = people(old.features, seen), people(new.features, seen)
     np.testing.assert_allclose(old.updated(new, 0).features, old.features, rtol=1e-5)
@@ -77,3 +80,10 @@ def test_means_of_what_cannot_be_are_one_message():
 def test_people_made_by_hand_are_looked_at(features, visibility, message):
     with pytest.raises(UserError, match=message):
         people(features, visibility)
+
+
+def test_a_file_name_that_cannot_be_written_is_named(tmp_path):
+    paths = ("a.jpg", None, os.fsdecode(b"caf\xe9.jpg"), "d.jpg", "e.jpg")
+    with pytest.raises(UserError, match=r"the path caf\\udce9\.jpg is not UTF-8 and cannot be written"):
+        people(some(1).features, some(1).visibility, paths).save(tmp_path / "people.parquet")
+    assert not list(tmp_path.iterdir())

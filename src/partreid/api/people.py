@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from partreid.datasets.walk import printable, storable
 from partreid.errors import UserError
 from partreid.storage import vector_table
 from partreid.storage.chunks import CHUNK
@@ -110,6 +111,8 @@ class People:
         if not len(self):
             raise UserError(f"there are no people to save in {file}")
         names = [each if each is not None else "" for each in self.paths]
+        if odd := [name for name in names if not storable(name)]:
+            raise UserError(f"the path {printable(odd[0])} is not UTF-8 and cannot be written; rename the file")
         about = pa.table({"path": names, "split": nothing, "pid": nothing, "camid": nothing})
         header = {"parts": self.parts, "distance": self.distance, "weights": self.weights, "at_test": self.at_test}
         arrays = {"image_id": np.arange(len(self)), "features": self.features, "visibility": self.visibility}
