@@ -2,10 +2,13 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
+import small_networks
 from methods.test_methods import batch_for, build
 from partreid.errors import UserError
 from partreid.losses.triplet import batch_hard, euclidean
+from partreid.methods.pcb import PCB
 
 
 def test_every_strip_is_averaged_reduced_and_classified_by_itself(project):
@@ -46,6 +49,7 @@ def test_table_4_of_bpbreid_puts_any_loss_on_any_of_its_embeddings(project):
     assert torch.allclose(terms["triplet"], expected, rtol=1e-4)
     g = method.reduce_global(features.mean((2, 3))[:, None])[:, 0, 0].relu()
     assert g.shape == (8, 8)
+    assert len(method.reduce_global.weight) == 1  # for the one map
     expected = torch.zeros(())
     for name, f in (("global", g), ("concatenated", h.flatten(1))):
         logits = method.necks[name](f).log_softmax(1)
@@ -86,3 +90,50 @@ def test_one_reduction_for_all_strips(project):
     assert method.reduce[0].bias is None
     method.losses(batch_for(method))["identity"].backward()
     assert weight.grad.abs().sum() > 0
+
+
+def test_averages_are_the_strips_means_at_unit_length(project):
+    method = build("pcb", project, parts=2, embedding=8).eval()
+    method.use(vectors="averages")
+    features = torch.rand(3, method.backbone.channels, 4, 2)
+    method.feature_map = lambda _images: features
+    found, visibility = method.embed(batch_for(method))
+    for b in range(3):
+        for k in range(2):
+            average = features[b, :, 2 * k : 2 * k + 2].mean((1, 2))
+            assert torch.allclose(found[b, k], average / average.norm(), atol=1e-6)
+    assert torch.equal(visibility, torch.ones(3, 2))
+    method.use()
+    assert torch.equal(method.embed(batch_for(method))[0], method.strips(features))
+
+
+@torch.no_grad()
+def test_weights_of_before_its_choices_are_those_of_the_paper(monkeypatch):
+    small_networks.register(monkeypatch)
+    torch.manual_seed(0)
+    method = PCB(backbone="tiny", identities=4, parts=2, embedding=8, backbone_rate=0.1).train()
+    batch = batch_for(method)
+    terms = method.losses(batch)
+    logits = method.part_logits(method.feature_map(batch.images))
+    assert set(terms) == {"identity"}
+    assert torch.allclose(terms["identity"], sum(F.cross_entropy(logits[:, k], batch.pid) for k in range(2)))
+    compared = {"backbone": "tiny", "identities": 4, "parts": 2, "embedding": 8, "backbone_rate": 0.1}
+    method = PCB(**compared, triplet_on=["parts"]).train()
+    h = method.strips(method.feature_map(batch.images))
+    wanted = batch_hard((euclidean(h[:, 0]) + euclidean(h[:, 1])) / 2, batch.pid, 0.3)
+    assert torch.allclose(method.losses(batch)["triplet"], wanted, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"reduction": "both"}, "unknown reduction of pcb 'both'; known: apart, shared"),
+        ({"parts": 0}, "parts is 0, expected 1 or more"),
+        ({"embedding": 0}, "embedding is 0, expected 1 or more"),
+        ({"part_identity": "most"}, r"unknown reduction \(methods\.pcb\.part_identity\) 'most'"),
+        ({"triplet_distance": "hamming"}, r"unknown distance \(methods\.pcb\.triplet_distance\) 'hamming'"),
+    ],
+)
+def test_values_that_nothing_has_are_named(project, changes, message):
+    with pytest.raises(UserError, match=message):
+        build("pcb", project, **changes)
