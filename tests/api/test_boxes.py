@@ -45,6 +45,8 @@ def test_every_pixel_that_a_box_touches_is_cut_out():
         ([["a", "b", "c", "d"]], r"found <U1 \(1, 4\)"),
         ([[1, 2, 3, 4], [1, 2, 3]], "boxes: a list that is no array"),
         ([[1, 2, 3, 4], [95, 2, 99, 4]], r"box 1, \(95, 2, 99, 4\), holds no pixel of the frame of 90 x 60"),
+        ([[1, 2, 3, 4], [-9, 2, 0, 4]], r"box 1, \(-9, 2, 0, 4\), holds no pixel"),
+        ([[1, -9, 3, -1]], r"box 0, \(1, -9, 3, -1\), holds no pixel"),
         ([[50, 40, 17, 30]], r"with x0 < x1 and y0 < y1: not width and height"),
         ([[1, 2, np.nan, 4]], r"box 0, \(1, 2, nan, 4\), holds no pixel"),
     ],

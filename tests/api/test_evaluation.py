@@ -85,6 +85,8 @@ def test_what_cannot_be_compared_comes_last_and_similarities_are_negated():
         ((np.zeros((2, 3)), [1], [1, 2, 3]), r"pids have the shape \(1,\), expected \(2,\)"),
         ((np.zeros((1, 2)), [1], [[1, 2]]), r"gallery_pids have the shape \(1, 2\), expected \(2,\)"),
         ((np.zeros((1, 2)), [None], [1, 2]), "entry 0 of pids is None, expected a number or a name; -1 where"),
+        ((np.zeros((1, 2)), [float("nan")], [1, 2]), "entry 0 of pids is nan, expected a number or a name"),
+        ((np.zeros((1, 2)), [1], [1, b"a"]), "entry 0 of gallery_pids is b'1', expected a number or a name"),
         ((np.zeros((1, 2)), [3], [1, 2]), "nobody who asks has a right answer .* pids of both sides are to name"),
         ((np.zeros((1, 2)), [-1], [-1, 2]), "nobody who asks has a right answer"),
     ],

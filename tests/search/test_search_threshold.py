@@ -104,6 +104,7 @@ def test_parts_that_cannot_be_compared_are_no_match():
 def test_validation_takes_val_else_persons_of_the_test_and_never_the_photos_asked_about():
     table, split = validation(_table(split="val"), set())
     assert (split, len(table)) == ("val", 240)
+    assert [validation(_table(90, persons, "val"), set())[1] for persons in (3, 4)] == ["test", "val"]
     rows = _table(30, 5).to_pylist()
     for number, row in enumerate(rows):
         row["split"] = ("query", "gallery", "train")[number % 3]
@@ -116,8 +117,7 @@ def test_validation_takes_val_else_persons_of_the_test_and_never_the_photos_aske
 
 
 def test_too_few_persons_and_rates_without_sense_are_refused():
-    for persons in (1, 2):
-        table = _table(20, persons)
+    for table in (_table(20, 1), _table(20, 2), _table().slice(0, 0)):
         with pytest.raises(UserError, match="a threshold needs pairs"):
             calibrate(_embedded(table), table, "test", 0.01)
     table = _table()
