@@ -20,6 +20,7 @@ from partreid.storage import image_table
 PROJECT = Path(__file__).parents[2]
 pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
 pytest.importorskip("onnxscript", reason="the extra `export` is not installed")
+onnx = pytest.importorskip("onnx", reason="the extra `export` is not installed")
 
 
 @pytest.fixture
@@ -77,6 +78,8 @@ def test_it_exports_checks_quantises_and_measures(here, several, monkeypatch, ca
     about = checking.session(here / "model-int8.onnx").get_modelmeta().custom_metadata_map
     assert about["partreid.quantised"].startswith("int8")
     assert about["partreid.distance"] == "cosine"
+    within = {node.op_type for node in onnx.load(here / "model-int8.onnx").graph.node}
+    assert not within & {"Relu", "Clip"}  # they are the ranges' lower ends, not float32 between two roundings
     of = small_networks.trained("bot")
     example = graph.pixels_of(small_networks.photos(of, 17))
     one, every = (by_size(here / "model-int8.onnx", example, size) for size in (1, 17))

@@ -17,6 +17,9 @@ from partreid.export import graph
 from partreid.storage.files import whole
 
 AT_ONCE = 16  # photos in a batch while the ranges are looked for
+# Clip and Relu, so that they become part of the range of what comes before them: left out they are computed in float32
+# between two roundings
+QUANTISED = ["Conv", "MatMul", "Gemm", "Add", "Clip", "Relu"]
 
 
 def quantise(source: Path, out: Path, example: Sequence[Tensor]) -> None:
@@ -55,7 +58,7 @@ def quantise(source: Path, out: Path, example: Sequence[Tensor]) -> None:
                     Reader(),
                     quant_format=quantization.QuantFormat.QDQ,
                     per_channel=True,
-                    op_types_to_quantize=["Conv", "MatMul", "Gemm", "Add"],
+                    op_types_to_quantize=QUANTISED,
                 )
         except Exception as error:  # onnxruntime's own, of no common class
             raise UserError(f"onnxruntime cannot quantise {source}: {reason(error)[:500]}") from error
