@@ -125,6 +125,38 @@ def test_the_short_list_by_parts_holds_the_nearest(visible):
     assert recall >= 0.95
 
 
+def test_the_short_list_by_parts_is_that_of_a_slow_loop(monkeypatch):
+    """A part that an image hides counts as the mean of those that are shown, and half of their spread more."""
+    monkeypatch.setattr(shortlist, "BLOCK", 64)
+    query, gallery = _people(8, 1, visible=0.6)[0], _people(150, 2, visible=0.6)[0]
+    gallery.visibility[:, 3] = 0  # shown by nobody
+    for side in (query, gallery):
+        side.features[:] += np.float32([2, -1] * 8)  # what all have in common, as networks' vectors do
+    found = shortlist.exact((query.features, query.visibility), _gallery(gallery), "parts", 20)
+    shown = [gallery.features[gallery.visibility[:, part] > 0, part].astype(float) for part in range(3)]
+    means = [each.mean(0) for each in shown]
+    spreads = [((each - mean) ** 2).sum(1).mean() for each, mean in zip(shown, means, strict=True)]
+    for i in range(8):
+        cost = np.zeros(150)
+        for part in range(3):
+            if query.visibility[i, part]:
+                q = query.features[i, part]
+                for j in range(150):
+                    if gallery.visibility[j, part]:
+                        cost[j] += ((q - gallery.features[j, part]) ** 2).sum()
+                    else:
+                        cost[j] += ((q - means[part]) ** 2).sum() + spreads[part] / 2
+        assert np.allclose(np.sort(cost[found[i]]), np.sort(cost)[:20], rtol=1e-4)
+
+
+def test_vectors_of_zeros_have_their_place_in_a_list():
+    query, gallery = _people(3, 1, visible=1)[0], _people(60, 2, visible=1)[0]
+    query.features[0], gallery.features[7] = 0, 0
+    for name in ("cosine", "euclidean"):
+        rows = shortlist.exact((query.features, query.visibility), _gallery(gallery), name, 60)
+        assert [sorted(row) for row in rows] == [list(range(60))] * 3
+
+
 def test_invisible_parts_do_not_decide_the_short_list():
     query, _ = _people(10, 1, visible=0.5)
     gallery, _ = _people(400, 2, visible=0.5)
