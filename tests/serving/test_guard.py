@@ -174,6 +174,6 @@ def test_static_files_are_those_of_the_list(own):
 
 def test_names_of_this_machine():
     assert [name_of(host) for host in ("a.b:80", "[::1]:80", "", "[", "a:b:c")] == ["a.b", "::1", "", "", "a"]
-    assert [loopback(name) for name in ("127.0.0.1", "::1", "localhost.", "0.0.0.0", "10.0.0.1", "", "x")] == [
+    assert [loopback(name) for name in ("127.0.0.1", "::1", "LocalHost.", "0.0.0.0", "10.0.0.1", "", "x")] == [
         True, True, True, False, False, False, False,
     ]  # fmt: skip

@@ -108,6 +108,9 @@ def test_a_bomb_is_refused_by_its_header(monkeypatch, width, height):
 def test_a_large_photo_is_reduced(monkeypatch):
     monkeypatch.setattr(photos, "SIDE", 30)
     assert photos.decoded(encoded("PNG")).shape == (30, 15, 3)
+    means = PIXELS.reshape(10, 4, 5, 4, 3).mean((1, 3))  # of all pixels, none is passed over
+    assert np.abs(photos.reduced(PIXELS, 10) - means).max() <= 0.5
+    assert photos.reduced(PIXELS[:, :1], 10).shape == (10, 1, 3)  # narrower than a pixel
 
 
 def test_the_last_photos_are_kept_by_names_that_cannot_be_guessed():
@@ -128,9 +131,19 @@ def test_a_box_is_whole_pixels_inside_the_photo():
     assert photos.boxed(PIXELS, None) == (0, 0, 20, 40)
     assert photos.boxed(PIXELS, [-5, 3.4, 11.6, 1e9]) == (0, 3, 12, 40)
     assert photos.boxed(PIXELS, [0, -(10**300), 10**300, 40]) == (0, 0, 20, 40)
-    for wrong in ([1, 2, 3], "0,0,9,9", [0, 0, "a", 9], [0, 0, float("nan"), 9], [0, 0, 10**400, 9], {}, 7):
+    for wrong in (
+        [1, 2, 3],
+        "0,0,9,9",
+        [0, 0, "a", 9],
+        [0, 0, float("nan"), 9],
+        [0, 0, 10**400, 9],
+        [0, -(10**400), 9, 9],
+        {},
+        7,
+    ):
         with pytest.raises(UserError, match="four numbers"):
             photos.boxed(PIXELS, wrong)
-    for small in ([0, 0, 7, 40], [15, 0, 30, 40], [9, 9, 2, 2], [30, 50, 60, 80]):
+    assert photos.boxed(PIXELS, [12, 3, 20, 11]) == (12, 3, 20, 11)  # as small as may be
+    for small in ([0, 0, 7, 40], [0, 9, 20, 16], [15, 0, 30, 40], [9, 9, 2, 2], [30, 50, 60, 80]):
         with pytest.raises(UserError, match="too small"):
             photos.boxed(PIXELS, small)
