@@ -131,6 +131,36 @@ def test_blocks_without_right_answers_are_not_held_and_change_nothing(monkeypatc
         _same(every, few)
 
 
+@pytest.mark.usefixtures("small_blocks")
+def test_no_more_distances_are_held_than_memory_allows(monkeypatch):
+    query, gallery = _world()
+    distractors, columns = _images(400, 9, 2000)
+    columns["pid"][:] = 0
+    gallery = (
+        np.concatenate([gallery[0], distractors]),
+        {name: np.append(gallery[1][name], columns[name]) for name in columns},
+    )
+    strips, rank = [], ranking._Strip.rank
+
+    def noted(strip, source, ids, held, *others):
+        strips.append((strip.count, len(held)))
+        return rank(strip, source, ids, held, *others)
+
+    monkeypatch.setattr(ranking._Strip, "rank", noted)
+    every, answering = 35, 10  # blocks of 16 of the gallery, and those of them that hold a right answer
+    for memory, wanted in (
+        (4 * 24 * 16 * every, [(23, every)]),
+        (4 * 23 * 550, [(20, every), (3, every)]),
+        (4 * 23 * 550 - 1, [(23, answering)]),  # the others' distances are counted and forgotten
+        (4 * 12 * 16 * answering, [(12, answering), (11, answering)]),
+        (4 * 12 * 16 * answering - 1, [(8, answering), (8, answering), (7, answering)]),
+        (1, [*[(4, answering)] * 5, (3, answering)]),  # a block's rows at least
+    ):
+        strips.clear()
+        _rank(query, gallery, memory=memory)
+        assert strips == wanted
+
+
 def test_the_block_grid_does_not_change_the_ranks(monkeypatch):
     query, gallery = _world()
     whole = _rank(query, gallery)

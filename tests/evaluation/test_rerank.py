@@ -293,5 +293,13 @@ def test_values_without_sense_are_refused(wrong):
 
 def test_other_blocks_than_those_re_ranked_are_refused():
     one = _vectors(np.ones((1, 4)))
-    with pytest.raises(TypeError, match="reranked"):
-        reranked(one, one, "cosine")[2](one, one)
+    asking, answering, distance = reranked(one, one, "cosine")
+    for sides in ((one, one), (asking, one), (one, answering.rows(0, 1))):
+        with pytest.raises(TypeError, match="reranked"):
+            distance(*sides)
+
+
+def test_nothing_said_is_what_the_paper_and_most_tools_take():
+    query, gallery = _vectors(_persons(10, 1)), _vectors(_persons(60, 2))
+    wanted = _rows(query, gallery, "cosine", k1=20, k2=6, original=0.3, half="python")
+    assert np.array_equal(_rows(query, gallery, "cosine"), wanted)
