@@ -20,6 +20,7 @@ from PIL import Image
 import partreid
 from partreid import methods, params
 from partreid.api import People, comparison
+from partreid.api.labels import labels
 from partreid.errors import UserError
 from partreid.evaluation.distances import DISTANCES, vectors
 from partreid.inference import embed
@@ -340,6 +341,35 @@ def test_missing_labels_are_made_by_the_tool_that_the_weights_name(tmp_path, pho
     assert np.array_equal(made.features, given.features)
     members = dict(zip(("x0", "y0", "x1", "y1"), boxes.T, strict=True))
     assert np.array_equal(model.embed(photos, labels={"heads": members}).features, given.features)
+
+
+def red(images):
+    """A tool that takes what is red for a head."""
+    header = cache.header("tool/red", "red", "1", None, {}, images.sha256)
+
+    def work(start, stop):
+        heads = []
+        for path in images.table["path"].to_pylist()[start:stop]:
+            there = (cv2.imread(str(images.root / path), cv2.IMREAD_COLOR_RGB) == (255, 0, 0)).all(2)
+            (top, *_, bottom), (left, *_, right) = (np.flatnonzero(there.any(axis)) for axis in (1, 0))
+            heads.append([left, top, right + 1, bottom + 1])
+        count = stop - start
+        status, score = np.full(count, cache.OK, np.uint8), np.ones(count, np.float32)
+        return {"status": status, "score": score, "head": np.float32(heads)}
+
+    return header, work
+
+
+def test_a_tool_sees_the_photos_in_their_colours_and_order(monkeypatch):
+    monkeypatch.setitem(TOOLS, "red", Tool(red, ("head",)))
+    how = {"tool": "red", "tool_parameters": {}, "parameters": {"margin": 0.0, "min_score": 0.1}}
+    some = [np.zeros((60, 30, 3), np.uint8), np.zeros((40, 50, 3), np.uint8)]
+    some[0][5:20, 8:17], some[1][2:12, 30:41] = (255, 0, 0), (255, 0, 0)
+    some[0][30:50, 2:9], some[1][20:35, 5:15] = (0, 0, 255), (0, 0, 255)
+    found = labels(("heads",), some, {}, {"heads": how})["heads"]
+    boxes = np.stack([found.values[name] for name in ("x0", "y0", "x1", "y1")], 1)
+    np.testing.assert_array_equal(boxes, [[8, 5, 17, 20], [30, 2, 41, 12]])
+    assert found.known.all()
 
 
 def test_a_given_box_ends_at_the_edge_of_its_photo(tmp_path, photos, arrays):
