@@ -18,6 +18,8 @@ def test_beyond_this_machine_there_is_always_a_token(monkeypatch):
         assert all(len(each) >= 32 for each in made)
     monkeypatch.setenv(listening.TOKEN, "a-token-of-my-own")
     assert listening.token_for("0.0.0.0") == listening.token_for("127.0.0.1") == "a-token-of-my-own"
+    monkeypatch.setenv(listening.TOKEN, "16-letters-of-it")
+    assert listening.token_for("0.0.0.0") == "16-letters-of-it"
 
 
 @pytest.mark.parametrize("token", ["", "short", "with a space in it", "mit-größeren-buchstaben"])
@@ -45,3 +47,17 @@ def test_a_port_that_is_taken_is_one_line():
 def test_what_listens_everywhere_is_opened_by_the_machines_name():
     with listening.bound("0.0.0.0", 0) as everywhere:
         assert listening.address(everywhere, "t").startswith(f"http://{socket.gethostname()}:")
+
+
+def test_an_address_of_ipv6_stands_in_brackets():
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    with listening.bound("::1", 0) as own:
+        assert listening.address(own, None) == f"http://[::1]:{own.getsockname()[1]}/"
+
+
+def test_no_proxy_is_believed_and_nobody_is_told_what_answers():
+    config = listening.server(lambda *_: None).config
+    assert (config.proxy_headers, config.server_header, config.access_log) == (False, False, False)
