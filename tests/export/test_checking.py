@@ -77,8 +77,9 @@ def test_photos_that_the_network_hardly_tells_apart_are_told_apart_all_the_same(
     assert found.cosine > checking.LEAST
     assert not found.good(), found
     assert found.distance > 0.5
-    assert checking.apart(right[0])
-    assert not checking.apart(torch.ones(N, P, D) + 1e-5 * random)
+    for scale in (1e-3, 1, 1e3):
+        assert checking.apart(scale * right[0])
+        assert not checking.apart(scale * (torch.ones(N, P, D) + 1e-5 * random))
 
 
 def test_a_difference_of_each_kind_is_seen_by_its_own_figure():
@@ -86,12 +87,27 @@ def test_a_difference_of_each_kind_is_seen_by_its_own_figure():
     same = checking.compared(right, right, "parts")
     assert same == checking.Agreement(pytest.approx(1), 0, True, 0, 1, 0)
     assert checking.compared(right, changed(*right, "one part of one photo"), "parts").cosine < 0.9
+    assert checking.compared(right, changed(*right, "zeros"), "parts").cosine == 0
+    hollow = right[0].clone(), right[1]
+    hollow[0][4, 1] = 0  # by both
+    assert checking.compared(hollow, hollow, "parts").cosine == pytest.approx(1)
     lengths = right[0].norm(dim=2)
     longer = 0.01 * float(lengths.max() / lengths.mean())
     assert checking.compared(right, changed(*right, "longer"), "cosine").length == pytest.approx(longer, rel=1e-3)
     assert not checking.compared(right, changed(*right, "one visible part too many"), "cosine").visibility
     assert checking.compared(right, changed(*right, "mirrored"), "cosine").distance < 1e-12  # angles stay as they are
     assert checking.compared(right, changed(*right, "longer"), "euclidean").distance == pytest.approx(0.01, rel=1e-3)
+
+
+def test_photos_that_share_no_part_hide_no_difference_of_others():
+    features, seen = embedded()[0][:4, :2], torch.tensor([[1.0, 0], [0, 1], [1, 1], [1, 0]])
+    same = checking.compared((features, seen), (features, seen), "parts")
+    assert (same.distance, same.ranks, same.swapped) == (0, 1, 0)
+    longer = checking.compared((features, seen), (1.01 * features, seen), "parts")
+    assert longer.distance == pytest.approx(0.01, rel=1e-3)
+    other = checking.compared((features, seen), (features.flip(0), seen), "parts")
+    assert 0.1 < other.distance < torch.inf
+    assert 0 < other.swapped < torch.inf
 
 
 def on_a_line(*places):
@@ -159,6 +175,20 @@ def bot():
 def test_batches_of_every_size_are_compared(bot, change, good):
     photos = graph.pixels_of(small_networks.photos(bot, 12))
     assert checking.agreement(Session(bot, change), bot.method, photos).good() == good
+
+
+def test_of_all_sizes_the_worst_of_each_figure_counts(bot, monkeypatch):
+    found = iter(
+        [
+            checking.Agreement(1.0, 0.1, True, 0.5, 1.0, 0.0),
+            checking.Agreement(0.8, 0.3, False, 0.2, 0.5, 0.4),
+            checking.Agreement(0.9, 0.2, True, 0.1, 0.7, 0.1),
+        ]
+    )
+    monkeypatch.setattr(checking, "compared", lambda *_: next(found))
+    photos = graph.pixels_of(small_networks.photos(bot, 4))
+    worst = checking.agreement(Session(bot, lambda f, v: (f, v)), bot.method, photos, (1, 2, 3))
+    assert worst == checking.Agreement(0.8, 0.3, False, 0.5, 0.5, 0.4)
 
 
 def test_nothing_is_left_of_a_graph_that_differs(bot, tmp_path, monkeypatch):
