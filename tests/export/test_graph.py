@@ -107,7 +107,7 @@ def test_names_that_are_no_python_are_found_all_the_same():
         copied.parts["nothing"]
 
 
-def test_the_library_exports_in_float32_and_leaves_the_model_as_it_is(tmp_path):
+def test_the_library_exports_in_float32_or_int8_and_leaves_the_model_as_it_is(tmp_path):
     of = small_networks.trained("bot")
     methods.save(tmp_path / "weights.safetensors", of.method, of.header)
     model = partreid.load(tmp_path / "weights.safetensors", precision="bfloat16")
@@ -120,6 +120,13 @@ def test_the_library_exports_in_float32_and_leaves_the_model_as_it_is(tmp_path):
     features, _ = checking.session(file).run(None, {"images": small.transpose(0, 3, 1, 2).astype(np.float32)})
     wanted = partreid.load(tmp_path / "weights.safetensors", precision="float32").embed(given).features
     np.testing.assert_allclose(features, wanted, rtol=1e-3, atol=1e-3 * np.abs(wanted).max())
+    session = checking.session(model.export(tmp_path / "q.onnx", given, precision="int8"))
+    assert session.get_modelmeta().custom_metadata_map["partreid.quantised"].startswith("int8")
+    found, _ = session.run(None, {"images": small.transpose(0, 3, 1, 2).astype(np.float32)})
+    cosine = (found * features).sum(2) / np.linalg.norm(found, axis=2) / np.linalg.norm(features, axis=2)
+    assert 0.98 < cosine.min() < 0.999999  # near, and not the same
+    with pytest.raises(UserError, match="unknown precision 'int4'"):
+        model.export(tmp_path / "n.onnx", given, precision="int4")
     with pytest.raises(UserError, match="give two or more, best eight, found 1"):
         model.export(tmp_path / "n.onnx", given[:1])
     with pytest.raises(UserError, match="hardly a difference between the 3 photos"):

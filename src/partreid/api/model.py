@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +21,12 @@ from partreid.api.boxes import cut_out
 from partreid.api.labels import Given, labels
 from partreid.api.people import People
 from partreid.api.photos import Photo
-from partreid.errors import UserError, positive
+from partreid.errors import UserError, choose, positive
 from partreid.inference import assembled, stored_of
 from partreid.inputs.batch import Inputs
 from partreid.inputs.kinds import HEADS
 from partreid.methods.base import Trained
+from partreid.params import EXPORTS
 from partreid.storage import files, weights
 from partreid.storage.files import sha256
 
@@ -100,14 +102,20 @@ class Model:
                 files.copy(file, folder / name)
         return folder
 
-    def export(self, path: str | Path, photos: Iterable[Photo], *, labels: Given | None = None) -> Path:
-        """Write the network as ONNX (partreid.export.graph) and check it on photos, eight or more; the file's path.
+    def export(
+        self, path: str | Path, photos: Iterable[Photo], *, precision: str = "float32", labels: Given | None = None
+    ) -> Path:
+        """Write the network as ONNX (partreid.export.graph) in float32 or int8, whatever it runs in; the file's path.
 
-        In float32, whatever the model runs in. UserError, and no file, where onnxruntime does not answer as torch does,
-        or the photos show hardly a difference. Needs the extra `partreid[export]`.
+        photos: float32 is checked on them: give eight or more. int8, which is made of checked float32, takes its ranges
+        from them: give a hundred or more, of the cameras that it will serve, and measure what it costs. UserError, and
+        no file, where onnxruntime does not answer as torch does in float32, or the photos show hardly a difference.
+        Needs the extra `partreid[export]`.
         """
-        from partreid.export import checking, graph
+        from partreid.export import checking, graph, quantised
 
+        choose(EXPORTS, precision, "precision")
+        files.writable(Path(path))
         images = [given_photos.array(photo, n) for n, photo in enumerate(given_photos.listed(photos))]
         if len(images) < 2:
             raise UserError(f"an export is checked on photos: give two or more, best eight, found {len(images)}")
@@ -116,8 +124,12 @@ class Model:
         method = copy.deepcopy(self._method).cpu()  # other threads may be at work with this one
         method.mixed = False
         trained = Trained(method, self.height, self.width, dict(self.header))
-        graph.write(Path(path), trained, [each[:2] for each in example], self._digest, self._at_test)
-        checking.check(Path(path), method, example)
+        with tempfile.TemporaryDirectory(prefix="partreid-") as folder:
+            exact = Path(path) if precision == "float32" else Path(folder) / "model.onnx"
+            graph.write(exact, trained, [each[:2] for each in example], self._digest, self._at_test)
+            checking.check(exact, method, example)
+            if precision == "int8":
+                quantised.quantise(exact, Path(path), example)
         return Path(path)
 
     def __repr__(self) -> str:
