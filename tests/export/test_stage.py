@@ -78,8 +78,12 @@ def test_it_exports_checks_quantises_and_measures(here, several, monkeypatch, ca
     about = checking.session(here / "model-int8.onnx").get_modelmeta().custom_metadata_map
     assert about["partreid.quantised"].startswith("int8")
     assert about["partreid.distance"] == "cosine"
-    within = {node.op_type for node in onnx.load(here / "model-int8.onnx").graph.node}
-    assert not within & {"Relu", "Clip"}  # they are the ranges' lower ends, not float32 between two roundings
+    within = onnx.load(here / "model-int8.onnx").graph
+    assert not {node.op_type for node in within.node} & {"Relu", "Clip"}  # not float32 between two roundings: in ranges
+    made = {node.output[0]: node for node in within.node}
+    sizes = {each.name: list(each.dims) for each in within.initializer}
+    weights = [made[node.input[1]] for node in within.node if node.op_type == "Conv"]
+    assert [sizes[each.input[1]] for each in weights] == [sizes[each.input[0]][:1] for each in weights]  # by channel
     of = small_networks.trained("bot")
     example = graph.pixels_of(small_networks.photos(of, 17))
     one, every = (by_size(here / "model-int8.onnx", example, size) for size in (1, 17))
