@@ -138,6 +138,12 @@ def small(name: str) -> dict[str, tuple[int, ...]]:
     return {key: tuple(3 if size == 751 else size for size in of) for key, of in shapes(name).items()}
 
 
+def plain(shapes: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
+    """Tensors of these shapes, where their values do not matter: drawing a ResNet-50's takes longer than loading it."""
+    sketches = {key: of for key, of in shapes.items() if "sketch" in key}  # none is all zeros
+    return {key: torch.zeros(of) for key, of in shapes.items()} | filled(sketches)
+
+
 def with_parts(K: int) -> dict[str, tuple[int, ...]]:
     """BPBreID with K parts."""
     kept = {key: of for key, of in small("bpbreid_resnet50_k5").items() if not key.startswith("parts_identity")}
@@ -148,17 +154,17 @@ def with_parts(K: int) -> dict[str, tuple[int, ...]]:
 
 
 def test_bpbreid_with_another_number_of_parts_loads(tmp_path):
-    found = converted(tmp_path, "bpbreid", filled(with_parts(8)))
+    found = converted(tmp_path, "bpbreid", plain(with_parts(8)))
     assert found.options["parts"] == 8
     assert len(found.method.part_necks) == 8
     assert found.options["foreground_pooling"] == "mean"
 
 
 def test_a_grouping_can_be_named(tmp_path):
-    found = converted(tmp_path, "bpbreid", filled(with_parts(5)), parts="five_v")
+    found = converted(tmp_path, "bpbreid", plain(with_parts(5)), parts="five_v")
     assert found.options["parts"] == "five_v"
     with pytest.raises(UserError, match="bpbreid has no value part; known: attention"):
-        converted(tmp_path, "bpbreid", filled(with_parts(5)), part=5)
+        converted(tmp_path, "bpbreid", plain(with_parts(5)), part=5)
 
 
 def ibn(name: str) -> dict[str, tuple[int, ...]]:
@@ -176,7 +182,7 @@ def ibn(name: str) -> dict[str, tuple[int, ...]]:
 
 @pytest.mark.parametrize(("family", "name"), [("bpbreid", "bpbreid_resnet50_k5"), ("bot", "bag_of_tricks_resnet50")])
 def test_the_backbone_with_ibn_loads(tmp_path, family, name):
-    found = converted(tmp_path, family, filled(ibn(name)))
+    found = converted(tmp_path, family, plain(ibn(name)))
     assert found.described.backbone == "resnet50_ibn_a"
     assert not found.ours_alone
 
@@ -186,13 +192,16 @@ def test_a_data_parallel_file_without_classifiers_loads_and_says_what_is_ours_al
     found = converted(tmp_path, "osnet", {f"module.{key}": value for key, value in filled(kept).items()})
     assert found.described.identities == 0
     assert sorted(found.ours_alone) == ["neck.classifier.bias", "neck.classifier.weight"]
+    torch.manual_seed(0)
+    drawn = methods.build("bot", backbone="osnet_x1_0", identities=2, **found.options).neck.classifier
+    assert torch.equal(found.method.neck.classifier.weight, drawn.weight)
 
 
 def test_pcb_with_four_strips_loads(tmp_path):
     four = {
         key: of for key, of in small("torchreid_pcb_p6").items() if not key.startswith(("classifier.4", "classifier.5"))
     }
-    assert converted(tmp_path, "pcb", filled(four)).options["parts"] == 4
+    assert converted(tmp_path, "pcb", plain(four)).options["parts"] == 4
 
 
 @pytest.mark.parametrize("reduced", [True, False])
@@ -224,16 +233,16 @@ def test_pabr_dilated_and_without_inner_maps_loads(tmp_path):
 
 
 def test_a_tensor_that_the_table_does_not_know_is_refused(tmp_path):
-    state = filled(small("torchreid_osnet_x1_0")) | {"attention.weight": torch.zeros(3)}
+    state = plain(small("torchreid_osnet_x1_0")) | {"attention.weight": torch.zeros(3)}
     with pytest.raises(UserError, match=r"tensors have a name but no place here: backbone\.attention\.weight"):
         converted(tmp_path, "osnet", state)
-    state = filled(small("mpn_no_ca")) | {"ca_list.0.weight": torch.zeros(3)}
+    state = plain(small("mpn_no_ca")) | {"ca_list.0.weight": torch.zeros(3)}
     with pytest.raises(UserError, match=r"1 of its tensors are in no row of the table of names: ca_list\.0\.weight"):
         converted(tmp_path, "mpn", state)
 
 
 def test_a_missing_or_misshapen_tensor_is_refused(tmp_path):
-    state = filled(small("torchreid_osnet_x1_0"))
+    state = plain(small("torchreid_osnet_x1_0"))
     del state["conv1.conv.weight"]
     with pytest.raises(UserError, match=r"nothing for 1 tensors that a test needs: backbone\.conv1\.conv\.weight"):
         converted(tmp_path, "osnet", state)
@@ -254,14 +263,14 @@ def test_a_missing_or_misshapen_tensor_is_refused(tmp_path):
     ],
 )
 def test_a_width_that_no_network_has_is_refused(tmp_path, family, name, tensor, axes):
-    state = {key: torch.zeros(of) for key, of in small(name).items()}
+    state = plain(small(name))
     for odd in (torch.tensor(1.0), torch.zeros(0, 4), torch.zeros(10**12, 0), *[torch.zeros(3)] * (axes > 1)):
         with pytest.raises(UserError, match=r"released\.pth\.tar does not fit"):
             converted(tmp_path, family, {**state, tensor: odd})
 
 
 def test_numbers_that_are_no_weights_are_refused(tmp_path):
-    state = filled(small("torchreid_osnet_x1_0"))
+    state = plain(small("torchreid_osnet_x1_0"))
     weight = state["conv1.conv.weight"]
     for value, kind in ((weight * torch.nan, "NaN or infinite"), (weight.to(torch.int8), "int8")):
         state["conv1.conv.weight"] = value
@@ -273,7 +282,7 @@ def test_numbers_that_are_no_weights_are_refused(tmp_path):
 
 def test_another_family_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"released\.pth\.tar does not fit bpbreid .*no tensor pixel_classifier"):
-        converted(tmp_path, "bpbreid", filled(small("torchreid_osnet_x1_0")))
+        converted(tmp_path, "bpbreid", plain(small("torchreid_osnet_x1_0")))
 
 
 @pytest.mark.parametrize(
@@ -289,7 +298,7 @@ def test_another_family_is_refused(tmp_path):
 )
 def test_the_right_family_is_named(tmp_path, asked, name, right):
     with pytest.raises(UserError, match=rf"does not fit .*\. By the names of its tensors it is of the family {right}$"):
-        converted(tmp_path, asked, filled(small(name)))
+        converted(tmp_path, asked, plain(small(name)))
 
 
 def test_of_a_file_of_no_family_none_is_named(tmp_path):
@@ -313,4 +322,4 @@ def test_the_weights_are_taken_by_a_training_with_other_persons(tmp_path):
 
 def test_what_torch_makes_of_a_width_of_no_network_is_one_message(tmp_path):
     with pytest.raises(UserError, match=r"bot cannot be built with .*'embedding': -1"):
-        converted(tmp_path, "osnet", filled(shapes("torchreid_osnet_x1_0")), embedding=-1)
+        converted(tmp_path, "osnet", plain(shapes("torchreid_osnet_x1_0")), embedding=-1)

@@ -71,6 +71,15 @@ def test_a_checkpoint_with_foreign_objects_is_read_in_every_form(tmp_path, zippe
     assert contents.setting(content, "model", "depth") is None
 
 
+def test_an_archives_directory_is_read_once_for_all_of_its_tensors(tmp_path, monkeypatch):
+    path, opened, opens = write(tmp_path / "a.pth", checkpoint()), [], zipfile.ZipFile.__init__
+    monkeypatch.setattr(zipfile.ZipFile, "__init__", lambda *given, **more: opened.append(opens(*given, **more)))
+    found = contents.tensors(torch_files.load(path), path)
+    before = len(opened)
+    assert len([read(each) for each in found.values()]) > 5
+    assert len(opened) == before > 0
+
+
 @pytest.mark.parametrize("zipped", [True, False])
 def test_strides_offsets_shared_storages_and_every_type_are_read(tmp_path, zipped):
     whole = torch.arange(24, dtype=torch.float32).reshape(4, 6)

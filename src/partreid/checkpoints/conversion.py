@@ -14,6 +14,7 @@ from partreid.checkpoints.families import FAMILIES
 from partreid.checkpoints.families.base import Described, Family
 from partreid.checkpoints.tables import COUNTERS, Renamed, fitted, renamed
 from partreid.errors import UserError, reason
+from partreid.layers.undrawn import undrawn
 from partreid.layers.unfilled import unfilled
 from partreid.methods.base import Method
 
@@ -45,9 +46,13 @@ def convert(family: Family, file: Path, options: Mapping[str, Any], changes: Map
         chosen = {**options, **described.options, **changes}
         if unknown := sorted(set(changes) - set(options)):
             raise UserError(f"{family.method} has no value {unknown[0]}; known: {', '.join(sorted(options))}")
-        method = _built(family.method, described, chosen)
+        with undrawn():
+            method = _built(family.method, described, chosen)
         names = renamed(given, family.table)
         state, alone = _state(method, names, given, family.ours_alone)
+        if alone:
+            drawn = _built(family.method, described, chosen).state_dict()
+            state |= {name: drawn[name] for name in alone}
     except UserError as error:
         others = [name for name, of in FAMILIES.items() if of is not family and _named(of, every, content)]
         hint = f". By the names of its tensors it is of the family {' or '.join(others)}" if others else ""
@@ -72,7 +77,7 @@ def _named(family: Family, given: contents.Tensors, content: Any) -> bool:
 
 
 def _built(name: str, described: Described, chosen: Mapping[str, Any]) -> Method:
-    """The method, with weights drawn from one seed. UserError where the values are of no network."""
+    """The method, its weights drawn from one seed. UserError where the values are of no network."""
     torch.manual_seed(0)
     try:
         return methods.build(name, backbone=described.backbone, identities=described.identities or 2, **chosen)

@@ -101,34 +101,35 @@ def load(path: Path) -> Any:
 
 
 def _archive(path: Path) -> Any:
-    with zipfile.ZipFile(path) as archive:
-        members = {info.filename: info for info in archive.infolist()}
-        pickles = [name for name in members if name.count("/") == 1 and name.endswith("/data.pkl")]
-        if len(pickles) != 1:
-            raise UserError(f"the archive holds {len(pickles)} pickles called data.pkl, one was expected")
-        top = pickles[0].removesuffix("data.pkl")
-        if f"{top}constants.pkl" in members:
-            raise UserError("it is a TorchScript program, which would have to be run; take the file of its state_dict")
-        if f"{top}byteorder" in members and archive.read(f"{top}byteorder") != b"little":
-            raise UserError("its bytes are in big-endian order, which is not read")
+    # open as long as something of it may be read: for each of a network's 2,000 tensors its directory, read again,
+    # would take as long as the tensor
+    archive = zipfile.ZipFile(path)
+    members = {info.filename: info for info in archive.infolist()}
+    pickles = [name for name in members if name.count("/") == 1 and name.endswith("/data.pkl")]
+    if len(pickles) != 1:
+        raise UserError(f"the archive holds {len(pickles)} pickles called data.pkl, one was expected")
+    top = pickles[0].removesuffix("data.pkl")
+    if f"{top}constants.pkl" in members:
+        raise UserError("it is a TorchScript program, which would have to be run; take the file of its state_dict")
+    if f"{top}byteorder" in members and archive.read(f"{top}byteorder") != b"little":
+        raise UserError("its bytes are in big-endian order, which is not read")
 
-        def storage(dtype: torch.dtype, key: str, numel: int) -> Storage:
-            info = members.get(f"{top}data/{key}")
-            if info is None or info.compress_type != zipfile.ZIP_STORED or info.file_size < numel * dtype.itemsize:
-                raise UserError(f"its storage {key} is missing, compressed or too short")
+    def storage(dtype: torch.dtype, key: str, numel: int) -> Storage:
+        info = members.get(f"{top}data/{key}")
+        if info is None or info.compress_type != zipfile.ZIP_STORED or info.file_size < numel * dtype.itemsize:
+            raise UserError(f"its storage {key} is missing, compressed or too short")
 
-            def read() -> bytes:
-                try:
-                    with zipfile.ZipFile(path) as again:
-                        return again.read(info)[: numel * dtype.itemsize]
-                except DAMAGE as error:
-                    raise UserError(f"its storage {key} is damaged ({reason(error)}); fetch the file again") from error
+        def read() -> bytes:
+            try:
+                return archive.read(info)[: numel * dtype.itemsize]
+            except DAMAGE as error:
+                raise UserError(f"its storage {key} is damaged ({reason(error)}); fetch the file again") from error
 
-            return Storage(dtype, numel, read)
+        return Storage(dtype, numel, read)
 
-        if members[pickles[0]].file_size > LONGEST:
-            raise UserError(f"its pickle has more than {LONGEST >> 20} MiB, which no file of weights needs")
-        return machine.read(BytesIO(archive.read(pickles[0])), MAKERS, _persistent(storage))
+    if members[pickles[0]].file_size > LONGEST:
+        raise UserError(f"its pickle has more than {LONGEST >> 20} MiB, which no file of weights needs")
+    return machine.read(BytesIO(archive.read(pickles[0])), MAKERS, _persistent(storage))
 
 
 def _older(file: BinaryIO) -> Any:

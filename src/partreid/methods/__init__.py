@@ -8,6 +8,7 @@ import torch
 
 from partreid import backbones
 from partreid.errors import UserError, choose, reason
+from partreid.layers.undrawn import undrawn
 from partreid.layers.unfilled import unfilled
 from partreid.methods.base import Learner, Method, Trained
 from partreid.methods.bot import BagOfTricks
@@ -71,9 +72,10 @@ def load(path: Path) -> Trained:
     """Build the method that a weights file describes and load it, in evaluation mode on the CPU."""
     header, state = weights.read(path)
     try:
-        method = build(
-            header["model"], backbone=header["backbone"], identities=header["identities"], **header["options"]
-        )
+        with undrawn():
+            method = build(
+                header["model"], backbone=header["backbone"], identities=header["identities"], **header["options"]
+            )
         method.load_state_dict(state)
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path} is of another version ({reason(error)}); {weights.AGAIN}") from error
