@@ -188,11 +188,13 @@ class Params:
     def pretraining_of(self, name: str) -> tuple[Recipe, dict[str, Any]]:
         """The same for a pre-training, which has no more epochs than the recipe gives to all; see `cut`."""
         recipe, own = self._recipe_of("pretraining", self.pretraining, name, "pre-training")
-        return dataclasses.replace(recipe, epochs=self.cut(name) or recipe.epochs), own
+        return dataclasses.replace(recipe, epochs=self._cut(recipe) or recipe.epochs), own
 
     def cut(self, name: str) -> int | None:
         """The epochs of a pre-training where fewer than written: a recipe's shorter training shortens what precedes."""
-        recipe, _ = self._recipe_of("pretraining", self.pretraining, name, "pre-training")
+        return self._cut(self._recipe_of("pretraining", self.pretraining, name, "pre-training")[0])
+
+    def _cut(self, recipe: Recipe) -> int | None:
         given = self._here(self.recipes[self.recipe].get("epochs"), f"recipes.{self.recipe}.epochs")
         return given if given is not None and 0 < given < recipe.epochs else None
 
@@ -201,7 +203,8 @@ class Params:
     ) -> tuple[Recipe, dict[str, Any]]:
         block = choose(blocks, name, what)
         over = choose(self.recipes, self.recipe, "recipe (`recipe` in params.yaml)")
-        common = {key: value for key, value in over.items() if key not in {*self.methods, *self.pretraining}}
+        alone = {*self.methods, *self.pretraining}
+        common = {key: value for key, value in over.items() if key not in alone}
         if not isinstance(over.get(name, {}), Mapping):
             raise UserError(f"params.yaml: recipes.{self.recipe}.{name} must be a mapping, found {over[name]!r}")
         kinds = {field.name: field.type for field in dataclasses.fields(Recipe)}
@@ -215,9 +218,8 @@ class Params:
                 converted(self._here(given[key], f"{where}.{key}"), kinds[key], f"{where}.{key}")
         merged = {**block, **common, **over.get(name, {})}
         merged = {key: self._here(value, f"{kind}.{name}.{key}") for key, value in merged.items()}
-        names = [field.name for field in dataclasses.fields(Recipe)]
-        recipe = _build(Recipe, {key: merged[key] for key in names if key in merged}, f"{kind}.{name}")
-        return recipe, {key: value for key, value in merged.items() if key not in names}
+        recipe = _build(Recipe, {key: merged[key] for key in kinds if key in merged}, f"{kind}.{name}")
+        return recipe, {key: value for key, value in merged.items() if key not in kinds}
 
     def _here(self, value: Any, where: str) -> Any:
         """A value as it is, or, of a mapping from data sets to values, the one for the chosen data set."""

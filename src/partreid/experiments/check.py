@@ -19,7 +19,7 @@ from partreid.labels import LABELS
 from partreid.labels.base import Label
 from partreid.layers.unfilled import unfilled
 from partreid.methods import METHODS, outline
-from partreid.methods.base import Learner, meet
+from partreid.methods.base import Learner, Method, meet
 from partreid.methods.start import fitting, there
 from partreid.params import RENDERED, Params, Recipe, Rerank, Synthetic, converted
 from partreid.params import Label as LabelBlock
@@ -85,9 +85,10 @@ def names(params: Params) -> None:
         name: learner(PRETRAININGS[name], *params.pretraining_of(name), f"pretraining.{name}", params.recipe)
         for name in params.pretraining
     }
+    methods: dict[str, Method] = {}
     for name in params.methods:
         recipe, own = params.recipe_of(name)
-        method = learner(METHODS[name], recipe, own, f"methods.{name}", params.recipe)
+        method = methods[name] = learner(METHODS[name], recipe, own, f"methods.{name}", params.recipe)
         meet(method, recipe.images_per_id, name, params.recipe)
         for part, by in method.starts_from.items():
             alike(getattr(method, part), getattr(choose(pretrainings, by, "pre-training"), part), part, name, by)
@@ -97,8 +98,8 @@ def names(params: Params) -> None:
         method.use(**params.at_test.get(name, {}))
     for name in params.at_test:
         choose(METHODS, name, "model (at_test)")
-    branched(params)
-    preserved(params)
+    branched(params, methods["fsam"])
+    preserved(params, methods["fsam"])
 
 
 def blocks(params: Params) -> Iterator[tuple[str, type[Learner], Mapping[str, Any]]]:
@@ -127,23 +128,22 @@ def rendered(block: Synthetic, name: str) -> None:
         raise UserError(f"params.yaml: {name}: {error}") from error
 
 
-def branched(params: Params) -> None:
+def branched(params: Params, fsam: Learner) -> None:
     """Raise a UserError where FSAM is chosen and has another number of branches by pose than there are clusters."""
-    recipe, own = params.recipe_of("fsam")
+    _, own = params.recipe_of("fsam")
     clusters = params.labels["poses"].options["clusters"]
-    by_pose = "poses" in outline("fsam", backbone=recipe.backbone, **own).labels
-    if params.model == "fsam" and by_pose and own["branches"] != clusters:
+    if params.model == "fsam" and "poses" in fsam.labels and own["branches"] != clusters:
         raise UserError(
             f"params.yaml: methods.fsam.branches is {own['branches']}, labels.poses.clusters {clusters}; by pose "
             "there is a branch for each cluster: make them equal"
         )
 
 
-def preserved(params: Params) -> None:
+def preserved(params: Params, fsam: Learner) -> None:
     """Raise a UserError where FSAM's published F_m would be held to what another tool than SCHP says."""
-    recipe, own = params.recipe_of("fsam")
+    _, own = params.recipe_of("fsam")
     _, parsing = params.pretraining_of("parsing")
-    by_label = own["shape"] == "fine" and "schp" in outline("fsam", backbone=recipe.backbone, **own).labels
+    by_label = own["shape"] == "fine" and "schp" in fsam.labels
     tool = params.labels["schp"].tool
     if by_label and parsing["published"] and tool not in ("schp", "schp_files"):
         raise UserError(
