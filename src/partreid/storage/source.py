@@ -2,10 +2,10 @@
 
 import ast
 import hashlib
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from partreid.storage.files import fingerprint
 
@@ -30,32 +30,51 @@ def digests(*origins: str | Path) -> dict[str, str]:
 
 def digest(file: Path) -> str:
     """16 hex digits of a source file's code: comments, docstrings, layout and Python's version do not count."""
-    return _digest(file.read_text(encoding="utf-8"))
+    return _read(file.read_text(encoding="utf-8"))[0]
 
 
-@cache  # many results depend on the same files, and parsing all takes a second
-def _digest(text: str) -> str:
-    tree = ast.parse(text)
-    for node in ast.walk(tree):
+@cache  # many results depend on the same files, and reading all takes a second
+def _read(text: str) -> tuple[str, tuple[ast.Import | ast.ImportFrom, ...]]:
+    """The digest of a source text's code, and where it imports."""
+    tree, imports = ast.parse(text), []
+    for node in _statements(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            imports.append(node)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) and ast.get_docstring(
             node, clean=False
         ):
             del node.body[0]
-    return hashlib.sha256(_dumped(tree).encode()).hexdigest()[:16]
+    return hashlib.sha256(_dumped(tree).encode()).hexdigest()[:16], tuple(imports)
 
 
-def _dumped(tree: ast.AST) -> str:
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """A tree's statements, and what they are in: a tenth of its nodes."""
+    yield node
+    for name in ("body", "handlers", "orelse", "finalbody", "cases"):
+        for inner in getattr(node, name, ()):
+            yield from _statements(inner)
+
+
+def _dumped(value: Any) -> str:
     """What `ast.dump` gives in Python 3.11, whatever the version, so that none trains again what another has trained.
 
     From 3.12 on nodes have type parameters, mostly none; 3.12 itself ends a format that is computed with an empty text;
     from 3.13 on empty lists are left out unless asked for.
     """
-    for node in ast.walk(tree):
-        if not getattr(node, "type_params", True):
-            delattr(node, "type_params")
-        if isinstance(node, ast.JoinedStr):
-            node.values = [each for each in node.values if not (isinstance(each, ast.Constant) and each.value == "")]
-    return ast.dump(tree, **({"show_empty": True} if sys.version_info >= (3, 13) else {}))
+    if isinstance(value, list):
+        return f"[{', '.join(map(_dumped, value))}]"
+    if not isinstance(value, ast.AST):
+        return repr(value)
+    kind, told = type(value), []
+    for name in value._fields:
+        given = getattr(value, name, None)
+        if name == "type_params" and not given:
+            continue
+        if kind is ast.JoinedStr:
+            given = [each for each in given or () if not (isinstance(each, ast.Constant) and each.value == "")]
+        if given is not None or getattr(kind, name, ...) is not None:
+            told.append(f"{name}={_dumped(given)}")
+    return f"{kind.__name__}({', '.join(told)})"
 
 
 def reached(*origins: str | Path) -> list[Path]:
@@ -84,12 +103,12 @@ def _hands_on(file: Path) -> bool:
 
 @cache
 def _imported(file: Path) -> list[Path]:
-    files = (_file(module) for module in _modules(ast.parse(file.read_text(encoding="utf-8"))))
-    return [each for each in files if each is not None and not _hands_on(each)]
+    _, imports = _read(file.read_text(encoding="utf-8"))
+    return [each for each in map(_file, _modules(imports)) if each is not None and not _hands_on(each)]
 
 
-def _modules(tree: ast.AST) -> Iterator[str]:
-    for node in ast.walk(tree):
+def _modules(imports: Iterable[ast.Import | ast.ImportFrom]) -> Iterator[str]:
+    for node in imports:
         if isinstance(node, ast.Import):
             yield from (name.name for name in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
