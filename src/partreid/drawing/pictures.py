@@ -49,8 +49,8 @@ def jpeg(image: np.ndarray, quality: int = 80) -> bytes:
 
 
 def png(image: np.ndarray) -> bytes:
-    """Encode as PNG."""
-    return _encode(image, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 9])
+    """Encode as PNG: by zlib's level 6, as 9 takes three times as long to spare a fiftieth of the bytes."""
+    return _encode(image, ".png", [cv2.IMWRITE_PNG_COMPRESSION, 6])
 
 
 def _encode(image: np.ndarray, kind: str, options: list[int]) -> bytes:

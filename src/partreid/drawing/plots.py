@@ -8,8 +8,10 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 # after Okabe and Ito, the blue lighter: told apart by colour-blind readers, readable on white and on black
@@ -53,6 +55,17 @@ TITLES = {
 }
 
 
+class Laid(Figure):
+    """A figure that is drawn once as it is saved: matplotlib draws one with a layout twice, the first time unseen."""
+
+    def draw(self, renderer: RendererBase) -> None:
+        layout = self.get_layout_engine()
+        if isinstance(layout, ConstrainedLayoutEngine) and self.canvas.is_saving():
+            layout.execute(self)  # all that counts of the unseen one; for the other matplotlib takes the layout away
+        else:
+            super().draw(renderer)
+
+
 def cmc(curves: Mapping[str, np.ndarray]) -> Figure:
     """CMC curves. curves: protocol -> float (K,), entry k = share of queries with a match in the first k + 1."""
     with mpl.rc_context({**STYLE, "font.size": 9}):
@@ -60,7 +73,7 @@ def cmc(curves: Mapping[str, np.ndarray]) -> Figure:
         curves = {name: values[:longest] for name, values in curves.items()}
         step = 5 if longest <= 20 else 10
         ticks = [1, *range(step, longest + 1, step)]
-        figure = Figure(figsize=(4.8, 3.2), layout="constrained")
+        figure = Laid(figsize=(4.8, 3.2), layout="constrained")
         axes = figure.add_subplot()
         for number, (name, values) in enumerate(curves.items()):
             axes.plot(
@@ -90,7 +103,7 @@ def _told(values: np.ndarray) -> int:
 def curve(name: str, steps: np.ndarray, values: np.ndarray) -> Figure:
     """One training curve. steps: (T,) epochs from 0; values: (T,)."""
     with mpl.rc_context(STYLE):
-        figure = Figure(figsize=(3.5, 2.2), layout="constrained")
+        figure = Laid(figsize=(3.5, 2.2), layout="constrained")
         _draw(figure.add_subplot(), name, steps, values)
         return figure
 
@@ -99,7 +112,7 @@ def curves(series: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> Figure:
     """All training curves in one picture, three in a row; a word where there are none."""
     with mpl.rc_context(STYLE):
         rows = max(-(-len(series) // 3), 1)
-        figure = Figure(figsize=(10.5, 2.3 * rows), layout="constrained")
+        figure = Laid(figsize=(10.5, 2.3 * rows), layout="constrained")
         if not series:
             figure.text(0.5, 0.5, "trained for 0 epochs", ha="center")
         for place, name in enumerate(in_order(series), start=1):
