@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import average_precision_score
 
 from partreid.evaluation import metrics, ranking
 from partreid.evaluation.distances import DISTANCES, vectors
@@ -68,6 +67,8 @@ def _world(seed=5):
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.usefixtures("small_blocks")
 def test_ranks_and_metrics_equal_the_slow_implementation(rule):
+    from sklearn.metrics import average_precision_score  # here: it takes a second, and each process imports all tests
+
     query, gallery = _world()
     found = _rank(query, gallery, rule, top=7)
     entries = _listed(gallery[1])

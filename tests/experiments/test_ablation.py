@@ -45,9 +45,10 @@ def test_a_file_that_somebody_got_wrong_is_one_message(tmp_path):
 
 def test_every_row_of_every_paper_is_a_set_of_parameters_that_the_code_has(project, values):
     path = project / "ablations.yaml"
-    for paper, block in strict_yaml.loaded(path.read_text()).items():
+    papers = strict_yaml.loaded(path.read_text())
+    for paper, block in papers.items():
         for name in block["tables"]:
-            table = ablation.read(path, paper, name)
+            table = ablation.found(papers, path, paper, name)
             assert table.rows
             assert len({row.name for row in table.rows}) == len(table.rows)
             for row in table.rows:

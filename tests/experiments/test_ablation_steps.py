@@ -24,9 +24,10 @@ def rows():
 def read():
     values = strict_yaml.loaded((PROJECT / "params.yaml").read_text())
     file = PROJECT / "ablations.yaml"
-    for paper, block in strict_yaml.loaded(file.read_text()).items():
+    papers = strict_yaml.loaded(file.read_text())
+    for paper, block in papers.items():
         for name in block["tables"]:
-            table = ablation.read(file, paper, name)
+            table = ablation.found(papers, file, paper, name)
             for row in table.rows:
                 try:
                     changes = ablation.experiment(values, table, row, 1)

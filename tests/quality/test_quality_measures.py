@@ -4,7 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from sklearn.metrics import adjusted_rand_score
 
 from partreid.body.parsing import PARSING
 from partreid.body.skeleton import KEYPOINT_MIRROR, KEYPOINTS
@@ -255,6 +254,8 @@ def test_cells_below_one_half_belong_to_nobody():
 
 
 def test_clusters_by_hand():
+    from sklearn.metrics import adjusted_rand_score  # here: it takes a second, and each process imports all tests
+
     true, ours = np.array([0, 0, 1, 1, 2]), np.array([0, 1, 1, 1, 2])
     points = person(5, seed=10)
     kept = poses.compare({**side(points), "cluster": ours}, {**side(points), "cluster": true})

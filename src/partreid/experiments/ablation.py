@@ -77,7 +77,11 @@ class Table:
 
 def read(path: Path, paper: str, table: str) -> Table:
     """Table `table` of `paper` from ablations.yaml. UserError when the file is none, or lacks it or a part of it."""
-    papers = params.told(path)
+    return found(params.told(path), path, paper, table)
+
+
+def found(papers: Mapping[str, Any], path: Path, paper: str, table: str) -> Table:
+    """The same of what the file holds."""
     block = choose(papers, paper, "paper")
     try:
         content = choose(block["tables"], table, f"table of {paper}")
