@@ -1,5 +1,8 @@
 """Shared by all tests: what they read, in which order they run, and which of them are quick."""
 
+import runpy
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +65,25 @@ def _long(item):
 def project() -> Path:
     """The project's root folder."""
     return Path(__file__).parents[1]
+
+
+@pytest.fixture
+def program(monkeypatch, capsys):
+    """Runs a script as `python FILE WORDS...` does, but in this process: a new one would mostly import torch.
+
+    The pipeline's tests start every stage as a process of its own.
+    """
+
+    def run(file: Path, *words: object) -> subprocess.CompletedProcess[str]:
+        command = [str(file), *map(str, words)]
+        monkeypatch.setattr(sys, "argv", command)
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_path(command[0], run_name="__main__")
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(command, int(ended.value.code or 0), said.out, said.err)
+
+    return run
 
 
 @pytest.fixture

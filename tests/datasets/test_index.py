@@ -1,7 +1,6 @@
 """The stage, as a user runs it, in a small project of its own."""
 
-import subprocess
-import sys
+from functools import partial
 
 import pytest
 import yaml
@@ -11,17 +10,15 @@ from partreid.storage import image_table
 
 
 @pytest.fixture
-def index(tmp_path, project):
+def index(tmp_path, project, program, monkeypatch):
     """Run stages/index.py in a project whose raw folders are tmp_path/market and tmp_path/photos."""
     values = yaml.safe_load((project / "params.yaml").read_text(encoding="utf-8"))
     values["raw"] |= {"market1501": str(tmp_path / "market"), "folder": str(tmp_path / "photos")}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
 
-    def run(*arguments):
-        command = [sys.executable, project / "stages" / "index.py", *arguments]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    return run
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DVC_ROOT", raising=False)
+    return partial(program, project / "stages/index.py")
 
 
 def test_a_partial_market_is_written_with_warnings(index, tmp_path):

@@ -1,8 +1,5 @@
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -167,16 +164,11 @@ def test_a_missing_tool_output_says_how_to_make_it():
 
 
 @pytest.mark.usefixtures("labelled")
-def test_the_program_runs_from_the_command_line():
-    def run(*words: str) -> subprocess.CompletedProcess:
-        command = [sys.executable, str(ROOT / "stages/inspect.py"), *words]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-
-    done = run("diff", "pifpaf", "synthetic", "blazepose", "truth")
+def test_the_program_runs_from_the_command_line(program):
+    done = program(ROOT / "stages/inspect.py", "diff", "pifpaf", "synthetic", "blazepose", "truth")
     assert done.returncode == 0, done.stderr
     assert "wrote tmp/inspect/pifpaf-synthetic-diff/index.html" in done.stdout
-    done = run("nose", "synthetic")
+    done = program(ROOT / "stages/inspect.py", "nose", "synthetic")
     assert done.returncode == 1
     assert done.stderr.startswith("error: unknown label 'nose'")
     assert done.stderr.count("\n") == 1

@@ -1,9 +1,6 @@
 """The five label stages from the command line, with params.yaml's own values, from each kind of tool output."""
 
-import os
 import shutil
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -39,10 +36,8 @@ def workplace(tmp_path, monkeypatch, project):
 
 
 @pytest.mark.parametrize("name", sorted(MEMBERS))
-def test_a_label_is_made_by_its_stage(workplace, project, name):
-    environment = {**os.environ, "PYTHONPATH": str(project / "src")}
-    command = [sys.executable, str(project / "stages/label.py"), name, "synthetic", "--processes", "1"]
-    made = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+def test_a_label_is_made_by_its_stage(workplace, project, program, name):
+    made = program(project / "stages/label.py", name, "synthetic", "--processes", "1")
     assert made.returncode == 0, made.stderr
     assert "6 images, 4 ok, 1 missing, 1 failed" in made.stdout
     file = LABELS[name].file(name, "synthetic")
@@ -58,14 +53,12 @@ def test_a_label_is_made_by_its_stage(workplace, project, name):
 
 
 @pytest.mark.parametrize("name", sorted(MEMBERS))
-def test_a_share_of_the_images_loses_its_label(workplace, project, name):
+def test_a_share_of_the_images_loses_its_label(workplace, project, program, name):
     text = (workplace / "params.yaml").read_text()
     block = text.index(f"  {name}:\n", text.index("\nlabels:"))
     start = text.index("    drop: 0.0", block)
     (workplace / "params.yaml").write_text(f"{text[:start]}    drop: 0.6{text[start + len('    drop: 0.0') :]}")
-    environment = {**os.environ, "PYTHONPATH": str(project / "src")}
-    command = [sys.executable, str(project / "stages/label.py"), name, "synthetic", "--processes", "1"]
-    made = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    made = program(project / "stages/label.py", name, "synthetic", "--processes", "1")
     assert made.returncode == 0, made.stderr
     label = cache.Cache(
         LABELS[name].file(name, "synthetic"), f"label/{name}", workplace / "data/index/synthetic.parquet"

@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +13,7 @@ from partreid.storage.files import sha256
 from upright import blob, native, people, written
 
 ROOT = Path(__file__).resolve().parents[2]
+STAGES = ROOT / "stages"
 OPTIONS = {"height": 33, "width": 17, "thickness": 1.0, "min_score": 0.1, "mask": True}
 PARAMS = (ROOT / "params.yaml").read_text(encoding="utf-8")
 STATUS = np.array([cache.OK, cache.MISSING, cache.FAILED], np.uint8)
@@ -53,12 +53,6 @@ def project(tmp_path, monkeypatch):
     head["gives"] = ["keypoints", "person"]
     pieces.write(tmp_path / "data/tools/blazepose/synthetic.npz", head, work, 3, processes=1)
     return tmp_path
-
-
-def stage(name: str, *arguments: str) -> subprocess.CompletedProcess:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    command = [sys.executable, str(ROOT / "stages" / name), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_fields_of_ok_rows_are_the_geometry_and_others_are_zero(project):
@@ -104,27 +98,27 @@ def test_without_the_mask_fields_are_the_plain_geometry():
 
 
 @pytest.mark.usefixtures("project")
-def test_label_and_inspect_run_from_the_command_line():
-    made = stage("label.py", "pifpaf", "synthetic", "--processes", "1")
+def test_label_and_inspect_run_from_the_command_line(program):
+    made = program(STAGES / "label.py", "pifpaf", "synthetic", "--processes", "1")
     assert made.returncode == 0, made.stderr
     assert "3 images, 1 ok, 1 missing, 1 failed" in made.stdout
-    seen = stage("inspect.py", "pifpaf", "synthetic", "--out", "pictures")
+    seen = program(STAGES / "inspect.py", "pifpaf", "synthetic", "--out", "pictures")
     assert seen.returncode == 0, seen.stderr
     assert cv2.imread("pictures/sheet.png") is not None
     assert "33.3%" in Path("pictures/index.html").read_text()
     assert "33.3%" in seen.stdout
 
 
-def test_a_missing_tool_output_is_named(project):
+def test_a_missing_tool_output_is_named(project, program):
     (project / "data/tools/blazepose/synthetic.npz").unlink()
-    made = stage("label.py", "pifpaf", "synthetic")
+    made = program(STAGES / "label.py", "pifpaf", "synthetic")
     assert made.returncode == 1
     assert made.stderr.startswith("error: no data/tools/blazepose/synthetic.npz")
 
 
 @pytest.mark.usefixtures("project")
-def test_the_truth_of_a_data_set_without_truth_is_an_error():
-    made = stage("tool.py", "truth", "synthetic")
+def test_the_truth_of_a_data_set_without_truth_is_an_error(program):
+    made = program(STAGES / "tool.py", "truth", "synthetic")
     assert made.returncode == 1
     assert "data/synthetic/truth.npz" in made.stderr
 
