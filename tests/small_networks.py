@@ -1,6 +1,6 @@
 """Methods on a backbone of five convolutions, which take seconds where a published one takes minutes; and photos."""
 
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,12 @@ class Tiny(Blocks):
         return self.features[:3], self.features[3:]
 
 
+@cache
+def values() -> params.Params:
+    """The project's params.yaml, read and checked once for all networks."""
+    return params.load(PROJECT / "params.yaml")
+
+
 def register(monkeypatch: Any) -> None:
     """Make it a backbone by the name of tiny, and of tiny_maps with 185 channels, until the test ends."""
     monkeypatch.setitem(backbones.BACKBONES, "tiny", Tiny)
@@ -63,7 +69,7 @@ def trained(name: str, backbone: str = "tiny", size: tuple[int, int] | None = No
 
     Without those all photos' vectors point nearly the same way. size: height and width of its images.
     """
-    _, options = params.load(PROJECT / "params.yaml").recipe_of(name)
+    _, options = values().recipe_of(name)
     options = {**options, **(INNER.get(name, {}) if backbone == "tiny" else {}), **changes}
     torch.manual_seed(1)
     method = methods.build(name, backbone=backbone, identities=3, **options)

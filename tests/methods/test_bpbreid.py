@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from methods.test_methods import batch_for, build
+from methods.test_methods import batch_for, build, loaded
 from partreid import methods, params
 from partreid.errors import UserError
 from partreid.labels import grouping
@@ -29,7 +29,7 @@ def learning(method):
     [("resnet50", 34.580), ("resnet50_ibn_a", 34.580), ("hrnet_w32", 42.182 - (1920 * 256 + 2 * 256) / 1e6)],
 )
 def test_parameter_count_k8_702_identities(project, backbone, million):
-    _, own = params.load(project / "params.yaml").recipe_of("bpbreid")
+    _, own = loaded(project).recipe_of("bpbreid")
     with torch.device("meta"):
         method = methods.build("bpbreid", backbone=backbone, identities=702, **{**own, "parts": 8, "embedding": 512})
     assert sum(p.numel() for p in method.parameters()) / 1e6 == pytest.approx(million, abs=5e-4)
@@ -302,7 +302,7 @@ def test_a_wrong_switch_is_named(project, option, value):
 
 
 def test_earlier_weights_files_name_none_of_the_later_switches(project):
-    _, own = params.load(project / "params.yaml").recipe_of("bpbreid")
+    _, own = loaded(project).recipe_of("bpbreid")
     later = ("attention", "part_triplet", "foreground_pooling", "label_count")
     earlier = {name: value for name, value in own.items() if name not in later}
     now, before = (methods.outline("bpbreid", backbone="mobilenet_v2", **each) for each in (own, earlier))

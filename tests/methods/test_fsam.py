@@ -7,9 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from methods.test_methods import batch_for
+from methods.test_methods import batch_for, loaded
 from methods.test_methods import build as as_built
-from partreid import methods, params
+from partreid import methods
 from partreid.backbones.parser import PARSERS
 from partreid.backbones.schp import SCHP
 from partreid.errors import UserError
@@ -42,7 +42,7 @@ def learns(method, loss):
 
 
 def own(project):
-    return params.load(project / "params.yaml").recipe_of("fsam")[1]
+    return loaded(project).recipe_of("fsam")[1]
 
 
 @pytest.mark.parametrize(

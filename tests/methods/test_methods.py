@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from functools import cache
 
 import pytest
 import torch
@@ -13,8 +14,14 @@ from partreid.methods import METHODS
 from partreid.training.step import optimizer_of
 
 
+@cache
+def loaded(project):
+    """The project's params.yaml, read and checked once for the hundreds of networks that tests build."""
+    return params.load(project / "params.yaml")
+
+
 def build(name, project, identities=6, **changes):
-    _, own = params.load(project / "params.yaml").recipe_of(name)
+    _, own = loaded(project).recipe_of(name)
     torch.manual_seed(0)
     return methods.build(name, **{"backbone": "mobilenet_v2", "identities": identities, **own, **changes})
 
@@ -113,7 +120,7 @@ def test_a_few_steps_lower_the_loss(name, project):
 
 
 def test_what_the_recipe_freezes_stays_as_it_is_and_the_rest_learns(name, project):
-    recipe, _ = params.load(project / "params.yaml").recipe_of(name)
+    recipe, _ = loaded(project).recipe_of(name)
     assert recipe.freeze == "stride4"
     method = build(name, project, backbone=recipe.backbone)
     method.begin_training()
@@ -148,7 +155,7 @@ def test_freezing_covers_what_a_pre_training_made_too(name, network, project):
 
 @pytest.mark.parametrize("name", ["partmaps", "parsing"])
 def test_a_pre_training_leaves_the_layers_up_to_stride_4(name, project):
-    p = params.load(project / "params.yaml")
+    p = loaded(project)
     recipe, options = p.pretraining_of(name)
     assert recipe.freeze == "stride4"
     learner = pretraining.build(name, backbone=recipe.backbone, identities=2, **options)
@@ -183,14 +190,16 @@ def test_embedding_keeps_the_contract(name, project):
 
 def test_saved_and_loaded_is_the_same(name, project, tmp_path):
     method = build(name, project).eval()
-    _, own = params.load(project / "params.yaml").recipe_of(name)
+    _, own = loaded(project).recipe_of(name)
     header = {"model": name, "backbone": "mobilenet_v2", "identities": 6, "options": own, "height": 64, "width": 32}
     methods.save(tmp_path / "weights.safetensors", method, header)
-    loaded = methods.load(tmp_path / "weights.safetensors")
+    generator = torch.get_rng_state()
+    again = methods.load(tmp_path / "weights.safetensors")
+    assert torch.equal(torch.get_rng_state(), generator)  # no random number is drawn for what the file holds
     batch = batch_for(method)
     with torch.no_grad():
-        assert torch.equal(method.embed(batch)[0], loaded.method.embed(batch)[0])
-    assert (loaded.height, loaded.width) == (64, 32)
+        assert torch.equal(method.embed(batch)[0], again.method.embed(batch)[0])
+    assert (again.height, again.width) == (64, 32)
 
 
 def test_a_method_takes_its_options_as_keywords_only(name):

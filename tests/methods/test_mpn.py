@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from methods.test_methods import batch_for, build
-from partreid import methods, params
+from methods.test_methods import batch_for, build, loaded
+from partreid import methods
 from partreid.errors import UserError
 from partreid.inputs.batch import Inputs
 from partreid.layers.strips import Classifiers, PartConv, convolve
@@ -31,7 +31,7 @@ def learns(module):
 
 
 def counted(project, name, **changes):
-    _, own = params.load(project / "params.yaml").recipe_of(name)
+    _, own = loaded(project).recipe_of(name)
     own.update(changes)
     with torch.device("meta"):
         method = methods.build(name, backbone="resnet50", identities=751, **own)

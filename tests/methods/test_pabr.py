@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from methods.test_methods import batch_for, build
-from partreid import methods, params
+from methods.test_methods import batch_for, build, loaded
+from partreid import methods
 from partreid.errors import UserError
 from partreid.evaluation.distances import DISTANCES, vectors
 from partreid.evaluation.pooling import pool
@@ -35,7 +35,7 @@ def labelled(batch, maps):
 
 
 def test_the_papers_network_has_21_3_million_parameters(project):
-    block = params.load(project / "params.yaml").methods["pabr"]
+    block = loaded(project).methods["pabr"]
     names = ("part_stream", "part_network", "part_maps", "non_negative", "pooling", "dilated", "appearance", "part")
     own = {name: block[name] for name in (*names, "embedding", "margin", "similarity", "average")}
     for dilated in (False, True):
@@ -215,7 +215,7 @@ def test_a_tracklet_or_multi_query_is_the_mean_of_its_frames():
 
 
 def test_it_starts_from_the_pre_trained_part_network(project, tmp_path, monkeypatch):
-    own = params.load(project / "params.yaml").recipe_of("pabr")[1]
+    own = loaded(project).recipe_of("pabr")[1]
     source = small(project)
     assert source.starts_from == {"part_network": "partmaps"}
     assert source.labels == source.labels_at_test == ()

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from losses.test_multi_similarity import slow
-from methods.test_methods import batch_for, build, persons
-from partreid import backbones, methods, params
+from methods.test_methods import batch_for, build, loaded, persons
+from partreid import backbones, methods
 from partreid.errors import UserError
 from partreid.inputs.batch import Inputs
 from partreid.labels.pseudo_parts import part_maps
@@ -38,7 +38,7 @@ def million(module):
 
 def paper(project):
     """The paper's network for Celeb-reID, without weights."""
-    paper = dataclasses.replace(params.load(project / "params.yaml"), recipe="paper")
+    paper = dataclasses.replace(loaded(project), recipe="paper")
     recipe, own = paper.recipe_of("pah")
     with torch.device("meta"):
         return methods.build("pah", backbone=recipe.backbone, identities=632, **own)
