@@ -26,6 +26,11 @@ PACKAGES = [
     "torch._dynamo",
     "cv2",
     "pyarrow.parquet",
+    "pyarrow.dataset",
+    "h5py",
+    "threadpoolctl",
+    "concurrent.futures.process",
+    "multiprocessing.queues",
     "scipy.sparse",
     "matplotlib.figure",
     "matplotlib.backends.backend_agg",
@@ -72,7 +77,9 @@ def warm(folder: Path) -> Iterator[Path]:
         file = folder / program
         file.write_text(STAND_IN.format(python=sys.executable, place=str(place), program=program))
         file.chmod(0o755)
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    # without the second, which a container may set, each program would compile the project's modules again
+    own = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+    environment = {name: value for name, value in os.environ.items() if name not in own}
     server = subprocess.Popen([sys.executable, __file__, str(place)], env={**environment, "OMP_WAIT_POLICY": "PASSIVE"})
     try:
         while not place.exists():
