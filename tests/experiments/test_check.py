@@ -263,6 +263,13 @@ def test_a_batch_of_one_image_is_refused(values):
         check.values(dataclasses.replace(recipe, ids_per_batch=1, images_per_id=1), "pretraining.ide")
 
 
+def test_a_method_whose_values_have_been_taken_out_is_named(values):
+    for block in (values["methods"], values["at_test"], *values["recipes"].values()):
+        block.pop("fsam", None)
+    with pytest.raises(UserError, match="unknown method 'fsam'; known: bot, bpbreid"):
+        check.names(params.parse(values))
+
+
 def test_a_start_that_does_not_fit_is_refused_before_any_work(values, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "weights").mkdir()

@@ -98,8 +98,9 @@ def names(params: Params) -> None:
         method.use(**params.at_test.get(name, {}))
     for name in params.at_test:
         choose(METHODS, name, "model (at_test)")
-    branched(params, methods["fsam"])
-    preserved(params, methods["fsam"])
+    fsam = choose(methods, "fsam", "method")
+    branched(params, fsam)
+    preserved(params, fsam)
 
 
 def blocks(params: Params) -> Iterator[tuple[str, type[Learner], Mapping[str, Any]]]:
