@@ -1,6 +1,7 @@
 """stages/dvc.yaml, read without DVC: who learns from what, and which source files decide it."""
 
 import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -26,7 +27,9 @@ def stages():
 def written(tmp_path_factory):
     """What stages/source.py writes, by its file's name."""
     out = tmp_path_factory.mktemp("source")
-    subprocess.run([sys.executable, ROOT / "stages/source.py", out], check=True, cwd=ROOT)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["source.py", str(out)])
+        runpy.run_path(str(ROOT / "stages/source.py"))["main"]()
     return {file.stem: json.loads(file.read_text()) for file in out.iterdir()}
 
 
