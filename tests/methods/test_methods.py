@@ -110,7 +110,7 @@ def test_a_few_steps_lower_the_loss(name, project):
     optimizer = torch.optim.Adam(method.parameters(), 1e-3)
     batch, losses = batch_for(method), []
     method.begin_epoch(0, persons(batch))
-    for _ in range(12):
+    for _ in range(8):
         loss = torch.stack(list(method.losses(batch).values())).sum()
         optimizer.zero_grad()
         loss.backward()
