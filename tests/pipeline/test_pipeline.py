@@ -20,7 +20,7 @@ UPSTREAM = ["check", "source", "synthetic", "index-synthetic", "tool@blazepose-s
 
 # a data set and a recipe that take seconds; few data sets, because DVC makes stages of each, whatever it runs
 TINY = {
-    "datasets": ["synthetic", "folder", "market1501"],
+    "datasets": ["synthetic", "folder"],
     "tools__blazepose__looks": 1,
     "synthetic__train_identities": 4,
     "synthetic__test_identities": 4,
