@@ -9,8 +9,9 @@ CHANGES = $(if $(dataset),--dataset $(dataset)) $(foreach each,$(set),-S '$(each
 SEEDS = $(if $(seeds),--seeds $(seeds))
 MODELS = $(if $(models),--models $(models))
 
-# the tests of a file share what it makes once, so a file stays in one process; one thread in each; -rs: why some are skipped
-PYTEST = OMP_NUM_THREADS=1 pytest -rs -n auto --dist loadfile --no-loadscope-reorder
+# the tests of a file share what it makes once, so a file stays in one process; one thread in each; -rs: why some are skipped;
+# without -u each of the hundreds of programs that they start would compile all modules, in a container that says so
+PYTEST = OMP_NUM_THREADS=1 env -u PYTHONDONTWRITEBYTECODE pytest -rs -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: help git setup demo ablation compare splits speed test check lint test-network test-slow clean clean-all
 
