@@ -10,6 +10,7 @@ import pytest
 
 import partreid  # noqa: F401  before any test imports torch: sets how its threads wait
 from partreid import params
+from pipeline.warm import warm
 
 SECONDS = "partreid/seconds"  # in pytest's cache: how long each test took when it last ran
 QUICK = 1.0  # seconds
@@ -65,6 +66,13 @@ def _long(item):
 def project() -> Path:
     """The project's root folder."""
     return Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def programs(tmp_path_factory):
+    """A folder with a `python` and a `dvc` that start at once."""
+    with warm(tmp_path_factory.mktemp("programs")) as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -62,6 +62,7 @@ def data(root: Path, method: methods.Method) -> TrainingSet:
 def main() -> None:
     everywhere = shares.everywhere
     shares.everywhere = lambda network, x: everywhere(network, x.double())  # methods take the result back to float32
+    torch.set_num_threads(1)  # FSAM's shape stream, in float32, amplifies another order of additions
     values, out, *names = sys.argv[1:]
     root = Path(values).parent
     with parallel.joined(torch.device("cpu")) as device:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import cv2
@@ -13,6 +14,9 @@ import pytest
 import torch
 import yaml
 from torch import nn
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, Std
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 import coloured_persons
 from partreid import methods
@@ -27,14 +31,24 @@ HERE = Path(__file__).parent
 SCRIPT = HERE / "several.py"
 
 
-def _torchrun(script: Path, *words: str, processes: int = 2) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return subprocess.run([*command, script, *words], env=environment, capture_output=True, text=True, check=False)
+def _torchrun(python: Path, logs: Path, script: Path, *words: str, processes: int = 2) -> str:
+    """Run a script in several processes by torchrun's launcher, as parallel.launched does; what they print."""
+    config = LaunchConfig(
+        min_nodes=1, max_nodes=1, nproc_per_node=processes, rdzv_backend="c10d", rdzv_endpoint="localhost:0",
+        max_restarts=0, run_id="tests", logs_specs=DefaultLogsSpecs(log_dir=str(logs), redirects=Std.ALL),
+    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(1) as aside:  # there it leaves our signals alone
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+        try:
+            aside.submit(elastic_launch(config, str(python)), str(script), *words).result()
+        except ChildFailedError:
+            pytest.fail("\n".join(file.read_text()[-3000:] for file in logs.rglob("stderr.log")))
+    return "".join(file.read_text() for file in sorted(logs.rglob("stdout.log")))
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory):
+def trained(tmp_path_factory, programs):
     """Weights and means of every method, by one process and by two."""
     root = tmp_path_factory.mktemp("several")
     random = np.random.default_rng(0)
@@ -53,12 +67,10 @@ def trained(tmp_path_factory):
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # as torchrun's: FSAM's shape stream, in float32, amplifies another order of additions
         module.main()
         torch.set_num_threads(threads)
-        done = _torchrun(SCRIPT, words[0], str(root / "two"), *METHODS)
-        assert done.returncode == 0, done.stderr[-3000:]
-        assert done.stdout.splitlines() == [f"{name} 2" for name in METHODS]  # process 0 alone prints
+        said = _torchrun(programs / "python", root / "logs", SCRIPT, words[0], str(root / "two"), *METHODS)
+        assert said.splitlines() == [f"{name} 2" for name in METHODS]  # process 0 alone prints
     for name in ("one", "two"):
         found.append({each: torch.load(root / name / f"{each}.pt", weights_only=True) for each in METHODS})
     return found
@@ -129,12 +141,11 @@ with parallel.joined(torch.device("cpu")):
 
 
 @pytest.mark.parametrize("processes", [pytest.param(2, marks=pytest.mark.slow), 3])
-def test_layers_that_are_shared_out_give_the_same_values_gradients_and_statistics(tmp_path, processes):
+def test_layers_that_are_shared_out_give_the_same_values_gradients_and_statistics(tmp_path, programs, processes):
     script = tmp_path / "layers.py"
     script.write_text(LAYERS)
-    done = _torchrun(script, processes=processes)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.startswith("equal")
+    said = _torchrun(programs / "python", tmp_path / "logs", script, processes=processes)
+    assert said.startswith("equal")
 
 
 def test_alone_nothing_changes():
