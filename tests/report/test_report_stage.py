@@ -104,6 +104,7 @@ def test_the_labels_that_a_method_made_itself_are_shown(project):
         assert said in words
 
 
+@pytest.mark.filterwarnings("error")  # matplotlib's, of a figure without anything to lay out
 def test_a_method_that_was_trained_for_no_epochs(project):
     main, file = project("bot"), Path("runs/bot-folder/weights.safetensors")
     header, state = weights.read(file)

@@ -60,7 +60,7 @@ class Laid(Figure):
 
     def draw(self, renderer: RendererBase) -> None:
         layout = self.get_layout_engine()
-        if isinstance(layout, ConstrainedLayoutEngine) and self.canvas.is_saving():
+        if self.axes and isinstance(layout, ConstrainedLayoutEngine) and self.canvas.is_saving():
             layout.execute(self)  # all that counts of the unseen one; for the other matplotlib takes the layout away
         else:
             super().draw(renderer)
