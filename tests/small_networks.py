@@ -53,9 +53,9 @@ class Tiny(Blocks):
 
 
 @cache
-def values() -> params.Params:
+def loaded(project: Path = PROJECT) -> params.Params:
     """The project's params.yaml, read and checked once for all networks."""
-    return params.load(PROJECT / "params.yaml")
+    return params.load(project / "params.yaml")
 
 
 def register(monkeypatch: Any) -> None:
@@ -69,7 +69,7 @@ def trained(name: str, backbone: str = "tiny", size: tuple[int, int] | None = No
 
     Without those all photos' vectors point nearly the same way. size: height and width of its images.
     """
-    _, options = values().recipe_of(name)
+    _, options = loaded().recipe_of(name)
     options = {**options, **(INNER.get(name, {}) if backbone == "tiny" else {}), **changes}
     torch.manual_seed(1)
     method = methods.build(name, backbone=backbone, identities=3, **options)

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from methods.test_methods import batch_for, build, loaded
+from methods.test_methods import batch_for, build
 from partreid import methods, params
 from partreid.errors import UserError
 from partreid.labels import grouping
 from partreid.methods.bpbreid import HOLISTIC, IGNORED, weighted_average
+from small_networks import loaded
 
 
 def whole(method):

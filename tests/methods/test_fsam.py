@@ -7,7 +7,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from methods.test_methods import batch_for, loaded
+from methods.test_methods import batch_for
 from methods.test_methods import build as as_built
 from partreid import methods
 from partreid.backbones.parser import PARSERS
@@ -16,6 +16,7 @@ from partreid.errors import UserError
 from partreid.inputs.batch import Inputs
 from partreid.inputs.kinds import KINDS, no_change
 from partreid.losses.mutual import dense_similarity, symmetric_divergence
+from small_networks import loaded
 
 TERMS = {
     "identity_shape", "triplet_shape", "preservation", "identity_appearance", "triplet_appearance", "similarity",

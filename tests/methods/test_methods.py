@@ -2,22 +2,16 @@
 
 import inspect
 import math
-from functools import cache
 
 import pytest
 import torch
 
-from partreid import methods, params, pretraining
+from partreid import methods, pretraining
 from partreid.errors import UserError
 from partreid.inputs.batch import Batch, Inputs
 from partreid.methods import METHODS
 from partreid.training.step import optimizer_of
-
-
-@cache
-def loaded(project):
-    """The project's params.yaml, read and checked once for the hundreds of networks that tests build."""
-    return params.load(project / "params.yaml")
+from small_networks import loaded
 
 
 def build(name, project, identities=6, **changes):

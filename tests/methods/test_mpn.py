@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from methods.test_methods import batch_for, build, loaded
+from methods.test_methods import batch_for, build
 from partreid import methods
 from partreid.errors import UserError
 from partreid.inputs.batch import Inputs
@@ -14,6 +14,7 @@ from partreid.layers.strips import Classifiers, PartConv, convolve
 from partreid.losses.identity import summed_cross_entropy
 from partreid.methods.mpn import ChannelAttention, positions
 from partreid.methods.mpn_prior import whole
+from small_networks import loaded
 
 NAIVE = {"conv1": "apart", "conv2": "apart", "alignment": "none", "channel_attention": False}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from methods.test_methods import batch_for, build, loaded
+from methods.test_methods import batch_for, build
 from partreid import methods
 from partreid.errors import UserError
 from partreid.evaluation.distances import DISTANCES, vectors
@@ -17,6 +17,7 @@ from partreid.losses.all_triplets import all_triplets
 from partreid.methods.pabr import MAPS, PABR
 from partreid.storage import weights
 from partreid.storage.embeddings import Embeddings
+from small_networks import loaded
 
 SMALL = {"appearance": 12, "part": 6, "embedding": 16}
 

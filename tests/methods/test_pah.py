@@ -8,13 +8,14 @@ import torch
 import torch.nn.functional as F
 
 from losses.test_multi_similarity import slow
-from methods.test_methods import batch_for, build, loaded, persons
+from methods.test_methods import batch_for, build, persons
 from partreid import backbones, methods
 from partreid.errors import UserError
 from partreid.inputs.batch import Inputs
 from partreid.labels.pseudo_parts import part_maps
 from partreid.layers.crops import crop
 from partreid.methods import pah
+from small_networks import loaded
 
 GLOBAL = ["global GMP", "global AE", "global GAP"]
 HEAD = ["head GMP", "head AE", "head GAP"]

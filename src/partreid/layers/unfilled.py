@@ -1,6 +1,6 @@
 """Networks without numbers: what a network consists of, in no time and memory."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,14 +12,18 @@ FILLS = {Tensor.normal_, Tensor.uniform_, Tensor.fill_, Tensor.zero_}  # what al
 FILLS |= {value for name, value in vars(nn.init).items() if name.endswith("_") and callable(value)}
 
 
-class _Unfilled(TorchFunctionMode):
-    """Leaves tensors as they are where they would be filled."""
+class Leaving(TorchFunctionMode):
+    """Leaves tensors as they are where one of the functions would fill them."""
+
+    def __init__(self, functions: Collection[Any]):
+        super().__init__()
+        self.functions = functions
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Sequence[type], args: Any = (), kwargs: Any = None
     ) -> Any:
         kwargs = kwargs or {}
-        if function in FILLS:
+        if function in self.functions:
             return args[0] if args else kwargs["tensor"]
         return function(*args, **kwargs)
 
@@ -30,5 +34,5 @@ def unfilled() -> Iterator[None]:
 
     Drawing random numbers there would draw nothing, but torch imports its compiler to do so, which takes seconds.
     """
-    with torch.device("meta"), _Unfilled():
+    with torch.device("meta"), Leaving(FILLS):
         yield
