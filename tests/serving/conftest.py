@@ -17,6 +17,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 NEEDED = "PARTREID_NEEDS_BROWSER"  # set by continuous integration: a browser that is missing is a failure there
 PATIENCE = 15_000  # milliseconds
+NO_ADDRESS = re.compile("(?!)")
 
 
 def missing(reason):
@@ -77,6 +78,9 @@ def tab(chromium):
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE)
+        # A tab whose requests pass by here from its first one on: one that is told only when a test wants to stop a
+        # request may send the next one past it.
+        page.route(NO_ADDRESS, lambda route: route.abort())
         page.on("pageerror", lambda error: faults.append(str(error)))
         page.on("console", lambda said: faults.append(said.text) if "Content Security Policy" in said.text else None)
         page.on(
