@@ -2,15 +2,18 @@
 
 Usage: python several.py PARAMS OUT METHOD...
 What is shared out, the backbones, computes in float64: with random weights they amplify float32's rounding so much that
-the first gradients already differ by a per cent when only the order of additions does.
+the first gradients already differ by a per cent when only the order of additions does. One is MobileNetV2, the others
+are of five convolutions (small_networks): how a method shares out its losses does not depend on it.
 """
 
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
+import small_networks
 from partreid import methods, params
 from partreid.inputs.kinds import Label
 from partreid.layers import shares
@@ -21,7 +24,7 @@ from partreid.training.loop import train
 
 RECIPE = Recipe(
     backbone="mobilenet_v2", height=48, width=24, epochs=1, ids_per_batch=3, images_per_id=3, optimizer="sgd",
-    learning_rate=1e-3, weight_decay=5e-4, warmup_epochs=0, warmup_start=0.1, decay_at=[], decay=0.1, flip=0.5, pad=2,
+    learning_rate=2e-3, weight_decay=5e-4, warmup_epochs=0, warmup_start=0.1, decay_at=[], decay=0.1, flip=0.5, pad=2,
     erase=0.5, batches_per_epoch=2, sampler="whole",
 )  # fmt: skip
 
@@ -32,7 +35,8 @@ def build(name: str, values: str) -> methods.Method:
     """A method with the laptop recipe's options and random weights, the same in every process."""
     _, own = params.load(Path(values)).recipe_of(name)
     torch.manual_seed(1)
-    method = methods.build(name, **{"backbone": "mobilenet_v2", "identities": 5, **own})
+    small = {} if name == "bot" else {"backbone": "tiny", **small_networks.INNER.get(name, {})}
+    method = methods.build(name, **{"backbone": "mobilenet_v2", "identities": 5, **own, **small})
     for part in SHARED:
         if hasattr(method, part):
             getattr(method, part).double()
@@ -61,11 +65,13 @@ def data(root: Path, method: methods.Method) -> TrainingSet:
 
 def main() -> None:
     everywhere = shares.everywhere
-    shares.everywhere = lambda network, x: everywhere(network, x.double())  # methods take the result back to float32
     torch.set_num_threads(1)  # FSAM's shape stream, in float32, amplifies another order of additions
     values, out, *names = sys.argv[1:]
     root = Path(values).parent
-    with parallel.joined(torch.device("cpu")) as device:
+    with pytest.MonkeyPatch.context() as patch, parallel.joined(torch.device("cpu")) as device:
+        small_networks.register(patch)
+        # in float64; methods take the result back to float32
+        patch.setattr(shares, "everywhere", lambda network, x: everywhere(network, x.double()))
         for name in names:
             method = build(name, values)
             start = {key: value.clone() for key, value in method.state_dict().items()}

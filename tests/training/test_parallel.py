@@ -58,7 +58,6 @@ def trained(tmp_path_factory, programs):
     found = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(root))
-        patch.setattr(shares, "everywhere", shares.everywhere)  # the script changes it: put back at the end
         for name in ("one", "two"):
             (root / name).mkdir()
         words = (str(root / "params.yaml"), str(root / "one"), *METHODS)
