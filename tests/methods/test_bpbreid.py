@@ -324,7 +324,8 @@ def test_the_codes_way_of_labels_to_the_feature_map(project):
         for i, j in np.ndindex(h, w):
             y, x = i * (H - 1) / (h - 1), j * (W - 1) / (w - 1)
             for k, m in np.ndindex(H, W):
-                out[:, :, i, j] += maps[:, :, k, m] * max(0, 1 - abs(y - k)) * max(0, 1 - abs(x - m))
+                if near := max(0, 1 - abs(y - k)) * max(0, 1 - abs(x - m)):
+                    out[:, :, i, j] += maps[:, :, k, m] * near
         return out
 
     full = torch.stack([torch.stack([P[:, :, i * 9 // 64, j * 5 // 32] for j in range(32)], -1) for i in range(64)], -2)

@@ -3,14 +3,15 @@
 import pytest
 import torch
 
-from partreid import methods, params
+from partreid import methods
 from partreid.errors import UserError
 from partreid.methods.start import load_start
+from small_networks import INNER, loaded
 
 
 def _options(name, project, **changes):
-    _, own = params.load(project / "params.yaml").recipe_of(name)
-    return {"backbone": "mobilenet_v2", **own, **changes}
+    _, own = loaded(project).recipe_of(name)
+    return {"backbone": "tiny", **own, **INNER.get(name, {}), **changes}
 
 
 def _saved(path, name, options, identities=5):
