@@ -19,7 +19,7 @@ from partreid.storage.workers import spread
 def wait(where):
     if sys.argv[1] == where:
         Path("waits").touch()
-        time.sleep(60)
+        time.sleep(600)
 
 if __name__ != "__main__":
     wait("import")
@@ -54,7 +54,7 @@ def test_ctrl_c_is_answered_at_once_by_one_line(tmp_path, monkeypatch, where, by
         monkeypatch.setenv("DVC_STAGE", "tool@truth-synthetic")
     process = start(tmp_path, where)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the children too
-    _, said = process.communicate(timeout=20)  # waits for whoever holds stderr: all children
+    _, said = process.communicate(timeout=60)  # waits for whoever holds stderr: all children
     wait = "when dvc has ended too, " if by_dvc else ""
     assert said == f"interrupted; {wait}run the same command again to go on from here\n"
     assert process.returncode == 130
@@ -64,7 +64,7 @@ def test_a_kill_ends_the_workers_too_and_leaves_no_warning_of_semaphores(tmp_pat
     process = start(tmp_path, "work")
     children = psutil.Process(process.pid).children()
     process.kill()
-    _, said = process.communicate(timeout=20)  # waits for whoever holds stderr: all children
+    _, said = process.communicate(timeout=60)  # waits for whoever holds stderr: all children
     assert said == ""
     assert len(children) >= 3  # two workers and the tracker of semaphores
-    assert psutil.wait_procs(children, timeout=20)[1] == []
+    assert psutil.wait_procs(children, timeout=60)[1] == []

@@ -204,18 +204,18 @@ def test_pieces_of_a_program_become_a_file(options, monkeypatch):
 
 
 def test_a_program_ends_with_its_parent(options):
-    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     own = ("--pieces", str(options.pieces), "--size", "1", "--batch", "1", "--parent", str(sleeper.pid))
     running = subprocess.Popen([*program(options, 2), *own])
     try:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 60
         while not (options.pieces / "000000000.npz").exists():
             assert time.monotonic() < deadline
             time.sleep(0.05)
         assert running.poll() is None
         sleeper.kill()
         sleeper.wait()
-        assert running.wait(timeout=10) == 1
+        assert running.wait(timeout=60) == 1
     finally:
         sleeper.kill()
         running.kill()
