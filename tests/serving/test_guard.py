@@ -133,6 +133,8 @@ def test_the_address_with_the_token_leads_to_one_without_it(own):
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
     assert ask.get("/part/echo").status_code == 200  # the client keeps the cookie
+    found = ask.get(f"/part/echo?label=heads&person=Ann+%26+Bob&b=&token={TOKEN}&at=0")  # a view that was passed on
+    assert found.headers["Location"] == "/part/echo?label=heads&person=Ann+%26+Bob&b=&at=0"
     found = ask.get("http://192.168.1.7:8000//evil.example/x", params={"token": TOKEN})
     assert found.headers["Location"] == "/evil.example/x"
 

@@ -13,7 +13,7 @@ With a token (listening beyond loopback) any Host will do, but every request mus
 
 import hmac
 import ipaddress
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import cookie_parser
@@ -68,11 +68,14 @@ class Guard:
         return None if self.token is None else self._asked_for_token(scope, headers, self.token)
 
     def _asked_for_token(self, scope: Scope, headers: Headers, token: str) -> Response | None:
-        given = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
+        query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given = next((value for name, value in query if name == "token" and value), "")
         if given and scope["method"] == "GET":
             if not same(given, token):
                 return refusal(401, "the token in the address is not this server's")
-            answer = RedirectResponse("/" + scope["path"].lstrip("/"), 303)  # one slash: //name is another machine
+            rest = urlencode([pair for pair in query if pair[0] != "token"])
+            path = "/" + scope["path"].lstrip("/")  # one slash: //name is another machine
+            answer = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
             answer.set_cookie(COOKIE, token, httponly=True, samesite="strict")
             return answer
         cookie = cookie_parser(headers.get("cookie", "")).get(COOKIE)  # whatever other servers of this name have set
