@@ -199,6 +199,27 @@ def test_nothing_is_left_of_a_graph_that_differs(bot, tmp_path, monkeypatch):
     assert not (tmp_path / "m.onnx").exists()
 
 
+def test_nothing_is_left_of_a_graph_that_could_not_be_checked(bot, tmp_path, monkeypatch):
+    def two_alone(features, visibility):
+        if len(features) != 2:
+            raise RuntimeError("Got invalid dimensions for input: images\nindex: 0 Expected: 2")
+        return features, visibility
+
+    def stopped(*_):
+        raise KeyboardInterrupt("stopped")
+
+    photos = graph.pixels_of(small_networks.photos(bot, 12))
+    for change, error, words in (
+        (two_alone, UserError, "cannot run the graph on 12 photos, 1 at a time: Got invalid dimensions .* Expected: 2"),
+        (stopped, KeyboardInterrupt, "stopped"),
+    ):
+        (tmp_path / "m.onnx").write_bytes(b"x")
+        monkeypatch.setattr(checking, "session", lambda _, change=change: Session(bot, change))
+        with pytest.raises(error, match=words):
+            checking.check(tmp_path / "m.onnx", bot.method, photos)
+        assert not (tmp_path / "m.onnx").exists()
+
+
 def test_it_is_said_what_was_found():
     right = embedded()
     assert "all ranks equal" in str(checking.compared(right, right, "parts"))

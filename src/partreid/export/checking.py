@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from partreid.errors import UserError
+from partreid.errors import UserError, reason
 from partreid.evaluation.distances import DISTANCES, vectors
 from partreid.export import graph
 from partreid.methods.base import Method
@@ -75,7 +75,7 @@ def agreement(opened: Any, method: Method, example: Sequence[Tensor], batches: S
     """Compare onnxruntime with torch on photos, in batches of each size. example: as graph.pixels_of gives them.
 
     UserError where the network sees hardly a difference between the photos: then a graph that mixes them up, or
-    answers for the first alone, would pass.
+    answers for the first alone, would pass; and where onnxruntime cannot run a batch.
     """
     network = graph.Network(method.eval())
     with torch.inference_mode():
@@ -88,7 +88,11 @@ def agreement(opened: Any, method: Method, example: Sequence[Tensor], batches: S
         )
     found = []
     for size in batches:
-        parts = [graph.embed(opened, some) for some in zip(*(each.split(size) for each in example), strict=True)]
+        try:
+            parts = [graph.embed(opened, some) for some in zip(*(each.split(size) for each in example), strict=True)]
+        except Exception as error:  # onnxruntime's own, of no common class
+            said = f"{size} at a time: {reason(error)[:500]}"
+            raise UserError(f"onnxruntime cannot run the graph on {len(images)} photos, {said}") from error
         features, visibility = (torch.cat(each) for each in zip(*parts, strict=True))
         found.append(compared(wanted, (features, visibility), method.distance))
     return Agreement(
@@ -141,7 +145,7 @@ def check(path: Path, method: Method, example: Sequence[Tensor]) -> Agreement:
     """UserError, and no file, where a graph does not answer as torch does."""
     try:
         found = agreement(session(path), method, example)
-    except UserError:
+    except BaseException:  # Ctrl-C, too: it is not checked
         path.unlink()
         raise
     if not found.good():
