@@ -1,6 +1,7 @@
 """ONNX: onnxruntime answers as torch does, for any number of photos."""
 
 import json
+import logging
 import sys
 
 import cv2
@@ -16,6 +17,7 @@ from partreid.errors import UserError
 from partreid.export import checking, graph
 from partreid.inputs.batch import Inputs
 from partreid.methods import METHODS
+from partreid.storage.files import sha256
 from small_networks import PROJECT
 
 pytest.importorskip("onnxruntime", reason="the extra `export` is not installed")
@@ -24,6 +26,7 @@ onnx = pytest.importorskip("onnx", reason="the extra `export` is not installed")
 
 
 KINDS = {"tensor(float)": np.float32, "tensor(bool)": bool}
+AT_TEST = {"pcb": {"vectors": "averages"}}  # what a test may choose
 ABOUT = ("model", "input", "size", "parts", "distance", "labels", "at_test", "weights", "header")
 
 
@@ -40,14 +43,15 @@ def exported(of, path, at_test=None):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_answers_in_batches_of_any_size_as_torch_does(name, tmp_path):
-    of = small_networks.trained(name)
-    session = exported(of, tmp_path / "m.onnx")
+    of, at_test = small_networks.trained(name), AT_TEST.get(name, {})
+    session = exported(of, tmp_path / "m.onnx", at_test)
     said = session.get_modelmeta().custom_metadata_map
     assert json.loads(said["partreid.parts"]) == list(of.method.part_names())
     assert said["partreid.distance"] == of.method.distance
     assert said["partreid.weights"] == "d" * 64
     assert said["partreid.size"] == f"{of.height}x{of.width}"
     assert json.loads(said["partreid.header"])["model"] == name
+    assert json.loads(said["partreid.at_test"]) == at_test
     assert "0..255" in said["partreid.input"]
     labelled = [f"{kind}{end}" for kind in of.method.labels_at_test for end in ("", "_known")]
     assert set(said) == {f"partreid.{each}" for each in ABOUT}
@@ -107,13 +111,14 @@ def test_names_that_are_no_python_are_found_all_the_same():
         copied.parts["nothing"]
 
 
-def test_the_library_exports_in_float32_or_int8_and_leaves_the_model_as_it_is(tmp_path):
+def test_the_library_exports_in_float32_or_int8_and_leaves_the_model_as_it_is(tmp_path, monkeypatch):
     of = small_networks.trained("bot")
     methods.save(tmp_path / "weights.safetensors", of.method, of.header)
     model = partreid.load(tmp_path / "weights.safetensors", precision="bfloat16")
     random = np.random.default_rng(0)
     given = [cv2.resize(random.integers(0, 256, (3, 2, 3), dtype=np.uint8), (40, 90)) for _ in range(8)]
     before = model.embed(given).features
+    monkeypatch.setattr(logging.getLogger(), "level", logging.INFO)
     file = model.export(tmp_path / "m.onnx", given)
     np.testing.assert_array_equal(model.embed(given).features, before)
     small = np.stack([cv2.resize(each, (32, 64), interpolation=cv2.INTER_AREA) for each in given])
@@ -125,6 +130,10 @@ def test_the_library_exports_in_float32_or_int8_and_leaves_the_model_as_it_is(tm
     found, _ = session.run(None, {"images": small.transpose(0, 3, 1, 2).astype(np.float32)})
     cosine = (found * features).sum(2) / np.linalg.norm(found, axis=2) / np.linalg.norm(features, axis=2)
     assert 0.98 < cosine.min() < 0.999999  # near, and not the same
+    assert logging.getLogger().level == logging.INFO  # whatever torch and the quantiser were not to say
+    assert {logging.getLogger(name).level for name in graph.NOISY} == {logging.NOTSET}
+    said = checking.session(file).get_modelmeta().custom_metadata_map
+    assert said["partreid.weights"] == sha256(tmp_path / "weights.safetensors")
     with pytest.raises(UserError, match="unknown precision 'int4'"):
         model.export(tmp_path / "n.onnx", given, precision="int4")
     with pytest.raises(UserError, match="give two or more, best eight, found 1"):
