@@ -1,8 +1,12 @@
 """What the label viewer answers: pages of images, pictures, records, and mistakes in words."""
 
+import base64
+import json
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -12,14 +16,17 @@ from starlette.testclient import TestClient
 import labelled_project
 from partreid import params
 from partreid.drawing.label_marks import HEIGHT
+from partreid.drawing.label_views import VIEWS
+from partreid.errors import UserError
 from partreid.inspection.sources import file
 from partreid.labels import LABELS, made, native
 from partreid.serving import labels_comparison, labels_pages, labels_shelf
 from partreid.serving.app import application
-from partreid.storage import cache, pieces
+from partreid.storage import cache, pieces, places
 from partreid.storage.files import sha256
 
 PIFPAF = "dataset=synthetic&label=pifpaf"
+PSEUDO = "dataset=synthetic&label=pseudo_parts"
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +82,15 @@ def test_the_catalogue_lists_what_is_there(ask):
     assert found["nothing"] is None
 
 
+def test_the_chosen_data_set_comes_first():
+    def catalogue():
+        return {name: {"heads": ["cache"]} for name in ("one", "two", "three")}
+
+    shelf = SimpleNamespace(catalogue=catalogue, p=SimpleNamespace(dataset="two"))
+    answer = labels_pages.Viewer(shelf).catalogue(None)
+    assert list(json.loads(answer.body)["datasets"]) == ["two", "one", "three"]
+
+
 def test_images_come_worst_first_a_page_at_a_time(ask, monkeypatch):
     monkeypatch.setattr(labels_pages, "PAGE", 4)
     first = ask(f"rows?{PIFPAF}")
@@ -98,7 +114,8 @@ def test_images_come_worst_first_a_page_at_a_time(ask, monkeypatch):
         ("low=0.5&high=0.6", [5]),
         ("order=-score&status=ok", [0, 3, 4, 5]),
         ("order=image", [0, 1, 2, 3, 4, 5]),
-        ("status=", [2, 1, 5, 0, 3, 4]),
+        ("status=&a=&b=&parts=&order=&low=&high=&page=&at=", [2, 1, 5, 0, 3, 4]),  # a form's empty fields
+        ("low=0.9&high=0.9", [0, 3, 4]),
         ("person=nobody", []),
     ],
 )
@@ -130,6 +147,9 @@ def test_a_strip_shows_the_photo_and_the_label_from_each_source(ask, label):
     photo, drawn = seen[:, :128].astype(int), seen[:, 130:258].astype(int)
     assert np.abs(photo - 160).max() <= 6, "the photo of image 4 is plain"
     assert np.abs(drawn - photo).max() > 60
+    every = {each["caption"]: each["uri"] for each in ask(f"label/4?{address}")["pictures"]}
+    main = decoded(base64.b64decode(every[VIEWS[label].main].partition(",")[2]))
+    assert np.abs(drawn - main).mean() < 3, "it is the picture that stands for the label"
 
 
 def test_pictures_are_drawn_once_and_again_when_the_cache_changes(ask, monkeypatch):
@@ -141,10 +161,18 @@ def test_pictures_are_drawn_once_and_again_when_the_cache_changes(ask, monkeypat
     pictures = [ask(f"strip/3?{PIFPAF}") for _ in range(3)]
     assert len(drawn) == 1
     assert len(set(pictures)) == 1
-    path = file("pifpaf", "synthetic")
-    os.utime(path, ns=(1, path.stat().st_mtime_ns + 1))
-    assert ask(f"strip/3?{PIFPAF}") == pictures[0]
-    assert len(drawn) == 2
+    assert ask(f"strip/3?{PIFPAF}&parts=3") != pictures[0]
+    now = ask(f"strip/3?{PIFPAF}&a=truth")
+    assert len(drawn) == 3
+    changes = [
+        (file("pifpaf", "synthetic"), "cache", pictures[0]),
+        (places.index("synthetic"), "cache", pictures[0]),
+        (native.file("truth", "synthetic"), "truth", now),
+    ]
+    for number, (path, source, picture) in enumerate(changes, 4):
+        os.utime(path, ns=(1, path.stat().st_mtime_ns + 1))
+        assert ask(f"strip/3?{PIFPAF}&a={source}") == picture
+        assert len(drawn) == number
 
 
 def test_an_image_has_all_its_labels(ask):
@@ -165,6 +193,38 @@ def test_an_image_has_all_its_labels(ask):
     assert captions["poses"][1].startswith("cluster ")
     truth = ask(f"label/3?{PIFPAF}&a=truth")
     assert (truth["name"], truth["made"], truth["version"]) == ("truth", "made now", "7")
+
+
+def test_all_images_are_compared_some_at_a_time(monkeypatch):
+    monkeypatch.setattr(labels_comparison, "STEP", 4)
+    lock, asked = threading.Lock(), []
+
+    def agreement(_measure, _a, _b, rows):
+        assert lock.locked()
+        asked.append(rows.tolist())
+        if asked == [[0, 1, 2, 3], [4, 5, 6, 7]] and damaged:
+            raise UserError("the cache is damaged")
+        return rows / 10
+
+    def started():
+        asked.clear()
+        return labels_comparison.Comparison("pifpaf", None, None, 10, lock)
+
+    monkeypatch.setattr(labels_comparison.diff, "agreement", agreement)
+    damaged, whole = False, started()
+    whole.wait()
+    assert asked == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    np.testing.assert_array_equal(whole.values, np.arange(10) / 10)
+    assert (whole.done, whole.error) == (10, None)
+    damaged, partly = True, started()
+    partly.wait()
+    np.testing.assert_array_equal(partly.values, [0, 0.1, 0.2, 0.3, *[np.nan] * 6])
+    assert (partly.done, partly.error) == (4, "the cache is damaged")
+    with lock:
+        left = started()
+        left.stop()
+    left.wait()
+    assert left.done <= 4
 
 
 def test_two_tools_stand_side_by_side(ask, monkeypatch):
@@ -194,7 +254,11 @@ def test_a_record_says_where_labels_come_from(ask):
     assert lists["data/labels/pifpaf/synthetic.npz"]["tool"] == "blazepose"
     assert lists["what it was made of"]["file"] == "data/tools/blazepose/synthetic.npz"
     of_tool = {each["title"]: dict(each["facts"]) for each in ask(f"record?{PIFPAF}&a=truth")}
+    assert list(of_tool) == ["data/tools/truth/synthetic.npz"]
     assert of_tool["data/tools/truth/synthetic.npz"]["label.parameters.width"] == "17"
+    made_in_training = {each["title"]: dict(each["facts"]) for each in ask(f"record?{PSEUDO}")}
+    assert list(made_in_training) == ["runs/pah-synthetic/labels/pseudo_parts.npz"]
+    assert made_in_training["runs/pah-synthetic/labels/pseudo_parts.npz"]["parameters.epoch"] == "7"
 
 
 @pytest.mark.parametrize(
@@ -271,6 +335,14 @@ def test_only_a_few_labels_stay_open(folder, monkeypatch):
     assert stopped == pairs[:1]
     for pair in pairs:
         pair.wait()
+
+
+def test_what_was_asked_for_last_is_kept_longest():
+    given_up = []
+    kept = labels_shelf._Kept(2, given_up.append)
+    for key in "abac":
+        kept.get(key, key.upper)
+    assert given_up == ["B"]
 
 
 # a folder in which something is missing

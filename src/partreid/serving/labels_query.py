@@ -28,7 +28,10 @@ class Asked:
 
 
 def asked(query: Mapping[str, str]) -> Asked:
-    """UserError for a number that is none, or a score outside 0..1. Names are checked where they are looked up."""
+    """UserError for a number that is none, or a score outside 0..1. Names are checked where they are looked up.
+
+    What is empty, as a form's empty field, is as good as not there.
+    """
     low, high = _share(query, "low", 0.0), _share(query, "high", 1.0)
     if low > high:
         raise UserError(f"no score is at least {low:g} and at most {high:g}; exchange the two")
@@ -39,14 +42,14 @@ def asked(query: Mapping[str, str]) -> Asked:
         low=low,
         high=high,
         found=query.get("found", ""),
-        order=query.get("order", "score"),
+        order=query.get("order") or "score",
     )
     return Asked(
         need(query, "dataset"),
         need(query, "label"),
-        query.get("a", CACHE),
+        query.get("a") or CACHE,
         query.get("b", ""),
-        query.get("parts", PARTS),
+        query.get("parts") or PARTS,
         wanted,
         _number(query, "page", 1) or 1,
         _number(query, "at", 0),
