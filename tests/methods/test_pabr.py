@@ -71,6 +71,9 @@ def test_every_switch_trains_and_embeds(project, stream, pooling, dilated):
     assert any(name.startswith("backbone.") for name in learned)
     assert any(name.startswith("part.") for name in learned) == (stream != "none")
     assert any(name.startswith("part_network.front") for name in learned) == (stream == "trained")
+    early = {id(p) for layer in method.early() for p in layer.parameters()}  # only of what is trained
+    of = {name.partition(".")[0] for name, p in method.named_parameters() if id(p) in early}
+    assert of == ({"backbone", "part_network"} if stream == "trained" else {"backbone"})
     features, visibility = method.eval().embed(batch)
     length = 12 * 6 if pooling == "exact" and stream != "none" else 16
     assert features.shape == (8, 1, length)
@@ -156,6 +159,23 @@ def test_cached_maps_stay_where_they_are(project):
     torch.testing.assert_close(moved[0, 40, :6], torch.zeros(6, 4), atol=0.3, rtol=0)
     torch.testing.assert_close(moved[0, 40, 7], torch.tensor([1.0, 1, 0, 0]), atol=0.3, rtol=0)
     assert torch.equal(method.cached(maps, (20, 10))[:, :57], maps)
+
+
+@torch.no_grad()
+def test_without_dilation_the_largest_of_four_cells_counts(project):
+    method = small(project, backbone="tiny", part_stream="cached", dilated=False).eval()
+    maps = torch.rand(2, 185, 20, 10)
+    _, P = method.streams(Inputs(torch.randn(2, 3, 160, 80), {"partmaps": maps}))
+    largest = maps.reshape(2, 185, 10, 2, 5, 2).amax((3, 5))  # of the cached cells themselves
+    torch.testing.assert_close(P, method.part(largest))
+
+
+@torch.no_grad()
+def test_in_a_smaller_image_no_cached_cell_is_passed_over(project):
+    method = small(project, backbone="tiny", part_stream="cached", dilated=False)
+    striped = torch.zeros(1, 57, 20, 10)
+    striped[:, :, ::2] = 1
+    torch.testing.assert_close(method.cached(striped, (4, 2))[0, 0], torch.full((8, 4), 0.5), atol=0.1, rtol=0)
 
 
 def test_inner_maps_that_the_cache_lacks(project):
