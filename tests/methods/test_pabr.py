@@ -128,6 +128,8 @@ def test_the_baseline_is_the_mean_appearance_through_a_linear_layer(project):
     A = method.appearance(method.backbone(batch.images))
     expected = torch.nn.functional.normalize(method.pooling.linear(A.mean((2, 3))))
     torch.testing.assert_close(method.embed(batch)[0][:, 0], expected)
+    length = A.norm(dim=1, keepdim=True)  # of a cell's share
+    torch.testing.assert_close(method.maps(batch), length / length.amax((2, 3), keepdim=True))
     assert not hasattr(method, "part_network")
 
 

@@ -96,10 +96,14 @@ def test_images_come_worst_first_a_page_at_a_time(ask, monkeypatch):
     first = ask(f"rows?{PIFPAF}")
     assert ids(first) == [2, 1, 5, 0]
     assert (first["total"], first["of"], first["page"], first["pages"]) == (6, 6, 1, 2)
+    assert ids(ask(f"rows?{PIFPAF}&page=1")) == [2, 1, 5, 0]
     assert ids(ask(f"rows?{PIFPAF}&page=2")) == [3, 4]
     assert ids(ask(f"rows?{PIFPAF}&page=900")) == [3, 4]  # the last one, where filters left fewer
     assert ask(f"rows?{PIFPAF}&at=4")["page"] == 2  # whose page it is
+    assert ask(f"rows?{PIFPAF}&page=2&at=0")["page"] == 1
     assert ask(f"rows?{PIFPAF}&at=4&split=query")["page"] == 1  # not among them
+    nobody = ask(f"rows?{PIFPAF}&person=nobody")
+    assert (nobody["total"], nobody["page"], nobody["pages"]) == (0, 1, 1)
     row = first["rows"][2]
     assert (row["split"], row["person"], row["status"], row["path"]) == ("gallery", "junk", ["ok"], "5.png")
     assert row["score"] == [pytest.approx(0.6)]
@@ -220,6 +224,7 @@ def test_all_images_are_compared_some_at_a_time(monkeypatch):
     partly.wait()
     np.testing.assert_array_equal(partly.values, [0, 0.1, 0.2, 0.3, *[np.nan] * 6])
     assert (partly.done, partly.error) == (4, "the cache is damaged")
+    damaged = False
     with lock:
         left = started()
         left.stop()
@@ -283,6 +288,8 @@ def test_a_record_says_where_labels_come_from(ask):
         (f"rows?{PIFPAF}&page=%C2%B2", "page is a number from 1 on"),
         (f"rows?{PIFPAF}&page=99999999999999999999", "page is a number from 1 on"),
         (f"rows?{PIFPAF}&low=nan", "a score lies between 0 and 1, found low='nan'"),
+        (f"rows?{PIFPAF}&low=half", "a score lies between 0 and 1, found low='half'"),
+        (f"rows?{PIFPAF}&high=1.5", "a score lies between 0 and 1, found high='1.5'"),
         (f"rows?{PIFPAF}&low=0.9&high=0.1", "no score is at least 0.9 and at most 0.1"),
         (f"about?{PIFPAF}&parts=7", "unknown number of parts '7'"),
         (f"strip/6?{PIFPAF}", "there is no image 6; the image table has 0..5"),
@@ -376,8 +383,9 @@ def test_without_photos_the_labels_are_listed_all_the_same():
 @pytest.mark.usefixtures("bare")
 def test_a_label_of_two_tools_has_the_worse_status():
     index, (keypoints, _) = Path("data/index/synthetic.parquet"), labelled_project.detections(0)
+    Path("params.yaml").write_text(labelled_project.PARAMS.replace("    person: blazepose", "    person: truth"))
 
-    def work(_start, _stop):  # it says that it found somebody in image 1 too, where blazepose gives no mask
+    def work(_start, _stop):  # it says that it found somebody in image 1 too, where truth gives no mask
         found = {"status": np.array([0, 0, 2, 0, 0, 1], np.uint8), "score": np.full(6, 0.5, np.float32)}
         return {**found, "keypoints": keypoints}
 
@@ -387,6 +395,8 @@ def test_a_label_of_two_tools_has_the_worse_status():
     rows = ask("rows?dataset=synthetic&label=schp&a=movenet&order=image")["rows"]
     assert [row["status"] for row in rows] == [["ok"], ["missing"], ["failed"], ["ok"], ["ok"], ["missing"]]
     assert [ask(f"label/{n}?dataset=synthetic&label=schp&a=movenet")["status"] for n in (0, 1)] == ["ok", "missing"]
+    own = ask("rows?dataset=synthetic&label=schp&a=blazepose&order=image")["rows"]  # it gives masks itself
+    assert own[5]["status"] == ["ok"], "truth sees nobody there, but is not asked"
 
 
 @pytest.mark.usefixtures("bare")
