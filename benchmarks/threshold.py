@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from partreid import params
 from partreid.api.model import Model, load
+from partreid.errors import UserError
 from partreid.evaluation.distances import DISTANCES
 from partreid.program import run
 from partreid.search import threshold
@@ -29,8 +30,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("dataset")
     parser.add_argument("weights", nargs="+", type=Path)
-    parser.add_argument("--rate", type=float, default=0.001)
+    parser.add_argument("--rate", type=float, default=0.001, help="of the pairs of different persons, a share")
     given = parser.parse_args()
+    if not 0 < given.rate < 1:
+        raise UserError(f"--rate is a share between 0 and 1, found {given.rate}")
     root = params.load().root(given.dataset)
     table = image_table.without_junk(image_table.read(places.index(given.dataset)))
     trained, tested = (some(image_table.select(table, *splits)) for splits in (("train",), ("query", "gallery")))

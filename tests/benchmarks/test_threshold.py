@@ -9,6 +9,7 @@ import pytest
 import coloured_persons
 import small_networks
 from partreid import methods
+from partreid.errors import UserError
 from partreid.storage import image_table
 from partreid.storage.embeddings import Embeddings
 
@@ -75,3 +76,10 @@ def test_it_prints_the_shares_of_every_file_and_their_mean(benchmark, tmp_path, 
     assert shares[0] == shares[1]  # of the same network
     assert all(0 <= float(share) <= 100 for share in shares[0])
     assert re.findall(r"([\d.]+) ± 0\.00 %", mean) == shares[0]
+
+
+@pytest.mark.parametrize("rate", ["0", "1", "nan"])
+def test_a_rate_that_is_no_share_is_named(benchmark, monkeypatch, rate):
+    monkeypatch.setattr("sys.argv", ["threshold.py", "folder", "weights.safetensors", "--rate", rate])
+    with pytest.raises(UserError, match="--rate is a share between 0 and 1, found"):
+        benchmark["main"]()
