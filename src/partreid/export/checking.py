@@ -145,14 +145,13 @@ def check(path: Path, method: Method, example: Sequence[Tensor]) -> Agreement:
     """UserError, and no file, where a graph does not answer as torch does."""
     try:
         found = agreement(session(path), method, example)
+        if not found.good():
+            raise UserError(
+                f"the exported graph is not the network: {found} (needed: cosine {LEAST}, lengths and distances to "
+                f"{OFF}, visibility equal, ranks equal but for distances {TIE} apart); it was removed. Please report "
+                "this with the versions of torch, onnx and onnxruntime"
+            )
     except BaseException:  # Ctrl-C, too: it is not checked
         path.unlink()
         raise
-    if not found.good():
-        path.unlink()
-        raise UserError(
-            f"the exported graph is not the network: {found} (needed: cosine {LEAST}, lengths and distances to {OFF}, "
-            f"visibility equal, ranks equal but for distances {TIE} apart); it was removed. Please report this with "
-            "the versions of torch, onnx and onnxruntime"
-        )
     return found
