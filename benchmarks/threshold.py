@@ -9,6 +9,7 @@ all its persons. This is why partreid.search.threshold asks persons whom trainin
 """
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from partreid import params
 from partreid.api.model import Model, load
 from partreid.errors import UserError
 from partreid.evaluation.distances import DISTANCES
+from partreid.experiments.cells import spread
 from partreid.program import run
 from partreid.search import threshold
 from partreid.storage import image_table, places
@@ -43,9 +45,9 @@ def main() -> None:
         limit, *shares = compared(
             embedded(model, trained, root), embedded(model, tested, root), trained, tested, given.rate
         )
-        print(f"{file}: distance {limit:.4f}, " + told(np.array([shares])), flush=True)
+        print(f"{file}: distance {limit:.4f}, " + told([shares]), flush=True)
         rows.append(shares)
-    print(f"{len(rows)} trainings: " + told(np.array(rows)))
+    print(f"{len(rows)} trainings: " + told(rows))
 
 
 def some(table: pa.Table) -> pa.Table:
@@ -63,21 +65,27 @@ def embedded(model: Model, table: pa.Table, root: Path) -> Embeddings:
 def compared(
     trained: Embeddings, tested: Embeddings, of_training: pa.Table, of_test: pa.Table, rate: float
 ) -> tuple[float, float, float, float]:
-    """The distance of the rate among training persons, and the shares that COLUMNS names."""
+    """The distance of the rate among training persons, and the shares that COLUMNS names.
+
+    UserError where there are no pairs to say so of.
+    """
     distance = DISTANCES[trained.header["distance"]]
     same, different = threshold.pairs(trained, of_training, distance)
-    limit = threshold.at_rate(different, rate)
     same_tested, different_tested = threshold.pairs(tested, of_test, distance)
+    if not all(map(len, (same, different, same_tested, different_tested))):
+        raise UserError(
+            "there must be pairs of the same and of different persons both among training and among test images; "
+            f"found {len(of_training)} and {len(of_test)} images"
+        )
+    limit = threshold.at_rate(different, rate)
     found, false, kept = (float((each <= limit).mean()) for each in (same, different_tested, same_tested))
     return limit, found, false, kept
 
 
-def told(shares: np.ndarray) -> str:
-    """Shares (trainings, columns) in words, with their spread where there is one."""
-    spreads = shares.std(0, ddof=1) if len(shares) > 1 else [None] * shares.shape[1]
+def told(rows: Sequence[Sequence[float]]) -> str:
+    """The shares of some trainings in words, with their spread where there is one."""
     return "; ".join(
-        f"{name} {100 * mean:.2f}" + (f" ± {100 * spread:.2f} %" if spread is not None else " %")
-        for name, mean, spread in zip(COLUMNS, shares.mean(0), spreads, strict=True)
+        f"{name} {spread(shares, 2)} %" for name, shares in zip(COLUMNS, zip(*rows, strict=True), strict=True)
     )
 
 

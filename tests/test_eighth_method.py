@@ -15,7 +15,6 @@ from partreid.experiments import check
 from partreid.methods.bot import BagOfTricks
 from partreid.params import load
 from partreid.report import figures, leaderboard_pictures, pipeline
-from partreid.storage import image_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,7 +29,7 @@ Eighth.__module__ = BagOfTricks.__module__  # as if it stood in a file of the pa
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     """A project with the method registered, its blocks in params.yaml and its line in stages/dvc.yaml."""
-    values = coloured_persons.project(tmp_path, 8)
+    values = coloured_persons.project(tmp_path, 8, training=4)
     values["model"] = "eighth"
     values["methods"]["eighth"] = values["methods"]["bot"]
     values["at_test"]["eighth"] = values["at_test"].get("bot", {})
@@ -40,11 +39,6 @@ def here(tmp_path, monkeypatch):
     small = {"height": 32, "width": 16, "epochs": 2, "warmup_epochs": 1, "ids_per_batch": 2, "images_per_id": 2}
     values["recipes"]["laptop"] |= {**small, "batches_per_epoch": 2, "decay_at": []}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(values))
-    index = tmp_path / "data/index/folder.parquet"
-    rows = image_table.read(index).drop_columns("image_id").to_pylist()
-    image_table.write(
-        image_table.build([{**row, "split": "train"} if row["pid"] < 4 else row for row in rows], {}), index
-    )
     for name in (*pipeline.FILES, "published.yaml"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)

@@ -58,12 +58,7 @@ def test_shares_of_all_pairs_by_a_loop(benchmark):
 
 def test_it_prints_the_shares_of_every_file_and_their_mean(benchmark, tmp_path, monkeypatch, capsys):
     small_networks.register(monkeypatch)
-    coloured_persons.project(tmp_path, 12)
-    index = tmp_path / "data/index/folder.parquet"
-    rows = image_table.read(index).drop_columns("image_id").to_pylist()
-    image_table.write(
-        image_table.build([{**row, "split": "train"} if row["pid"] < 6 else row for row in rows], {}), index
-    )
+    coloured_persons.project(tmp_path, 12, training=6)
     files = [tmp_path / f"{n}.safetensors" for n in range(2)]
     for file in files:
         of = small_networks.trained("bot")
@@ -76,6 +71,12 @@ def test_it_prints_the_shares_of_every_file_and_their_mean(benchmark, tmp_path, 
     assert shares[0] == shares[1]  # of the same network
     assert all(0 <= float(share) <= 100 for share in shares[0])
     assert re.findall(r"([\d.]+) ± 0\.00 %", mean) == shares[0]
+
+
+def test_without_pairs_it_is_said_what_there_is(benchmark):
+    (table, trained), nobody = people(0, 3), slice(0, 0)
+    with pytest.raises(UserError, match="both among training and among test images; found 12 and 0 images"):
+        benchmark["compared"](trained, trained.take(np.arange(0)), table, table[nobody], 0.05)
 
 
 @pytest.mark.parametrize("rate", ["0", "1", "nan"])

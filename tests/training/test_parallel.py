@@ -24,7 +24,6 @@ from partreid.backbones.schp import ActivatedBatchNorm
 from partreid.errors import UserError
 from partreid.layers import shares
 from partreid.methods import METHODS
-from partreid.storage import image_table
 from partreid.training import parallel
 
 HERE = Path(__file__).parent
@@ -173,14 +172,10 @@ def test_a_number_that_makes_no_sense_is_an_error(processes):
 
 @pytest.mark.slow
 def test_the_stage_starts_its_processes_and_one_error_is_one_line(tmp_path):
-    values = coloured_persons.project(tmp_path, 8)
+    values = coloured_persons.project(tmp_path, 8, training=4)
     small = {"height": 32, "width": 16, "epochs": 2, "warmup_epochs": 1, "ids_per_batch": 2, "images_per_id": 2}
     values["recipes"]["laptop"] |= {**small, "batches_per_epoch": 2, "decay_at": []}
     values["train"] |= {"processes": 2, "device": "cpu", "precision": "float32"}
-    index = tmp_path / "data/index/folder.parquet"
-    rows = image_table.read(index).drop_columns("image_id").to_pylist()
-    train = [{**row, "split": "train"} if row["pid"] < 4 else row for row in rows]
-    image_table.write(image_table.build(train, {}), index)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     environment.pop("DVC_ROOT", None)
 

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 
-def spread(values: Sequence[float]) -> str:
-    """Mean and, from two values on, sample standard deviation, in per cent."""
+def spread(values: Sequence[float], digits: int = 1) -> str:
+    """Mean and, from two values on, sample standard deviation, in per cent with so many digits after the point."""
     if not values:
         return "-"
-    mean = f"{100 * np.mean(values):.1f}"
-    return mean if len(values) == 1 else f"{mean} ± {100 * np.std(values, ddof=1):.1f}"
+    mean = f"{100 * np.mean(values):.{digits}f}"
+    return mean if len(values) == 1 else f"{mean} ± {100 * np.std(values, ddof=1):.{digits}f}"
 
 
 def told(numbers: Mapping[str, float] | None) -> str:
