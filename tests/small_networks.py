@@ -64,6 +64,11 @@ def register(monkeypatch: Any) -> None:
     monkeypatch.setitem(backbones.BACKBONES, "tiny_maps", partial(Tiny, 185))
 
 
+def small(name: str) -> dict[str, Any]:
+    """What makes a method's networks small, for methods.build."""
+    return {"backbone": "tiny", **INNER.get(name, {})}
+
+
 def trained(name: str, backbone: str = "tiny", size: tuple[int, int] | None = None, **changes: Any) -> Trained:
     """A method as params.yaml has it, but for the changes, that has learned nothing but its batch norms' averages.
 

@@ -16,7 +16,7 @@ from partreid.errors import UserError
 from partreid.inputs.batch import Inputs
 from partreid.inputs.kinds import KINDS, no_change
 from partreid.losses.mutual import dense_similarity, symmetric_divergence
-from small_networks import loaded
+from small_networks import loaded, small
 
 TERMS = {
     "identity_shape", "triplet_shape", "preservation", "identity_appearance", "triplet_appearance", "similarity",
@@ -26,7 +26,7 @@ SHAPE_SIDE = ("F_s.", "F_m.", "neck_s.")
 
 
 def build(*arguments, **changes):
-    method = as_built(*arguments, **{"backbone": "tiny", **changes})
+    method = as_built(*arguments, **{**small("fsam"), **changes})
     method.begin_training()
     return method
 

@@ -15,7 +15,7 @@ from partreid.inputs.batch import Inputs
 from partreid.labels.pseudo_parts import part_maps
 from partreid.layers.crops import crop
 from partreid.methods import pah
-from small_networks import INNER, loaded
+from small_networks import loaded, small
 
 GLOBAL = ["global GMP", "global AE", "global GAP"]
 HEAD = ["head GMP", "head AE", "head GAP"]
@@ -23,7 +23,7 @@ HEAD = ["head GMP", "head AE", "head GAP"]
 
 def ready(project, **changes):
     """A small PAH-Net with pseudo-labels for a batch, and the batch."""
-    method = build("pah", project, **{"backbone": "tiny", **INNER["pah"], **changes}).train()
+    method = build("pah", project, **{**small("pah"), **changes}).train()
     batch = batch_for(method)
     method.begin_epoch(0, persons(batch))
     return method, batch

@@ -6,12 +6,12 @@ import torch
 from partreid import methods
 from partreid.errors import UserError
 from partreid.methods.start import load_start
-from small_networks import INNER, loaded
+from small_networks import loaded, small
 
 
 def _options(name, project, **changes):
     _, own = loaded(project).recipe_of(name)
-    return {"backbone": "tiny", **own, **INNER.get(name, {}), **changes}
+    return {**own, **small(name), **changes}
 
 
 def _saved(path, name, options, identities=5):

@@ -35,7 +35,7 @@ def build(name: str, values: str) -> methods.Method:
     """A method with the laptop recipe's options and random weights, the same in every process."""
     _, own = params.load(Path(values)).recipe_of(name)
     torch.manual_seed(1)
-    small = {} if name == "bot" else {"backbone": "tiny", **small_networks.INNER.get(name, {})}
+    small = {} if name == "bot" else small_networks.small(name)
     method = methods.build(name, **{"backbone": "mobilenet_v2", "identities": 5, **own, **small})
     for part in SHARED:
         if hasattr(method, part):
